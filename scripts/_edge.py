@@ -1,0 +1,67 @@
+"""The edge between the library and the terminal: errors become one line, results become text or JSON.
+
+Nothing below `scripts` prints or exits; everything a verb says goes through here.
+Exit codes: 0 done, 1 an error the user can mend (said on stderr), 2 wrong usage, 130 interrupted.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from shared.errors import UserError
+
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable lines, alone on stdout.")]
+
+
+def say(message: str = "") -> None:
+    """One plain line to stderr, where progress and remarks go: stdout is kept for results."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Ends the verb with `error: …` on stderr."""
+    say(f"error: {message}")
+    raise SystemExit(code)
+
+
+def emit(objects: Iterable[dict[str, Any]]) -> None:
+    """JSON objects on stdout, one a line."""
+    for item in objects:
+        print(json.dumps(item, ensure_ascii=False), flush=True)
+
+
+def table(columns: list[str], rows: Iterable[Iterable[object]], title: str = "") -> None:
+    """A small table on stdout; as plain as the terminal asks for (`NO_COLOR`, pipes)."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    grid = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left")
+    for column in columns:
+        grid.add_column(column)
+    for row in rows:
+        grid.add_row(*(str(cell) for cell in row))
+    # Piped output has no width: give it enough that nothing is folded.
+    Console(width=None if sys.stdout.isatty() else 160, soft_wrap=False).print(grid)
+
+
+def guarded(run: Callable[[], object]) -> NoReturn:
+    """Runs a command line; what the user can mend ends in one line and exit 1, Ctrl-C in a word and exit 130."""
+    try:
+        run()
+    except UserError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        say("interrupted: nothing is lost; the same command goes on from here")
+        raise SystemExit(130) from None
+    raise SystemExit(0)
+
+
+def run(verb: Callable[..., object]) -> NoReturn:
+    """The `__main__` of one verb's file: `python -m scripts.push …`."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command()(verb)
+    guarded(lambda: app(standalone_mode=True))

@@ -1,0 +1,1 @@
+"""Code that runs on both sides: bundled into the Kaggle notebook, and imported on the laptop."""

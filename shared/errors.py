@@ -1,0 +1,55 @@
+"""The errors that are told to the user, as a tree.
+
+    UserError               what, where, what exists, what to do: one or two lines
+    ├── ConfigError         a parameter is unknown or out of range (also a ValueError)
+    ├── DataError           a data set is missing, damaged or not what it claims to be
+    ├── ModelError          a model folder or file is missing, changed or unreadable
+    ├── PictureError        a picture cannot be read
+    └── KernelError         the trip to Kaggle: kernel.toml, bundle, push, run, pull
+        ├── CredentialsError    no credentials, or somebody else's
+        ├── RefusedError        the service said no; nothing was changed there
+        ├── RunError            the run on the other side failed or was cancelled
+        └── ServiceError        the service could not be reached or answered nonsense
+
+The command line prints them without a traceback and exits 1; anything else is a bug and shows itself whole.
+"""
+
+
+class UserError(Exception):
+    """Something the user can mend; `str(error)` says what, where, and what to do."""
+
+
+class ConfigError(UserError, ValueError):
+    """A parameter is unknown, has the wrong type, or is out of range."""
+
+
+class DataError(UserError):
+    """A data set is missing, damaged, or not what its name says."""
+
+
+class ModelError(UserError):
+    """A model folder or file is missing, changed after its manifest was written, or unreadable."""
+
+
+class PictureError(UserError):
+    """A picture cannot be read."""
+
+
+class KernelError(UserError):
+    """Something on the trip to Kaggle went wrong."""
+
+
+class CredentialsError(KernelError):
+    """No credentials, or not those of the kernel's owner."""
+
+
+class RefusedError(KernelError):
+    """The service refused the push; nothing runs there."""
+
+
+class RunError(KernelError):
+    """The run failed or was cancelled on the other side."""
+
+
+class ServiceError(KernelError):
+    """The service cannot be reached, or its answer cannot be understood."""
