@@ -14,6 +14,10 @@
 The command line prints them without a traceback and exits 1; anything else is a bug and shows itself whole.
 """
 
+import difflib
+from collections.abc import Collection
+from typing import Any
+
 
 class UserError(Exception):
     """Something the user can mend; `str(error)` says what, where, and what to do."""
@@ -53,3 +57,12 @@ class RunError(KernelError):
 
 class ServiceError(KernelError):
     """The service cannot be reached, or its answer cannot be understood."""
+
+
+def one_of(what: str, value: Any, known: Collection[str]) -> str:
+    """The value, if it is a known one; else ConfigError with the nearest name and all there are."""
+    if isinstance(value, str) and value in known:
+        return value
+    near = difflib.get_close_matches(str(value), known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ConfigError(f"{what} {value!r} does not exist; {hint}there are: {', '.join(known)}.")

@@ -1,0 +1,201 @@
+"""The bundle: the teaching notebook with the shared code and the parameters inside, ready for Kaggle.
+
+    bundle = build(spec.load("torch"), {"architecture": "compact", "epochs": 3, ...})
+    text = bundle.sign(run_id="…", source_commit="…")
+
+The same sources and parameters give the same bytes. Their sha256 is taken before the run's own identity is written
+in (`sign`), since that identity includes the sha256; `digest` takes it again from any signed notebook.
+Every cell is compiled before it leaves. Nothing is imported from the bundle, and nothing is pushed here.
+"""
+
+import ast
+import hashlib
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local import paths
+from local.kernels.spec import KernelSpec
+from shared.errors import KernelError, one_of
+
+LARGEST = 900_000  # bytes; Kaggle refuses about a megabyte with a bare 400
+IDENTITY = ("run_id", "bundle_sha256", "source_commit")
+KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+Cell = dict[str, Any]
+Notebook = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A notebook ready to be signed: its cells, the parameters written into it, and the sha256 of both."""
+
+    notebook: Notebook
+    parameters: dict[str, Any]
+    sha256: str
+
+    def sign(self, *, run_id: str, source_commit: str) -> str:
+        """The text that is pushed: the same notebook, with the run's identity in its parameters.
+
+        Raises KernelError where it is too large for Kaggle.
+        """
+        identity = {"run_id": run_id, "bundle_sha256": self.sha256, "source_commit": source_commit}
+        text = _dump(_with_parameters(self.notebook, self.parameters | identity))
+        size = len(text.encode())
+        if size > LARGEST:
+            raise KernelError(f"the bundle has {size:,} bytes; Kaggle takes {LARGEST:,}. Make the notebook shorter.")
+        return text
+
+
+def build(spec: KernelSpec, parameters: Mapping[str, Any]) -> Bundle:
+    """Bundles a kernel's notebook. Raises KernelError or ConfigError naming the cell, file or parameter at fault."""
+    import jupytext
+
+    source = jupytext.reads(spec.notebook.read_text(encoding="utf-8"), fmt="py:percent")
+    known = declared(source.cells, where=str(spec.notebook))
+    for name in parameters:
+        one_of("parameter", name, [key for key in known if key not in IDENTITY])
+    cells = [_cell(one.cell_type, one.source, one.metadata.get("tags", [])) for one in source.cells]
+    at = _tagged(cells, "shared", where=str(spec.notebook))
+    cells[at : at + 1] = [cells[at] | {"metadata": {}}, *_shared_cells(cells)]
+    notebook = _with_parameters({"cells": cells, "metadata": {}}, dict(parameters))
+    notebook["metadata"] = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
+    _compile(notebook)
+    return Bundle(notebook=notebook, parameters=dict(parameters), sha256=_hash(notebook))
+
+
+def digest(text: str) -> str:
+    """The bundle's sha256 from a signed notebook's text: the identity is taken out again first.
+
+    Raises KernelError if the text is not a notebook with one injected parameters cell.
+    """
+    try:
+        notebook = json.loads(text)
+        cell = notebook["cells"][_tagged(notebook["cells"], "injected-parameters", where="the notebook")]
+        parameters = {name: ast.literal_eval(value) for name, value in _assignments(cell["source"])}
+    except (ValueError, KeyError, TypeError, SyntaxError) as error:
+        raise KernelError(f"this is not a notebook bundled by k2l ({error}).") from None
+    unsigned = {name: value for name, value in parameters.items() if name not in IDENTITY}
+    return _hash(_with_parameters(notebook, unsigned))
+
+
+def declared(cells: list[Any], *, where: str) -> dict[str, Any]:
+    """The names and defaults of the notebook's cell tagged `parameters`, read without running it."""
+    cell = cells[_tagged(cells, "parameters", where=where)]
+    return {name: ast.literal_eval(value) for name, value in _assignments(cell["source"])}
+
+
+def source_commit() -> str:
+    """The last commit that changed what is bundled, with `-dirty` where it has changed since; "" without git."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments, "--", "shared", "kaggle"],
+            cwd=paths.CHECKOUT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+
+    try:
+        return git("log", "-1", "--format=%H") + ("-dirty" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def shared_modules(code: str) -> list[str]:
+    """The modules of `shared` that some code needs, each after those it needs itself."""
+    found: list[str] = []
+
+    def visit(text: str) -> None:
+        for name in _shared_imports(text):
+            if name not in found and name not in visiting:
+                visiting.add(name)
+                visit(_module_path(name).read_text(encoding="utf-8"))
+                found.append(name)
+
+    visiting: set[str] = set()
+    visit(code)
+    return found
+
+
+def _shared_imports(text: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("shared."):
+            yield node.module.removeprefix("shared.")
+        elif isinstance(node, ast.ImportFrom) and node.module == "shared":
+            yield from (alias.name for alias in node.names)
+
+
+def _module_path(name: str) -> Path:
+    return paths.CHECKOUT / "shared" / f"{name}.py"
+
+
+def _shared_cells(cells: list[Cell]) -> Iterator[Cell]:
+    """One `%%writefile` cell a file, under a line of markdown that says what the file is for."""
+    code = "\n".join(cell["source"] for cell in cells if cell["cell_type"] == "code")
+    for name in ("__init__", *shared_modules(code)):
+        text = _module_path(name).read_text(encoding="utf-8")
+        purpose = (ast.get_docstring(ast.parse(text)) or "").split("\n")[0]
+        yield _cell("markdown", f"`shared/{name}.py`: {purpose}")
+        yield _cell("code", f"%%writefile {{CODE}}/shared/{name}.py\n{text.rstrip()}\n")
+
+
+def _cell(kind: str, source: str, tags: list[str] | None = None) -> Cell:
+    cell: Cell = {"cell_type": kind, "metadata": {"tags": list(tags)} if tags else {}, "source": source}
+    return cell | {"execution_count": None, "outputs": []} if kind == "code" else cell
+
+
+def _tagged(cells: list[Any], tag: str, *, where: str) -> int:
+    at = [n for n, cell in enumerate(cells) if tag in cell["metadata"].get("tags", [])]
+    if len(at) != 1:
+        raise KernelError(f"{where} must have one cell tagged {tag!r}; it has {len(at)}.")
+    return at[0]
+
+
+def _assignments(source: str) -> Iterator[tuple[str, ast.expr]]:
+    for node in ast.parse(source).body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                yield name, value
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                yield name, value
+
+
+def _with_parameters(notebook: Notebook, parameters: dict[str, Any]) -> Notebook:
+    """The notebook with papermill's injected cell behind the parameters cell, replaced and never doubled."""
+    cells = [cell for cell in notebook["cells"] if "injected-parameters" not in cell["metadata"].get("tags", [])]
+    lines = ["# Parameters", *(f"{name} = {value!r}" for name, value in parameters.items())]
+    at = _tagged(cells, "parameters", where="the notebook") + 1
+    cells.insert(at, _cell("code", "\n".join(lines), ["injected-parameters"]))
+    numbered = [cell | {"id": f"cell-{n:03d}"} for n, cell in enumerate(cells)]
+    return {"cells": numbered, "metadata": notebook["metadata"], "nbformat": 4, "nbformat_minor": 5}
+
+
+def _compile(notebook: Notebook) -> None:
+    """Every code cell is compiled, so that a slip of the pen costs a second here and not a queue there."""
+    for cell in notebook["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        first, _, rest = cell["source"].partition("\n")
+        code, name = (
+            (rest, first.split("/shared/")[-1]) if first.startswith("%%writefile") else (cell["source"], cell["id"])
+        )
+        try:
+            compile(code, name, "exec")
+        except SyntaxError as error:
+            raise KernelError(
+                f"{name} does not compile: {error.msg}, line {error.lineno}. Mend it before the push."
+            ) from None
+
+
+def _dump(notebook: Notebook) -> str:
+    # Sources stay single strings: the service expects them so.
+    return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _hash(notebook: Notebook) -> str:
+    return hashlib.sha256(_dump(notebook).encode()).hexdigest()

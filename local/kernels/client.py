@@ -1,0 +1,339 @@
+"""One Kaggle-speaking service, reached through the official SDK: the only module that knows it.
+
+    service = connect("kaggle")          # the service KAGGLE_API_ENVIRONMENT names
+    service = connect("emulator")        # ours on loopback, started where none runs; it cannot reach production
+    service.push(spec, text, sources); service.status("slug", 3); service.outputs("slug", 3)
+
+What the SDK leaves out is added here: time-outs, bounded and jittered retries that honour `Retry-After` on every
+call that may be repeated (the push may not), versions on every question, and the service's own words in our errors.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import requests
+
+from local import paths
+from local.kernels import credentials
+from local.kernels.spec import KernelSpec
+from local.kernels.wire import cause, log_text, mount, service_words
+from shared.errors import CredentialsError, KernelError, RefusedError, ServiceError
+
+Answer = TypeVar("Answer")
+
+
+class PushLostError(ServiceError):
+    """The answer to a push never came: it may have arrived or not. Ask before pushing again."""
+
+
+class MissingError(KernelError):
+    """No such kernel or version there, or not ours to see: the service does not tell which."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pushed:
+    """The service's receipt for a push."""
+
+    version: int
+    url: str
+    trouble: str = ""  # accepted, but without some of its inputs: the run is worthless
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """A version's state, in the service's words (QUEUED … COMPLETE), and its message about a failure."""
+
+    state: str
+    message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputFile:
+    """A file a version left behind; the URL is signed, good for a while, and fetched without credentials."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quota:
+    """GPU time of this week."""
+
+    used: timedelta
+    total: timedelta
+    refresh: datetime | None
+
+
+class Service:
+    """A service and our user there. `label` tells runs of one service from another's."""
+
+    def __init__(self, sdk: Any, *, username: str, label: str) -> None:
+        self.username = username
+        self.label = label
+        self._kernels = sdk.kernels.kernels_api_client
+        self._http = sdk.http_client()
+        self._http._init_session()
+        self._session: requests.Session = self._http._session
+        mount(self._session, unrepeatable=self._http._get_request_url("kernels.KernelsApiService", "SaveKernel"))
+        self._files = requests.Session()  # signed URLs: no credentials may travel there
+        mount(self._files)
+
+    def push(self, spec: KernelSpec, text: str, sources: list[str]) -> Pushed:
+        """Saves and runs a notebook as the kernel's next version.
+
+        Raises RefusedError with the service's reason (also when it says no with HTTP 200), PushLostError where
+        nobody can tell whether it arrived.
+        """
+        from kagglesdk.kernels.types.kernels_api_service import ApiSaveKernelRequest
+
+        request = ApiSaveKernelRequest()
+        for name, value in _save_fields(spec, f"{self.username}/{spec.slug}", text, sources).items():
+            setattr(request, name, value)
+        try:
+            answer = self._kernels.save_kernel(request)
+        except requests.HTTPError as error:
+            raise _refusal(error.response, spec.slug) from None
+        except (requests.RequestException, ValueError) as error:
+            raise PushLostError(
+                f"{self.label}: the answer to the push of {spec.slug} was lost ({cause(error)})."
+            ) from None
+        if answer.error:
+            raise RefusedError(f"{self.label} refused the push of {spec.slug}: {answer.error}")
+        return Pushed(version=answer.version_number or 0, url=answer.url, trouble=_trouble(answer, spec.slug))
+
+    def status(self, slug: str, version: int) -> Status:
+        """The state of one version; never another's."""
+        answer = self._ask("get_kernel_session_status", "ApiGetKernelSessionStatusRequest", slug, version)
+        return Status(state=answer.status.name, message=answer.failure_message or "")
+
+    def current_version(self, slug: str) -> int:
+        """The number of the kernel's latest version; 0 where there is no such kernel."""
+        try:
+            return int(self._ask("get_kernel", "ApiGetKernelRequest", slug, None).metadata.current_version_number or 0)
+        except MissingError:
+            return 0
+
+    def source(self, slug: str, version: int) -> str:
+        """The notebook of one version, as the service keeps it."""
+        answer = self._ask("get_kernel", "ApiGetKernelRequest", slug, version)
+        return str(answer.blob.source or "") if answer.blob else ""
+
+    def outputs(self, slug: str, version: int) -> tuple[list[OutputFile], str]:
+        """All files of one version, over all pages, and its log's text."""
+        files: list[OutputFile] = []
+        token, log = None, ""
+        while True:
+            answer = self._ask(
+                "list_kernel_session_output", "ApiListKernelSessionOutputRequest", slug, version,
+                page_size=100, page_token=token,
+            )  # fmt: skip
+            files += [OutputFile(name=one.file_name, url=one.url) for one in answer.files or []]
+            log = log or answer.log or ""
+            if not answer.next_page_token or answer.next_page_token == token:
+                return files, log_text(log)
+            token = answer.next_page_token
+
+    def follow_log(self, slug: str, version: int) -> Iterator[str]:
+        """Pieces of the log as they are written, until it ends. A convenience: `outputs` has the whole log later.
+
+        Raises ServiceError where the stream breaks.
+        """
+        url = self._http._get_request_url("kernels", f"logs/stream/{self.username}/{slug}")
+        headers = {"Accept": "text/event-stream, */*"}
+        try:
+            with self._session.get(url, params={"versionLabel": f"v{version}"}, headers=headers, stream=True) as answer:
+                answer.raise_for_status()
+                if "event-stream" not in answer.headers.get("Content-Type", ""):
+                    yield log_text(answer.text)
+                    return
+                for line in answer.iter_lines():
+                    event = line.decode(errors="replace").removeprefix("data:").strip() if line[:5] == b"data:" else ""
+                    if event == "END_OF_LOG":
+                        return
+                    if event:
+                        yield log_text(f"[{event}]")
+        except requests.RequestException as error:
+            raise ServiceError(f"{self.label}: the log of {slug} broke off ({cause(error)}).") from None
+
+    def download(self, url: str, *, start: int = 0) -> requests.Response:
+        """Opens a signed URL, from byte `start` on where the server can. The caller closes it and checks its status."""
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        try:
+            return self._files.get(url, headers=headers, stream=True)
+        except requests.RequestException as error:
+            raise ServiceError(f"{self.label}: a download broke off ({cause(error)}).") from None
+
+    def delete(self, slug: str) -> None:
+        """Deletes the kernel with all its versions, which ends what runs and what it costs."""
+        answer = self._ask("delete_kernel", "ApiDeleteKernelRequest", slug, None)
+        if answer.error_message:
+            raise RefusedError(f"{self.label} refused to delete {slug}: {answer.error_message}")
+
+    def quota(self) -> Quota:
+        """GPU time used and allowed this week."""
+        answer = self._call(self._kernels.get_accelerator_quota_statistics, None, "the quota")
+        gpu = answer.gpu_quota
+        none = timedelta(0)
+        return Quota(
+            used=(gpu and gpu.time_used) or none,
+            total=(gpu and gpu.total_time_allowed) or none,
+            refresh=answer.quota_refresh_time,
+        )
+
+    def _ask(self, method: str, kind: str, slug: str, version: int | None, **fields: Any) -> Any:
+        from kagglesdk.kernels.types import kernels_api_service as types
+
+        request = getattr(types, kind)()
+        request.user_name, request.kernel_slug = self.username, slug
+        if version is not None:
+            request.version_label = f"v{version}"  # a bare number is a 404
+        for name, value in fields.items():
+            if value is not None:
+                setattr(request, name, value)
+        what = f"{self.username}/{slug}" + (f" version {version}" if version else "")
+        return self._call(getattr(self._kernels, method), request, what)
+
+    def _call(self, method: Callable[[Any], Answer], request: Any, what: str) -> Answer:
+        try:
+            return method(request)
+        except requests.HTTPError as error:
+            raise self._error(error.response, what) from None
+        except requests.RequestException as error:
+            raise ServiceError(
+                f"{self.label} cannot be reached ({cause(error)}). Check the connection; the same command goes on."
+            ) from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ServiceError(f"{self.label} gave an answer about {what} that cannot be read ({error}).") from None
+
+    def _error(self, response: requests.Response | None, what: str) -> KernelError:
+        said = service_words(response)
+        code = response.status_code if response is not None else 0
+        if code == 401:
+            return CredentialsError(
+                f"{self.label} does not accept the credentials of {self.username!r}: {said}\n{credentials.HOW}"
+            )
+        if code in (403, 404):
+            return MissingError(f"{self.label} has no {what}, or it is not yours: {said}")
+        return ServiceError(f"{self.label} failed over {what}: {said} The same command goes on.")
+
+
+def connect(remote: str, *, username: str | None = None) -> Service:
+    """The service called `kaggle` or `emulator`. `username` is the owner the caller expects, checked here.
+
+    Raises CredentialsError where there are no credentials or they are somebody else's.
+    """
+    service = _connect_emulator() if remote == "emulator" else _connect_kaggle()
+    if username and username != service.username:
+        raise CredentialsError(
+            f"the owner {username!r} is not the user of the credentials, {service.username!r}: Kaggle lets nobody push "
+            f"for another.\nLeave --owner out, or use {username}'s credentials."
+        )
+    return service
+
+
+def _connect_kaggle() -> Service:
+    from kagglesdk import KaggleClient
+    from kagglesdk.kaggle_creds import KaggleCredentials
+    from kagglesdk.kaggle_env import KaggleEnv, get_endpoint, get_env
+
+    try:
+        env = get_env()
+    except Exception as error:  # noqa: BLE001 - the SDK raises a bare Exception
+        raise KernelError(f"{error}. Unset it for production, or set TEST for http://localhost:7777.") from None
+    label = "kaggle" if env is KaggleEnv.PROD else get_endpoint(env)
+    found = credentials.find()
+    if found is None:
+        login = KaggleCredentials.load(KaggleClient(env=env))
+        if login is None:
+            raise CredentialsError(f"no Kaggle credentials. {credentials.HOW}")
+        found = credentials.Credentials(token=_oauth_token(login, label))
+    sdk = KaggleClient(env=env, username=found.username, password=found.key, api_token=found.token or None)
+    return Service(sdk, username=found.username or _introspect(sdk, found.token, label), label=label)
+
+
+def _connect_emulator() -> Service:
+    from kagglesdk import KaggleClient
+    from kagglesdk.kaggle_env import KaggleEnv
+
+    from local.kernels.emulator import daemon
+
+    server = daemon.ensure(paths.state() / "emulator")
+    # An api_token of this machine's user would win over the key, and must not go to the emulator.
+    sdk = KaggleClient(env=KaggleEnv.TEST, username=server.username, password=server.key)
+    http = sdk.http_client()
+    http._endpoint = server.url
+    http._init_session()
+    http._session.auth = (server.username, server.key)
+    http._session.trust_env = False  # a proxy or .netrc of this machine has no business with loopback
+    return Service(sdk, username=server.username, label="emulator")
+
+
+def _introspect(sdk: Any, token: str, label: str) -> str:
+    from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
+
+    request = IntrospectTokenRequest()
+    request.token = token
+    http = sdk.http_client()
+    http._init_session()
+    mount(http._session)
+    try:
+        answer = sdk.security.oauth_client.introspect_token(request)
+    except requests.RequestException as error:
+        raise CredentialsError(f"{label} did not check the access token ({cause(error)}). {credentials.HOW}") from None
+    if not answer.active or not answer.username:
+        raise CredentialsError(f"{label} says the access token is not valid any more. {credentials.HOW}")
+    return str(answer.username)
+
+
+def _oauth_token(login: Any, label: str) -> str:
+    try:
+        return str(login.get_access_token())
+    except requests.RequestException as error:
+        raise CredentialsError(f"{label} did not renew the log-in ({cause(error)}). Run: kaggle auth login") from None
+
+
+def _save_fields(spec: KernelSpec, ref: str, text: str, sources: list[str]) -> dict[str, Any]:
+    """Every field, since the client's own defaults differ from the documented ones."""
+    return {
+        "slug": ref,
+        "new_title": spec.title,
+        "text": text,
+        "language": "python",
+        "kernel_type": "notebook",
+        "is_private": spec.private,
+        "enable_gpu": spec.gpu,
+        "enable_tpu": False,
+        "enable_internet": spec.internet,
+        "dataset_data_sources": sources,
+        "competition_data_sources": [],
+        "kernel_data_sources": [],
+        "model_data_sources": [],
+        "category_ids": spec.keywords,
+        "session_timeout_seconds": spec.time_limit,
+        "machine_shape": None if spec.accelerator == "none" else spec.accelerator,  # a CPU has no name there
+    }
+
+
+def _trouble(answer: Any, slug: str) -> str:
+    """What makes an accepted push worthless: inputs left out, or the kernel filed under another name."""
+    kinds = ("dataset", "competition", "kernel", "model")
+    invalid = [f"{kind} {ref}" for kind in kinds for ref in getattr(answer, f"invalid_{kind}_sources") or []]
+    if invalid:
+        return f"these inputs do not exist or are not yours: {', '.join(invalid)}"
+    filed = (answer.ref or "").rstrip("/").rsplit("/", 1)[-1]
+    if filed and filed != slug:
+        return f"it was filed as {filed!r}, not {slug!r}: title and slug disagree"
+    return "" if answer.version_number else "it was given no version number"
+
+
+def _refusal(response: requests.Response | None, slug: str) -> KernelError:
+    """A push answered with an HTTP error: below 500 (and 429, 503) nothing was saved; otherwise nobody knows."""
+    said = service_words(response)
+    code = response.status_code if response is not None else 500
+    if code == 401:
+        return CredentialsError(f"the push of {slug} was not accepted: {said}\n{credentials.HOW}")
+    if code < 500:
+        return RefusedError(f"the push of {slug} was refused: {said}")
+    return PushLostError(f"the service failed during the push of {slug}: {said}")

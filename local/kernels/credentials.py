@@ -1,0 +1,60 @@
+"""Who we are at Kaggle: the official client's credentials, in its order, without its side effects.
+
+`import kaggle` logs in while it is imported, at production, whatever `KAGGLE_API_ENVIRONMENT` says, and may make
+folders in HOME. So the credentials are read here, with the official SDK's own readers where it has them:
+an access token (`KAGGLE_API_TOKEN`, `~/.kaggle/access_token`), then `KAGGLE_USERNAME` and `KAGGLE_KEY` or
+`kaggle.json`, then the OAuth log-in (`kaggle auth login`). Nothing read here is ever logged or written.
+"""
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shared.errors import CredentialsError
+
+HOW = (
+    "Make a token at kaggle.com/settings and save it as ~/.kaggle/kaggle.json or ~/.kaggle/access_token, "
+    "or set KAGGLE_USERNAME and KAGGLE_KEY.\nWithout an account: --remote emulator."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """A user name with a key, or a token (whose user name only the service knows)."""
+
+    username: str = ""
+    key: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+
+
+def find() -> Credentials | None:
+    """A token or a key of this machine's user, or None. Raises CredentialsError for a kaggle.json that is damaged."""
+    from kagglesdk.kaggle_env import get_access_token_from_env
+
+    token, _ = get_access_token_from_env()
+    if token:
+        return Credentials(token=token)
+    username, key = os.environ.get("KAGGLE_USERNAME"), os.environ.get("KAGGLE_KEY")
+    if username and key:
+        return Credentials(username=username, key=key)
+    for path in _files():
+        if path.is_file():
+            return _read(path)
+    return None
+
+
+def _files() -> list[Path]:
+    """Where the official client keeps kaggle.json: KAGGLE_CONFIG_DIR, else ~/.kaggle, else ~/.config/kaggle."""
+    folder = os.environ.get("KAGGLE_CONFIG_DIR")
+    folders = [Path(folder)] if folder else [Path.home() / ".kaggle", Path.home() / ".config" / "kaggle"]
+    return [path / "kaggle.json" for path in folders]
+
+
+def _read(path: Path) -> Credentials:
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        return Credentials(username=table["username"], key=table["key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        # The error's own text could quote the key.
+        raise CredentialsError(f"{path} is not a JSON object with `username` and `key`. {HOW}") from None

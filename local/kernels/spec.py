@@ -1,0 +1,127 @@
+"""`kaggle/<framework>/kernel.toml` -> what the service is told of a kernel, every field written.
+
+    spec = load("torch")
+    spec.sources("mnist")        # the data sets to attach
+
+The service's rules are checked here, before anything leaves: a slug that is not its title's slug is filed elsewhere
+and answers 403 later; a missing `machine_shape` used to give a GPU that the image's torch has no code for.
+"""
+
+import dataclasses
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from local import paths
+from shared.errors import KernelError, one_of
+
+# Kaggle's names for what a notebook can run on (`machine_shape`); "none" is a CPU.
+ACCELERATORS = ("none", "NvidiaTeslaT4", "NvidiaTeslaP100")
+LONGEST_SESSION = 9 * 3600  # the service allows 12 h; plan for 9
+
+_REF = re.compile(r"[\w-]+/[\w-]+")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class KernelSpec:
+    """A validated kernel.toml. `time_limit` is in seconds; `data_sources` maps a data set to what is attached for it."""
+
+    framework: str
+    slug: str
+    title: str
+    accelerator: str
+    time_limit: int
+    data_sources: dict[str, list[str]]
+    private: bool = True
+    internet: bool = False
+    keywords: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def notebook(self) -> Path:
+        """The percent script that becomes the notebook."""
+        return paths.kernels() / self.framework / "notebook.py"
+
+    @property
+    def gpu(self) -> bool:
+        """True where the kernel asks for a GPU, which costs quota."""
+        return self.accelerator.startswith("Nvidia")
+
+    def sources(self, dataset: str) -> list[str]:
+        """The Kaggle data sets to attach so that `dataset` can be read there without the internet."""
+        if dataset in self.data_sources:
+            return self.data_sources[dataset]
+        raise KernelError(
+            f"kaggle/{self.framework}/kernel.toml attaches nothing for the data set {dataset!r}: it knows "
+            f'{", ".join(self.data_sources)}.\nAdd `{dataset} = ["owner/slug"]` under [data_sources].'
+        )
+
+
+def load(framework: str, **changes: Any) -> KernelSpec:
+    """The spec of a framework's kernel, with fields replaced as asked (None changes nothing).
+
+    Raises KernelError naming the file, the key and the way out.
+    """
+    there = sorted(path.parent.name for path in paths.kernels().glob("*/kernel.toml"))
+    path = paths.kernels() / one_of("framework", framework, there) / "kernel.toml"
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise KernelError(f"{path} cannot be read: {error}.") from None
+    table |= {key: value for key, value in changes.items() if value is not None}
+    if "slug" in changes and changes["slug"] and not changes.get("title"):
+        table["title"] = changes["slug"].replace("-", " ")
+    return parse(table, framework=framework, where=str(path))
+
+
+def parse(table: dict[str, Any], *, framework: str, where: str) -> KernelSpec:
+    """A spec from kernel.toml's table; `where` names it in errors."""
+    fields = {field.name: field for field in dataclasses.fields(KernelSpec) if field.name != "framework"}
+    unknown = sorted(set(table) - set(fields))
+    missing = [
+        name
+        for name, field in fields.items()
+        if name not in table and field.default is field.default_factory is dataclasses.MISSING
+    ]
+    if unknown or missing:
+        said = [f"{', '.join(unknown)} unknown"] * bool(unknown) + [f"{', '.join(missing)} missing"] * bool(missing)
+        raise KernelError(f"{where}: {'; '.join(said)}. The keys are: {', '.join(fields)}.")
+    for name, kind in _TYPES.items():
+        if name in table and (not isinstance(table[name], kind) or isinstance(table[name], bool) != (kind is bool)):
+            raise KernelError(f"{where}: {name} must be {_WORDS[kind]}, not {table[name]!r}.")
+    spec = KernelSpec(framework=framework, **table)
+    for trouble in _troubles(spec):
+        raise KernelError(f"{where}: {trouble}")
+    return spec
+
+
+_TYPES: dict[str, type] = {
+    "slug": str, "title": str, "accelerator": str, "time_limit": int, "private": bool, "internet": bool,
+    "keywords": list, "data_sources": dict,
+}  # fmt: skip
+_WORDS = {str: "text", int: "a whole number", bool: "true or false", list: "a list", dict: "a table"}
+
+
+def _troubles(spec: KernelSpec) -> list[str]:
+    """Everything the service would refuse, or accept and do otherwise, in the order one would mend it."""
+    from slugify import slugify
+
+    said = []
+    for name in ("slug", "title"):
+        length = len(getattr(spec, name))
+        if not 5 <= length <= 50:
+            said.append(f"{name} {getattr(spec, name)!r} has {length} characters; Kaggle takes 5 to 50.")
+    if slugify(spec.title) != spec.slug:
+        said.append(
+            f"title {spec.title!r} has the slug {slugify(spec.title)!r}, not {spec.slug!r}: Kaggle files a kernel "
+            "under its title's slug.\nMake them agree (letters, digits and single hyphens in the slug)."
+        )
+    if spec.accelerator not in ACCELERATORS:
+        said.append(f"accelerator {spec.accelerator!r} is unknown. There are: {', '.join(ACCELERATORS)}.")
+    if not 60 <= spec.time_limit <= LONGEST_SESSION:
+        said.append(f"time_limit {spec.time_limit} is out of range: give 60 to {LONGEST_SESSION} seconds.")
+    for dataset, refs in spec.data_sources.items():
+        good = isinstance(refs, list) and all(isinstance(ref, str) and _REF.fullmatch(ref) for ref in refs)
+        if not good:
+            said.append(f'data_sources.{dataset} must be a list of "owner/slug", not {refs!r}.')
+    return said

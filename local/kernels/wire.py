@@ -1,0 +1,77 @@
+"""HTTP as this project wants it: time-outs on every call, bounded and jittered retries, and errors in plain words.
+
+Knows `requests` and `urllib3` alone, nothing of Kaggle's client.
+"""
+
+import json
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+CONNECT, READ = 5.0, 60.0  # seconds
+LONGEST_WAIT = 60  # seconds; no Retry-After keeps anyone waiting for longer
+TRIES = 5
+
+
+class Patient(HTTPAdapter):
+    """Every call gets a time-out, where the caller sets none."""
+
+    def send(  # type: ignore[override]
+        self, request: requests.PreparedRequest, stream: bool = False, timeout: Any = None, **rest: Any
+    ) -> requests.Response:
+        return super().send(request, stream=stream, timeout=timeout or (CONNECT, READ), **rest)
+
+
+def mount(session: requests.Session, *, unrepeatable: str = "") -> None:
+    """Gives a session time-outs, and retries; below the URL `unrepeatable` only what surely did nothing is retried."""
+    # A 429 says that nothing was done, and so does a connection that never came about.
+    careful = _retry(status_forcelist=(429,), read=0, other=0)
+    bold = _retry(status_forcelist=(429, 500, 502, 503, 504))
+    for prefix in ("https://", "http://"):
+        session.mount(prefix, Patient(max_retries=bold))
+    if unrepeatable:
+        session.mount(unrepeatable, Patient(max_retries=careful))
+
+
+def _retry(**rules: Any) -> Retry:
+    return Retry(
+        total=TRIES, allowed_methods=None, raise_on_status=False, backoff_factor=0.5, backoff_jitter=0.5,
+        backoff_max=20, retry_after_max=LONGEST_WAIT, **rules,
+    )  # fmt: skip
+
+
+def log_text(log: str) -> str:
+    """The plain text of a log: a JSON array of `{stream_name, time, data}`; what is not that is text already."""
+    try:
+        records = json.loads(log)
+        return "".join(str(record["data"]) for record in records)
+    except (ValueError, TypeError, KeyError):
+        return log
+
+
+def service_words(response: requests.Response | None) -> str:
+    """What the service itself said of an error, with its status; the SDK loses these words."""
+    if response is None:
+        return "no answer."
+    try:
+        message = response.json()["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        try:
+            message = response.json()["message"]
+        except (ValueError, KeyError, TypeError):
+            message = response.reason or ""
+    return f"{str(message).strip().rstrip('.')} (HTTP {response.status_code})."
+
+
+def cause(error: Exception) -> str:
+    """The innermost reason of a requests error, without its addresses and object names."""
+    reason: Any = error
+    while True:
+        inner = getattr(reason, "reason", None) or (reason.args[0] if getattr(reason, "args", None) else None)
+        if not isinstance(inner, BaseException):
+            break
+        reason = inner
+    text = str(reason).split(": ", 1)[-1] if "object at 0x" in str(reason) else str(reason)
+    return text.strip() or type(reason).__name__

@@ -1,0 +1,65 @@
+"""Training on this machine: the same loop, the same outputs and the same manifest as a run on Kaggle leaves."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from local import paths
+from local.install import install
+from local.kernels import bundle, push, runs, spec
+from shared.config import TrainConfig
+from shared.errors import one_of
+
+FRAMEWORKS = ("torch",)
+
+
+def train(
+    config: TrainConfig,
+    *,
+    framework: str,
+    name: str,
+    data_dir: Path | None = None,
+    on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
+) -> dict[str, Any]:
+    """Trains and leaves `models/<name>/`; returns its manifest. The test set is read once, at the end.
+
+    `bundle_sha256` is that of the notebook that would train the same on Kaggle.
+    """
+    one_of("framework", framework, FRAMEWORKS)
+    packed = push.pack(spec.load(framework), name=name, config=config)
+
+    from shared import results
+    from shared.data import load
+    from shared.metrics import score
+    from shared.train_torch import describe_device, pick_device, predict, save_weights
+    from shared.train_torch import train as train_torch
+
+    data = load(config.dataset, data_dir=data_dir)
+    trained = train_torch(config, data, on_epoch)
+    logits = predict(trained.model, data.test_images)
+    test = score(logits, data.test_labels)
+
+    run_id = f"local-{runs.new_id()}"
+    stage = paths.state() / "trained" / run_id
+    stage.mkdir(parents=True)
+    save_weights(trained.model, stage / "model.pth")
+    manifest = results.write(
+        stage,
+        config=config,
+        identity={
+            "name": name,
+            "run_id": run_id,
+            "bundle_sha256": packed.sha256,
+            "source_commit": bundle.source_commit(),
+        },
+        framework=framework,
+        environment=results.environment(framework, describe_device(pick_device(config.device))),
+        history=trained.history,
+        validation=trained.validation,
+        test=test,
+        logits=logits,
+        data=data,
+        figures=results.draw(history=trained.history, data=data, logits=logits, test=test),
+    )
+    install(stage, name, replaced=paths.state() / "replaced" / name)
+    return manifest

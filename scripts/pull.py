@@ -1,0 +1,35 @@
+"""`k2l pull`: bring a run's files home, checked."""
+
+from typing import Annotated
+
+import typer
+
+from scripts import _options as options
+from scripts._edge import Json, emit, run
+
+
+def pull(
+    run_id: options.RunId = None,
+    again: Annotated[bool, typer.Option("--again", help="Fetch a run that is home already once more.")] = False,
+    json: Json = False,
+) -> None:
+    """Download a finished run's files, check every byte against its manifest, and move them into models/ at once.
+
+    Example: k2l pull
+    """
+    from local import paths
+    from local.kernels import runs
+    from scripts._trip import pulled, watched
+
+    one = runs.get(run_id) if run_id else runs.latest(("complete", "pushed"))
+    with runs.lock(one.name):
+        service = options.service_of(one)
+        if again and one.state in ("pulled", "done"):
+            one = one.record(state="complete")
+        one = pulled(service, watched(service, one, quiet=json))
+    if json:
+        emit([{"run_id": one.run_id, "name": one.name, "folder": str(paths.models() / one.name), "state": one.state}])
+
+
+if __name__ == "__main__":
+    run(pull)

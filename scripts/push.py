@@ -1,0 +1,55 @@
+"""`k2l push`: bundle the notebook and send it; nothing is pushed twice."""
+
+from scripts import _options as options
+from scripts._edge import Json, emit, run, say
+
+
+def push(
+    remote: options.Remote = "kaggle",
+    architecture: options.Architecture = "compact",
+    framework: options.Framework = "torch",
+    epochs: options.Epochs = 3,
+    dataset: options.Dataset = "auto",
+    recipe: options.Recipe = "tuned",
+    seed: options.Seed = 0,
+    name: options.Name = None,
+    given: options.Set = None,
+    owner: options.Owner = None,
+    slug: options.Slug = None,
+    accelerator: options.Accelerator = None,
+    again: options.Again = False,
+    json: Json = False,
+) -> None:
+    """Push a training to Kaggle (or the emulator) as the next version of the kernel, and come back at once.
+
+    The same push twice is one push: while a run is under way, the same command names it.
+
+    Example: k2l push --remote emulator --architecture compact --epochs 3
+    """
+    from scripts._trip import pushed
+
+    config = options.training(
+        architecture=architecture, epochs=epochs, seed=seed, dataset=dataset, recipe=recipe, given=given
+    )
+    one = start(config, remote, framework, name, owner, slug, accelerator, again)
+    if json:
+        emit([{"run_id": one.run_id, "version": one.version, "state": one.state, "url": one.url}])
+    else:
+        pushed(one)
+        say(f"follow it: k2l watch {one.run_id}")
+
+
+def start(config, remote, framework, name, owner, slug, accelerator, again):  # type: ignore[no-untyped-def]
+    """Everything up to the push's receipt, for `push` and `loop`."""
+    from local.kernels import push as pushing
+    from local.kernels import runs, spec
+
+    name = pushing.check_name(name or f"{config.architecture}-{framework}")
+    config = options.settle_dataset(config, remote=remote)
+    kernel = spec.load(framework, slug=slug, accelerator=accelerator)
+    with runs.lock(name):
+        return pushing.push(options.service(remote, owner), kernel, name=name, config=config, again=again)
+
+
+if __name__ == "__main__":
+    run(push)

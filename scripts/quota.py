@@ -1,0 +1,24 @@
+"""`k2l quota`: the GPU time of this week."""
+
+from scripts import _options as options
+from scripts._edge import Json, emit, run, say
+
+
+def quota(remote: options.Remote = "kaggle", owner: options.Owner = None, json: Json = False) -> None:
+    """Show the GPU hours used and left this week, and when they start anew.
+
+    Example: k2l quota
+    """
+    service = options.service(remote, owner)
+    gpu = service.quota()
+    used, total = (part.total_seconds() / 3600 for part in (gpu.used, gpu.total))
+    refresh = gpu.refresh.isoformat(timespec="minutes") + "Z" if gpu.refresh else None
+    if json:
+        emit([{"used_hours": used, "total_hours": total, "left_hours": total - used, "refresh": refresh}])
+    else:
+        say(f"{service.label} as {service.username}: {used:.1f} of {total:.1f} GPU hours used, {total - used:.1f} left")
+        say(f"they start anew {refresh or 'at a time the service does not tell'} (UTC)")
+
+
+if __name__ == "__main__":
+    run(quota)

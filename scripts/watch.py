@@ -1,0 +1,24 @@
+"""`k2l watch`: follow a run to its end."""
+
+from scripts import _options as options
+from scripts._edge import Json, emit, run, say
+
+
+def watch(run_id: options.RunId = None, json: Json = False) -> None:
+    """Follow a run's status and log until it ends. Ctrl-C leaves the run going; the same command comes back to it.
+
+    Example: k2l watch
+    """
+    from local.kernels import runs
+    from scripts._trip import watched
+
+    one = runs.get(run_id) if run_id else runs.latest(("pushed", "complete"))
+    one = watched(options.service_of(one), one, quiet=json)
+    if json:
+        emit([{"run_id": one.run_id, "version": one.version, "state": one.state}])
+    else:
+        say(f"the run {one.run_id} is {one.state}. Bring it home: k2l pull {one.run_id}")
+
+
+if __name__ == "__main__":
+    run(watch)

@@ -1,0 +1,25 @@
+"""Random affine augmentation of a batch on its own device, in PyTorch: one grid, one bilinear sample."""
+
+import math
+
+import torch
+from torch.nn import functional as F
+
+
+def random_affine(
+    images_nchw: torch.Tensor, *, rotation: float, shift: float, scale: float, generator: torch.Generator
+) -> torch.Tensor:
+    """Each image turned by up to `rotation` degrees, moved by up to `shift` pixels, resized by up to `scale`.
+
+    Float images [n, c, h, w]; amounts are drawn evenly between minus and plus the bound, one set an image;
+    what comes in from outside is 0 (background). Returns a new tensor of the same shape and type.
+    """
+    n, height = images_nchw.shape[0], images_nchw.shape[-2]
+    draw = (torch.rand(4, n, generator=generator) * 2 - 1).to(images_nchw.device)
+    angle = draw[0] * math.radians(rotation)
+    size = 1 / (1 + draw[1] * scale)
+    move = draw[2:] * (2 * shift / height)  # affine_grid's side is 2 long, from -1 to 1
+    cos, sin = angle.cos() * size, angle.sin() * size
+    theta = torch.stack([cos, -sin, move[0], sin, cos, move[1]], dim=1).view(n, 2, 3)
+    grid = F.affine_grid(theta, list(images_nchw.shape), align_corners=False)
+    return F.grid_sample(images_nchw, grid, align_corners=False)

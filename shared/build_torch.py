@@ -1,0 +1,80 @@
+"""Builds a network of `shared.architectures` in PyTorch. `shared.build_keras` is its twin."""
+
+from collections import Counter, OrderedDict
+
+import torch
+from torch import nn
+
+from shared.architectures import (
+    Architecture,
+    BatchNorm,
+    Conv,
+    Crop,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePool,
+    Layer,
+    MaxPool,
+    Relu,
+    Shape,
+    trace,
+)
+
+
+class CenterCrop(nn.Module):
+    """Keeps the `size` x `size` middle of images [n, channels, height, width]."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, images_nchw: torch.Tensor) -> torch.Tensor:
+        top, left = ((side - self.size) // 2 for side in images_nchw.shape[-2:])
+        return images_nchw[..., top : top + self.size, left : left + self.size]
+
+
+class GlobalMean(nn.Module):
+    """The mean of each channel: [n, channels, height, width] -> [n, channels]."""
+
+    def forward(self, images_nchw: torch.Tensor) -> torch.Tensor:
+        return images_nchw.mean(dim=(2, 3))
+
+
+def build_torch(network: Architecture) -> nn.Sequential:
+    """The network as a module: float32 images [n, 1, 28, 28] in 0..1 in, logits [n, 10] out.
+
+    Layers are named by kind and order (`conv1`, `batchnorm1`, `dense2`), and so are the keys of its state dict.
+    """
+    modules: OrderedDict[str, nn.Module] = OrderedDict()
+    count: Counter[str] = Counter()
+    shape: Shape = (1, 28, 28)
+    for row in trace(network):
+        kind = row.kind.lower()
+        count[kind] += 1
+        modules[f"{kind}{count[kind]}"] = _module(row.layer, shape)
+        shape = row.shape
+    return nn.Sequential(modules)
+
+
+def _module(layer: Layer, shape: Shape) -> nn.Module:
+    """The module of one layer; `shape` is what it is given, without the batch."""
+    match layer:
+        case Crop(size=size):
+            return CenterCrop(size)
+        case Conv(filters=n, kernel=k, stride=s, same=same, bias=bias):
+            return nn.Conv2d(shape[0], n, k, s, padding=k // 2 if same else 0, bias=bias)
+        case BatchNorm():
+            return nn.BatchNorm2d(shape[0], eps=1e-5)
+        case Relu():
+            return nn.ReLU()
+        case MaxPool(size=size):
+            return nn.MaxPool2d(size)
+        case GlobalAveragePool():
+            return GlobalMean()
+        case Flatten():
+            return nn.Flatten()
+        case Dense(units=n):
+            return nn.Linear(shape[0], n)
+        case Dropout(rate=rate):
+            return nn.Dropout(rate)

@@ -1,0 +1,153 @@
+"""What a training is told: `TrainConfig`, checked when it is made, and the recipes that fill it.
+
+    config = TrainConfig.create(architecture="lite", epochs=15)        # the tuned recipe for lite, but 15 epochs
+    config = TrainConfig.create(recipe="plain", batch_size=32)         # what a tutorial does, but batches of 32
+
+A recipe is a table of values, some for all networks, some for one. Values given by name win over the recipe.
+Standard library only: the command line checks parameters with this before anything heavy is imported.
+"""
+
+import dataclasses
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from shared.architectures import ARCHITECTURES
+from shared.errors import ConfigError, one_of
+
+DATASETS = ("auto", "mnist", "fashion-mnist", "kmnist", "digits")
+
+# plain: what a tutorial does, kept as the yardstick. tuned: chosen on the validation split alone.
+# One-cycle: Smith & Topin 2017 (super-convergence); label smoothing: Szegedy et al. 2016.
+RECIPES: dict[str, dict[str, dict[str, Any]]] = {
+    "plain": {
+        "*": {
+            "batch_size": 64, "optimizer": "adam", "schedule": "constant", "learning_rate": 1e-3,
+            "weight_decay": 0.0, "label_smoothing": 0.0, "rotation": 0.0, "shift": 0.0, "scale": 0.0,
+            "ema": 0.0, "precision": "float32",
+        },
+    },
+    "tuned": {
+        "*": {
+            "batch_size": 128, "optimizer": "adamw", "schedule": "one-cycle", "learning_rate": 6e-3,
+            "weight_decay": 0.01, "label_smoothing": 0.1, "rotation": 8.0, "shift": 1.5, "scale": 0.0,
+            "ema": 0.0, "precision": "auto",
+        },
+        "lite": {"batch_size": 64, "learning_rate": 2e-2, "rotation": 0.0, "shift": 0.0},
+        "sprint": {"batch_size": 256, "learning_rate": 1e-2, "rotation": 0.0, "shift": 0.0},
+    },
+}  # fmt: skip
+
+CHOICES: dict[str, Collection[str]] = {
+    "architecture": ARCHITECTURES,
+    "dataset": DATASETS,
+    "recipe": RECIPES,
+    "optimizer": ("adam", "adamw"),
+    "schedule": ("constant", "one-cycle"),
+    "device": ("auto", "cpu", "cuda"),
+    "precision": ("auto", "float32", "bfloat16"),
+}
+
+# Inclusive bounds, and the unit in which the value is given.
+RANGES: dict[str, tuple[float, float, str]] = {
+    "epochs": (1, 1000, "epochs"),
+    "batch_size": (1, 60_000, "images"),
+    "learning_rate": (1e-7, 10.0, ""),
+    "weight_decay": (0.0, 1.0, ""),
+    "label_smoothing": (0.0, 0.5, ""),
+    "rotation": (0.0, 180.0, "degrees"),
+    "shift": (0.0, 14.0, "pixels"),
+    "scale": (0.0, 0.9, "fraction"),
+    "ema": (0.0, 0.99999, "decay a step; 0 is off"),
+    "patience": (0, 1000, "epochs; 0 is off"),
+    "seed": (0, 2**31 - 1, ""),
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Everything that decides what a training does. Make it with `create`, which fills in the recipe.
+
+    rotation, shift, scale: bounds of the random affine augmentation (degrees, pixels, fraction; 0 is off).
+    ema: decay per step of the averaged weights. patience: early stopping on the validation loss, in epochs.
+    Raises ConfigError for an unknown name, a wrong type or a value out of range, and says what would do.
+    """
+
+    architecture: str = "compact"
+    dataset: str = "auto"
+    recipe: str = "tuned"
+    epochs: int = 3
+    seed: int = 0
+    patience: int = 0
+    device: str = "auto"
+    batch_size: int
+    optimizer: str
+    schedule: str
+    learning_rate: float
+    weight_decay: float
+    label_smoothing: float
+    rotation: float
+    shift: float
+    scale: float
+    ema: float
+    precision: str
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = _typed(field.name, field.type, getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
+            if field.name in CHOICES:
+                one_of(field.name, value, CHOICES[field.name])
+            else:
+                _in_range(field.name, value)
+
+    @classmethod
+    def create(cls, **parameters: Any) -> "TrainConfig":
+        """The recipe's values under the given ones; a value of None means "what the recipe says"."""
+        known = [field.name for field in dataclasses.fields(cls)]
+        for name in parameters:
+            one_of("parameter", name, known)
+        given = {name: value for name, value in parameters.items() if value is not None}
+        recipe = one_of("recipe", given.get("recipe", cls.recipe), RECIPES)
+        architecture = one_of("architecture", given.get("architecture", cls.architecture), ARCHITECTURES)
+        tables = RECIPES[recipe]
+        return cls(**{**tables["*"], **tables.get(architecture, {}), **given})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, in the order of the fields: what a manifest records."""
+        return dataclasses.asdict(self)
+
+
+def from_text(name: str, text: str) -> Any:
+    """A parameter's value from the command line (`--set name=value`), typed as TrainConfig types it."""
+    kinds = {field.name: field.type for field in dataclasses.fields(TrainConfig)}
+    kind = kinds[one_of("parameter", name, kinds)]
+    if kind is str:
+        return text
+    try:
+        return int(text) if kind is int else float(text)
+    except ValueError:
+        raise ConfigError(f"{name} must be {_article(kind)}, not {text!r}.") from None
+
+
+def _typed(name: str, kind: Any, value: Any) -> Any:
+    """int is a float to a reader, and to us; bool is no number."""
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, kind) and not isinstance(value, bool):
+        return value
+    raise ConfigError(f"{name} must be {_article(kind)}, not {value!r}.")
+
+
+def _article(kind: Any) -> str:
+    return {int: "a whole number", float: "a number", str: "a word"}[kind]
+
+
+def _in_range(name: str, value: float) -> None:
+    low, high, unit = RANGES[name]
+    if not low <= value <= high:  # also refuses NaN
+        raise ConfigError(f"{name}={value} is out of range: give {low} to {high}{f' ({unit})' if unit else ''}.")
+
+
+def parameter_names() -> Mapping[str, Any]:
+    """Every parameter and its type, for the command line."""
+    return {field.name: field.type for field in dataclasses.fields(TrainConfig)}

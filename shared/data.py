@@ -1,0 +1,240 @@
+"""The data sets: found on this machine or on Kaggle, or fetched; one fixed split for every choice.
+
+    data = load("mnist")                                            # DataSet
+    train, validation = split(data.train_labels, validation=validation_size(data))
+    name, reason = choose("auto")                                   # ("digits", "mnist was not found in ...")
+
+Looked through in this order: `data_dir` (and then nowhere else), `$K2L_DATA`, `data/` in `$K2L_HOME` or the
+checkout, Kaggle's mounts, the mirrors. A damaged file is named, never passed over. `digits` comes with
+scikit-learn. The test set is for the end: every choice is made on the validation part of the training set.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.data_files import FULL_TRAIN, Files, Partial, belongs_to, find, read
+from shared.errors import ConfigError, DataError
+from shared.idx import read_idx, write_idx
+
+__all__ = [
+    "AUTO", "NAMES", "DataSet", "Found", "choose", "data_folder", "load", "locate",
+    "read_idx", "resolve", "split", "validation_size", "write_idx",
+]  # fmt: skip
+
+AUTO = "auto"
+DIGITS = tuple("0123456789")
+CLASSES = {
+    "mnist": DIGITS,
+    "fashion-mnist": (
+        "T-shirt",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Boot",
+    ),
+    "kmnist": ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+    "digits": DIGITS,
+}
+NAMES = tuple(CLASSES)
+KAGGLE_REFS = {
+    "mnist": "hojjatk/mnist-dataset",
+    "fashion-mnist": "zalando-research/fashionmnist",
+    "kmnist": "anokas/kuzushiji",
+}
+
+Progress = Callable[[str, int, int], None]  # file name, bytes so far, bytes in all
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """Images uint8 [n, 28, 28], white ink on black; labels int64 [n], indices into `classes`.
+
+    `source` says in words where it came from.
+    """
+
+    name: str
+    train_images: npt.NDArray[np.uint8]
+    train_labels: npt.NDArray[np.int64]
+    test_images: npt.NDArray[np.uint8]
+    test_labels: npt.NDArray[np.int64]
+    classes: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Where a data set lies: its files, and what led there (`--data-dir`, `$K2L_DATA`, …)."""
+
+    files: Files
+    origin: str
+
+    @property
+    def source(self) -> str:
+        return f"{self.files.folder} ({self.origin}, {self.files.layout})"
+
+
+def load(
+    name: str, *, data_dir: Path | None = None, download: bool = True, progress: Progress | None = None
+) -> DataSet:
+    """The data set of that name ("auto": see `choose`), from the first place that holds it.
+
+    Raises DataError if it is nowhere to be had, or if the place that holds it has a damaged file.
+    """
+    name, _ = choose(name, data_dir=data_dir, download=download, progress=progress)
+    if name == "digits":
+        from shared.digits import load_digits
+
+        arrays, source = load_digits(), "scikit-learn's load_digits, scaled to 28x28"
+    else:
+        found = locate(name, data_dir=data_dir) or _fetch(name, allowed=download, progress=progress)
+        arrays, source = read(found.files), found.source
+    return DataSet(
+        name=name,
+        train_images=arrays[0],
+        train_labels=arrays[1],
+        test_images=arrays[2],
+        test_labels=arrays[3],
+        classes=CLASSES[name],
+        source=source,
+    )
+
+
+def resolve(name: str, *, data_dir: Path | None = None, download: bool = True) -> str:
+    """`choose` without its reason: "auto" as "mnist" or "digits", any other name as it is."""
+    return choose(name, data_dir=data_dir, download=download)[0]
+
+
+def choose(
+    name: str, *, data_dir: Path | None = None, download: bool = True, progress: Progress | None = None
+) -> tuple[str, str]:
+    """The data set that a name stands for, and why if it is not the one hoped for.
+
+    "auto" is mnist, fetched if it must be; where that cannot be had it is digits, and the reason a sentence
+    to be said loudly. Raises ConfigError for an unknown name, DataError for a wrong `data_dir`.
+    """
+    if name in NAMES:
+        return name, ""
+    if name != AUTO:
+        raise ConfigError(f"there is no data set {name!r}: choose one of {', '.join(NAMES)}, or {AUTO}")
+    if locate("mnist", data_dir=data_dir):
+        return "mnist", ""
+    try:
+        _fetch("mnist", allowed=download, progress=progress)
+    except DataError as error:
+        why = str(error).partition("\n")[0].rstrip(".")
+        return "digits", f"{why}: scikit-learn's 1,797 small digits take its place, and no figure is MNIST's."
+    return "mnist", ""
+
+
+def locate(name: str, *, data_dir: Path | None = None) -> Found | None:
+    """Where the files of mnist, fashion-mnist or kmnist are on this machine; None if nowhere.
+
+    A `data_dir` is the only place then, and raises DataError if it does not hold the data set.
+    """
+    if data_dir is not None:
+        return _only_in(Path(data_dir).expanduser(), name)
+    for folder, origin in _places():
+        found = find(folder, name)
+        if isinstance(found, Files) and not belongs_to(found):
+            return Found(files=found, origin=origin)
+        if isinstance(found, Partial) and origin == "$K2L_DATA":
+            raise _incomplete(found, name)
+    return None
+
+
+def split(
+    labels: npt.NDArray[np.int64], *, validation: int, seed: int = 0
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Indices of the training and of the validation part, both ascending, the classes in the same shares.
+
+    The same for every run, whatever its own seed: shuffled, sorted by class, then taken at equal steps. By
+    RandomState, which is frozen: numpy may change what its newer generators draw.
+    """
+    if not 0 <= validation < len(labels):
+        raise ConfigError(f"{validation} validation images cannot be taken from {len(labels)}")
+    shuffled = np.random.RandomState(seed).permutation(len(labels))
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    chosen = np.zeros(len(labels), dtype=bool)
+    chosen[by_class[np.arange(validation) * len(labels) // max(validation, 1)]] = True
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
+def validation_size(dataset: DataSet) -> int:
+    """How many training images are kept for validation: 5,000 of 60,000; a tenth of a smaller set."""
+    n = len(dataset.train_labels)
+    return 5_000 if n == FULL_TRAIN else round(n / 10)
+
+
+def data_folder() -> Path:
+    """Where fetched data sets go: `data/` in `$K2L_HOME`, else in the checkout, else (a notebook) here."""
+    checkout = Path(__file__).resolve().parent.parent
+    home = checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
+    return Path(os.environ.get("K2L_HOME") or home).resolve() / "data"
+
+
+def _places() -> Iterator[tuple[Path, str]]:
+    """The folders of this machine to look through, and what each is called."""
+    if named := os.environ.get("K2L_DATA"):
+        yield Path(named).expanduser(), "$K2L_DATA"
+    yield data_folder(), "data/"
+    for mount in _mounts():
+        yield mount, "Kaggle input"
+
+
+def _mounts() -> Iterator[Path]:
+    """Kaggle's mounts: `datasets/<owner>/<slug>` first, the older `<slug>` after them."""
+    beside = [Path("../input").resolve()] if Path.cwd().name == "working" else []
+    for root in dict.fromkeys([*beside, Path("/kaggle/input")]):
+        for pattern in ("datasets/*/*", "*", "competitions/*", "notebooks/*/*"):
+            yield from sorted(path for path in root.glob(pattern) if path.is_dir())
+
+
+def _only_in(folder: Path, name: str) -> Found:
+    found = find(folder, name)
+    if isinstance(found, Partial):
+        raise _incomplete(found, name)
+    if found is None:
+        state = "holds no" if folder.is_dir() else "is not a folder that holds"
+        raise DataError(
+            f"{folder} {state} {name}: looked there and in {name}/ for train-images-idx3-ubyte[.gz] "
+            f"and its three fellows, {name}.npz, {name}_train.csv.\n"
+            "Name the folder that holds one of these, or none to search."
+        )
+    if other := belongs_to(found):
+        raise DataError(f"{found.folder} holds {other}, not {name}: ask for {other}, or name another folder.")
+    return Found(files=found, origin="--data-dir")
+
+
+def _incomplete(partial: Partial, name: str) -> DataError:
+    return DataError(
+        f"{partial.folder} holds only a part of {name}: {', '.join(partial.missing)} is missing.\n"
+        f"Put it there, or fetch the whole with `k2l data {name} --download` without naming a folder."
+    )
+
+
+def _fetch(name: str, *, allowed: bool, progress: Progress | None) -> Found:
+    """Downloads into `data_folder()`, unless unwanted or on Kaggle, where no run may need the internet."""
+    why = "downloading was not allowed"
+    if os.environ.get("KAGGLE_KERNEL_RUN_TYPE"):
+        why = "a run on Kaggle downloads nothing"
+    elif allowed:
+        from shared.download import download
+
+        why = download(name, data_folder() / name, progress=progress)
+        if not why and (found := locate(name)):
+            return found
+    looked = [f"{origin} ({folder})" for folder, origin in _places() if origin != "Kaggle input"]
+    raise DataError(
+        f"{name} was not found in {', '.join(looked)} or Kaggle's inputs, and {why}.\n"
+        f"Give its folder with --data-dir or K2L_DATA; on Kaggle, attach the data set {KAGGLE_REFS[name]}."
+    )

@@ -1,0 +1,149 @@
+"""`manifest.json`: what a model folder holds, where it came from, and the proof that nothing was swapped or lost.
+
+It is written last, so its existence means that the rest is whole. `verify` reads every byte again.
+Standard library only; it runs in the notebook, at the pull, and before a model is used.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from shared.errors import ModelError
+
+NAME = "manifest.json"
+SCHEMA = 1
+
+KEYS = (
+    "schema", "run_id", "name", "framework", "architecture", "trainable_parameters", "dataset", "parameters",
+    "bundle_sha256", "source_commit", "environment", "metrics", "files", "created_at",
+)  # fmt: skip
+
+# One path segment or more below the folder; no drive letters, no backslashes, no control characters.
+_SAFE = re.compile(r"[^\x00-\x1f\\:*?\"<>|/]+(/[^\x00-\x1f\\:*?\"<>|/]+)*")
+
+
+def now() -> str:
+    """The time in UTC, to the second, as ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def safe_name(name: str) -> bool:
+    """True for a relative path that stays in its folder on every system."""
+    return bool(_SAFE.fullmatch(name)) and not any(part in (".", "..") for part in name.split("/"))
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON so that a reader sees the old file or the new one, never half of one, even after a crash."""
+    part = path.with_name(path.name + f".{os.getpid()}.part")
+    with part.open("w", encoding="utf-8") as file:
+        json.dump(value, file, indent=2, ensure_ascii=False)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def describe(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """{name: {sha256, bytes}} of files below a folder, sorted by name."""
+    return {name: {"sha256": sha256(folder / name), "bytes": (folder / name).stat().st_size} for name in sorted(names)}
+
+
+def contents(folder: Path) -> list[str]:
+    """The files below a folder as relative names with slashes, the manifest and hidden ones left out."""
+    names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        name.as_posix()
+        for name in names
+        if name.as_posix() != NAME and not any(part.startswith(".") for part in name.parts)
+    )
+
+
+def write(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Hashes everything in the folder and writes its manifest, last of all files. Returns the manifest."""
+    manifest = {
+        "schema": SCHEMA,
+        **facts,
+        "files": describe(folder, contents(folder)),
+        "created_at": facts.get("created_at") or now(),
+    }
+    manifest = {key: manifest[key] for key in (*KEYS, *(key for key in manifest if key not in KEYS))}
+    write_json(folder / NAME, manifest)
+    return manifest
+
+
+def add_files(folder: Path, names: Iterable[str]) -> dict[str, Any]:
+    """Vouches for files made here (an export, an evaluation) beside those that came with the manifest."""
+    manifest = read(folder)
+    manifest["files"] = dict(sorted({**manifest["files"], **describe(folder, names)}.items()))
+    write_json(folder / NAME, manifest)
+    return manifest
+
+
+def parse(text: str | bytes, where: str) -> dict[str, Any]:
+    """A manifest from its text; ModelError if it is not one, or one of another schema. `where` is for the error."""
+    try:
+        manifest = json.loads(text)
+    except ValueError as error:
+        raise ModelError(f"{where} is not JSON ({error}). Pull or train the model again.") from None
+    missing = [key for key in KEYS if key not in manifest] if isinstance(manifest, dict) else list(KEYS)
+    if missing:
+        raise ModelError(f"{where} is no manifest of k2l: {', '.join(missing)} missing. Pull or train the model again.")
+    if manifest["schema"] != SCHEMA:
+        raise ModelError(f"{where} has schema {manifest['schema']!r}, this k2l reads {SCHEMA}. Update k2l.")
+    _check_files(manifest["files"], where)
+    return dict(manifest)
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The manifest of a model folder; ModelError if the folder or the manifest is missing or broken."""
+    path = folder / NAME
+    if not folder.is_dir():
+        raise ModelError(f"{folder} is not a folder.")
+    if not path.is_file():
+        raise ModelError(
+            f"{folder} has no {NAME}: it is not a model folder, or was not pulled whole.\n"
+            "Pull it again (k2l pull) or train it here (k2l train)."
+        )
+    return parse(path.read_bytes(), str(path))
+
+
+def verify(folder: Path, names: Iterable[str] | None = None) -> dict[str, Any]:
+    """Checks files against the manifest, all of them or those named, and returns the manifest.
+
+    Raises ModelError with the first file that is missing, unknown to the manifest, or not the one it vouches for.
+    """
+    manifest = read(folder)
+    for name in manifest["files"] if names is None else names:
+        stated = manifest["files"].get(name)
+        path = folder / name
+        if stated is None:
+            raise ModelError(f"{path} is not in the folder's {NAME}: nobody vouches for it. Pull or train again.")
+        if not path.is_file():
+            raise ModelError(f"{path} is missing, though {NAME} names it. Pull or train again.")
+        if path.stat().st_size != stated["bytes"] or sha256(path) != stated["sha256"]:
+            raise ModelError(f"{path} was changed after its {NAME} was written. Pull or train again.")
+    return manifest
+
+
+def _check_files(files: Any, where: str) -> None:
+    if not isinstance(files, dict):
+        raise ModelError(f"{where}: `files` must be an object of names. Pull or train the model again.")
+    for name, stated in files.items():
+        if not safe_name(name):
+            raise ModelError(f"{where} names {name!r}, which leaves its folder. Do not use this model.")
+        good = (
+            isinstance(stated, dict) and isinstance(stated.get("sha256"), str) and isinstance(stated.get("bytes"), int)
+        )
+        if not good:
+            raise ModelError(f"{where}: {name!r} has no sha256 and bytes. Pull or train the model again.")

@@ -1,0 +1,92 @@
+"""What a training leaves behind, the same from a notebook on Kaggle and from `k2l train` here.
+
+    figures = draw(history=…, data=…, logits=…)            # name -> matplotlib Figure, shown inline in the notebook
+    write(folder, …)                                      # everything but the weights, the manifest last
+
+Framework-free: a torch or Keras training hands in its history and its test logits.
+"""
+
+import csv
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared import manifest, plots
+from shared.architectures import architecture, count_parameters
+from shared.config import TrainConfig
+from shared.data import DataSet
+from shared.metrics import Scores
+
+SCALARS = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "loss", "ece")
+
+
+def environment(framework: str, accelerator: str) -> dict[str, str]:
+    """The versions and the device a training ran with; `framework` is its package's name."""
+    names = {"python": platform.python_version(), framework: version(framework), "numpy": version("numpy")}
+    return names | {"accelerator": accelerator}
+
+
+def draw(*, history: list[dict[str, Any]], data: DataSet, logits: NDArray[np.float32], test: Scores) -> dict[str, Any]:
+    """The pictures of a training: curves, confusion, samples, misclassified. `logits` are of the test set."""
+    images, labels = data.test_images, data.test_labels
+    return {
+        "curves": plots.curves(history),
+        "confusion": plots.confusion(test.confusion, data.classes),
+        "samples": plots.samples(images[:32], labels[:32], logits[:32].argmax(1), data.classes),
+        "misclassified": plots.misclassified(images, labels, logits, data.classes),
+    }
+
+
+def write(
+    folder: Path,
+    *,
+    config: TrainConfig,
+    identity: dict[str, str],
+    framework: str,
+    environment: dict[str, str],
+    history: list[dict[str, Any]],
+    validation: Scores,
+    test: Scores,
+    logits: NDArray[np.float32],
+    data: DataSet,
+    figures: dict[str, Any],
+) -> dict[str, Any]:
+    """Writes metrics.json, history.csv, predictions.npy, labels.npy and the pictures beside the weights that are
+    already in `folder`, hashes all of it, and writes manifest.json last. Returns the manifest.
+
+    `identity` holds name, run_id, bundle_sha256 and source_commit; `logits` float32 [n, classes] are of the test set.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    scores = {"validation": validation.as_dict(), "test": test.as_dict()}
+    manifest.write_json(folder / "metrics.json", scores)
+    write_history(folder / "history.csv", history)
+    np.save(folder / "predictions.npy", logits.argmax(1).astype(np.int64))
+    np.save(folder / "labels.npy", data.test_labels)
+    for name, figure in figures.items():
+        plots.save(figure, folder / f"{name}.png")
+    facts = {
+        "run_id": identity["run_id"],
+        "name": identity["name"],
+        "framework": framework,
+        "architecture": config.architecture,
+        "trainable_parameters": count_parameters(architecture(config.architecture)),
+        "dataset": data.name,
+        "parameters": config.as_dict(),
+        "bundle_sha256": identity["bundle_sha256"],
+        "source_commit": identity["source_commit"],
+        "environment": environment,
+        "metrics": {part: {key: values[key] for key in SCALARS} for part, values in scores.items()},
+    }
+    return manifest.write(folder, facts)
+
+
+def write_history(path: Path, history: list[dict[str, Any]]) -> None:
+    """One line an epoch, columns as the training loop names them."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(history[0]))
+        writer.writeheader()
+        writer.writerows(history)

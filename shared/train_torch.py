@@ -1,0 +1,241 @@
+"""The training loop in PyTorch: the whole data set in memory, one flat loop, a row of history an epoch.
+
+    trained = train(TrainConfig.create(architecture="compact", epochs=3), data)
+    logits = predict(trained.model, data.test_images)
+
+Chooses nothing on the test set and never sees it: validation images come from the fixed split of `shared.data`.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional as F
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from shared.architectures import architecture
+from shared.augment_torch import random_affine
+from shared.build_torch import build_torch
+from shared.config import TrainConfig
+from shared.data import DataSet, split, validation_size
+from shared.errors import ConfigError
+from shared.metrics import Scores, score
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A trained network in evaluation mode, its history (a row an epoch), and its scores on the validation images."""
+
+    model: nn.Module
+    history: list[Row]
+    validation: Scores
+    precision: str
+    seconds: float
+
+
+@dataclass
+class _Best:
+    """The epoch with the lowest validation loss so far: its scores and weights, for early stopping."""
+
+    scores: Scores | None = None
+    age: int = 0
+    weights: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    def waited(self, scores: Scores, model: nn.Module) -> int:
+        """Takes in one epoch; the number of epochs since the best one."""
+        self.age += 1
+        if self.scores is None or scores.loss < self.scores.loss:
+            self.scores, self.age = scores, 0
+            self.weights = {key: value.clone() for key, value in model.state_dict().items()}
+        return self.age
+
+
+def pick_device(wanted: str = "auto") -> torch.device:
+    """`auto` is the GPU, where there is one whose code this torch carries, else the CPU.
+
+    Raises ConfigError where `cuda` is asked for and cannot be had, with the reason.
+    """
+    reason = "" if wanted == "cpu" else gpu_trouble()
+    if wanted == "cuda" and reason:
+        raise ConfigError(f"device 'cuda' cannot be used: {reason}. Use device 'cpu', or another accelerator.")
+    return torch.device("cpu" if reason or wanted == "cpu" else "cuda")
+
+
+def gpu_trouble() -> str:
+    """Why the GPU cannot train, or "" if it can.
+
+    A GPU that this torch has no code for says it is available and dies at the first kernel, so look at its
+    compute capability first. Code for x.y runs on every x.z with z >= y.
+    """
+    if not torch.cuda.is_available():
+        return "no CUDA GPU is visible"
+    major, minor = torch.cuda.get_device_capability()
+    built = [name.removeprefix("sm_") for name in torch.cuda.get_arch_list() if name.startswith("sm_")]
+    known = [(int(digits[:-1]), int(digits[-1])) for digits in built if digits.isdigit()]
+    if any(theirs == major and ours <= minor for theirs, ours in known):
+        return ""
+    return f"{torch.cuda.get_device_name()} is sm_{major}{minor}, and this torch was built for {', '.join(built)}"
+
+
+def describe_device(device: torch.device) -> str:
+    """The accelerator's name for people and manifests."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+
+
+def pick_precision(wanted: str, device: torch.device) -> torch.dtype:
+    """`auto` is bfloat16 where the hardware multiplies it natively, else float32."""
+    if wanted != "auto":
+        return torch.bfloat16 if wanted == "bfloat16" else torch.float32
+    native = torch.cuda.get_device_capability()[0] >= 8 if device.type == "cuda" else _cpu_multiplies_bfloat16()
+    return torch.bfloat16 if native else torch.float32
+
+
+def _cpu_multiplies_bfloat16() -> bool:
+    # Older releases of torch have no public way to ask; without an answer, float32 is never wrong.
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def train(config: TrainConfig, data: DataSet, on_epoch: Callable[[Row], None] = lambda row: None) -> Trained:
+    """Trains `config.architecture` on the training split of `data`; `on_epoch` is told each epoch's row.
+
+    A row: epoch, train_loss, train_accuracy (as trained: augmented, with dropout), validation_loss,
+    validation_accuracy, learning_rate (at its end), seconds. The loss is the cross-entropy in nats.
+    Raises ConfigError when the device cannot be had, or the training diverges.
+    """
+    torch.manual_seed(config.seed)
+    device = pick_device(config.device)
+    model = build_torch(architecture(config.architecture)).to(device).to(memory_format=torch.channels_last)
+    average = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
+    averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+    shown: nn.Module = averaged.module if config.ema else model  # the weights that are measured and kept
+
+    inner, held_out = split(data.train_labels, validation=validation_size(data))
+    images, labels = (
+        _pixels(device, data.train_images[inner]),
+        torch.from_numpy(data.train_labels[inner]).to(device),
+    )
+    step = _Step(config, model, device, steps=config.epochs * math.ceil(len(images) / config.batch_size))
+    history: list[Row] = []
+    best = _Best()
+    start = time.perf_counter()
+
+    for epoch in range(1, config.epochs + 1):
+        began = time.perf_counter()
+        model.train()
+        loss_sum, correct = torch.zeros((), device=device), torch.zeros((), device=device)
+        order = torch.randperm(len(images), generator=step.generator).to(device)
+        for index in torch.split(order, config.batch_size):  # type: ignore[no-untyped-call]
+            loss, hits = step(images[index], labels[index])
+            loss_sum += loss * len(index)
+            correct += hits
+            if config.ema:
+                averaged.update_parameters(model)
+
+        checked = _check(shown, data.train_images[held_out], data.train_labels[held_out], epoch)
+        history.append(
+            {
+                "epoch": epoch,
+                "train_loss": loss_sum.item() / len(images),
+                "train_accuracy": correct.item() / len(images),
+                "validation_loss": checked.loss,
+                "validation_accuracy": checked.accuracy,
+                "learning_rate": step.learning_rate,
+                "seconds": time.perf_counter() - began,
+            }
+        )
+        on_epoch(history[-1])
+        if config.patience and best.waited(checked, shown) >= config.patience:
+            break
+
+    if best.scores:
+        checked = best.scores
+        shown.load_state_dict(best.weights)
+    return Trained(
+        model=shown.eval(),
+        history=history,
+        validation=checked,
+        precision=str(step.precision).removeprefix("torch."),
+        seconds=time.perf_counter() - start,
+    )
+
+
+class _Step:
+    """One step of training, on a batch: augment, forward, backward, update, schedule."""
+
+    def __init__(self, config: TrainConfig, model: nn.Module, device: torch.device, *, steps: int) -> None:
+        self.config, self.model, self.device = config, model, device
+        self.precision = pick_precision(config.precision, device)
+        self.augmented = bool(config.rotation or config.shift or config.scale)
+        self.generator = torch.Generator().manual_seed(config.seed)
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
+        self.optimizer = kind(model.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True)
+        # One step more than is taken: a scheduler is always one ahead.
+        self.schedule: LRScheduler = (
+            OneCycleLR(self.optimizer, config.learning_rate, total_steps=steps + 1)
+            if config.schedule == "one-cycle"
+            else LambdaLR(self.optimizer, lambda step: 1.0)
+        )
+
+    @property
+    def learning_rate(self) -> float:
+        return float(self.schedule.get_last_lr()[0])
+
+    def __call__(self, pixels: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """uint8 images [n, 1, 28, 28] and labels [n] -> (mean loss, number of right answers), both on the device."""
+        config = self.config
+        batch = pixels.float().div_(255)
+        if self.augmented:
+            batch = random_affine(
+                batch,
+                rotation=config.rotation,
+                shift=config.shift,
+                scale=config.scale,
+                generator=self.generator,
+            )
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision is torch.bfloat16):
+            logits = self.model(batch.to(memory_format=torch.channels_last)).float()
+        loss = F.cross_entropy(logits, target, label_smoothing=config.label_smoothing)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.schedule.step()
+        return loss.detach(), (logits.detach().argmax(1) == target).sum()
+
+
+def _check(model: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.int64], epoch: int) -> Scores:
+    logits = predict(model, images)
+    if not np.isfinite(logits).all():
+        raise ConfigError(f"the training diverged in epoch {epoch}: the logits are not finite. Lower learning_rate.")
+    return score(logits, labels)
+
+
+def predict(model: nn.Module, images_nhw: NDArray[np.uint8], *, batch: int = 1000) -> NDArray[np.float32]:
+    """Logits float32 [n, classes] of uint8 images [n, 28, 28], in float32 whatever the training used."""
+    device = next(model.parameters()).device
+    model.eval()
+    with torch.inference_mode():
+        parts = [
+            model(_pixels(device, images_nhw[at : at + batch]).float().div_(255)).cpu().numpy()
+            for at in range(0, len(images_nhw), batch)
+        ]
+    return np.concatenate(parts)
+
+
+def save_weights(model: nn.Module, path: Path) -> None:
+    """The state dict on the CPU, in plain memory order: loads anywhere with `weights_only=True`."""
+    torch.save({key: value.cpu().contiguous() for key, value in model.state_dict().items()}, path)
+
+
+def _pixels(device: torch.device, images_nhw: NDArray[np.uint8]) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(images_nhw)).unsqueeze(1).to(device)
