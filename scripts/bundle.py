@@ -13,7 +13,7 @@ def bundle(
     out: Annotated[Path | None, typer.Option(help="Where to write it. [default: build/NAME.ipynb]")] = None,
     architecture: options.Architecture = "compact",
     framework: options.Framework = "torch",
-    epochs: options.Epochs = 3,
+    epochs: options.Epochs = None,
     dataset: options.Dataset = "auto",
     recipe: options.Recipe = "tuned",
     seed: options.Seed = 0,
@@ -30,7 +30,13 @@ def bundle(
     from local.kernels import push, spec
 
     config = options.training(
-        architecture=architecture, epochs=epochs, seed=seed, dataset=dataset, recipe=recipe, given=given
+        architecture=architecture,
+        epochs=epochs,
+        seed=seed,
+        dataset=dataset,
+        recipe=recipe,
+        given=given,
+        remote="kaggle",
     )
     name = name or f"{architecture}-{framework}"
     packed = push.pack(spec.load(framework), name=name, config=config)

@@ -8,7 +8,7 @@ def push(
     remote: options.Remote = "kaggle",
     architecture: options.Architecture = "compact",
     framework: options.Framework = "torch",
-    epochs: options.Epochs = 3,
+    epochs: options.Epochs = None,
     dataset: options.Dataset = "auto",
     recipe: options.Recipe = "tuned",
     seed: options.Seed = 0,
@@ -26,29 +26,28 @@ def push(
 
     Example: k2l push --remote emulator --architecture compact --epochs 3
     """
+    from local.kernels import push as pushing
+    from local.kernels import runs, spec
     from scripts._trip import pushed
 
+    name = pushing.check_name(name or f"{architecture}-{framework}")
     config = options.training(
-        architecture=architecture, epochs=epochs, seed=seed, dataset=dataset, recipe=recipe, given=given
+        architecture=architecture,
+        epochs=epochs,
+        seed=seed,
+        dataset=dataset,
+        recipe=recipe,
+        given=given,
+        remote=remote,
     )
-    one = start(config, remote, framework, name, owner, slug, accelerator, again)
+    kernel = spec.load(framework, slug=slug, accelerator=accelerator)
+    with runs.lock(name):
+        one = pushing.push(options.service(remote, owner), kernel, name=name, config=config, again=again)
     if json:
         emit([{"run_id": one.run_id, "version": one.version, "state": one.state, "url": one.url}])
     else:
         pushed(one)
         say(f"follow it: k2l watch {one.run_id}")
-
-
-def start(config, remote, framework, name, owner, slug, accelerator, again):  # type: ignore[no-untyped-def]
-    """Everything up to the push's receipt, for `push` and `loop`."""
-    from local.kernels import push as pushing
-    from local.kernels import runs, spec
-
-    name = pushing.check_name(name or f"{config.architecture}-{framework}")
-    config = options.settle_dataset(config, remote=remote)
-    kernel = spec.load(framework, slug=slug, accelerator=accelerator)
-    with runs.lock(name):
-        return pushing.push(options.service(remote, owner), kernel, name=name, config=config, again=again)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from scripts._edge import Json, emit, run, say
 def train(
     architecture: options.Architecture = "compact",
     framework: Annotated[str, typer.Option(help="torch.")] = "torch",
-    epochs: options.Epochs = 3,
+    epochs: options.Epochs = None,
     dataset: options.Dataset = "auto",
     recipe: options.Recipe = "tuned",
     seed: options.Seed = 0,
@@ -28,10 +28,15 @@ def train(
     from local.kernels.push import check_name
 
     config = options.training(
-        architecture=architecture, epochs=epochs, seed=seed, dataset=dataset, recipe=recipe, given=given
+        architecture=architecture,
+        epochs=epochs,
+        seed=seed,
+        dataset=dataset,
+        recipe=recipe,
+        given=given,
+        data_dir=data_dir,
     )
     name = check_name(name or f"{architecture}-{framework}")
-    config = options.settle_dataset(config, data_dir=data_dir)
 
     def show(row: dict[str, float]) -> None:
         say(

@@ -196,7 +196,7 @@ def _shades(colour: str) -> Any:
 
 def _write_counts(axes: "Axes", counts: Integers, strongest: float) -> None:
     for (row, column), count in np.ndenumerate(counts):
-        dark = row == column or count > strongest * 0.55
+        dark = row == column or count > strongest * 0.75
         colour = FAINT if count == 0 else "white" if dark else TEXT
         weight = "bold" if row == column else "normal"
         axes.text(column + 0.5, row + 0.5, f"{count:,}", ha="center", va="center", color=colour, weight=weight)
@@ -237,7 +237,7 @@ def _mosaic(
     canvas = np.full((max(-(-len(images) // columns) * high, 1), columns * wide), np.nan)
     ink = LinearSegmentedColormap.from_list("ink", [PAPER, "black"])
     with mpl.rc_context(STYLE):
-        figure = _figure(9.2, len(canvas) / inch + (0.5 if title else 0.15))
+        figure = _figure(9.2, len(canvas) / inch + (0.56 if title else 0.25))
         axes = figure.subplots()
         for i, image in enumerate(images):
             top, left = i // columns * high, i % columns * wide + 2

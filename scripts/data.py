@@ -1,0 +1,116 @@
+"""`k2l data`: where the data sets are, what is in them, and fetching them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scripts._edge import Json, emit, run, say, table
+
+if TYPE_CHECKING:
+    from shared.data import DataSet
+
+
+def data(
+    name: Annotated[
+        str, typer.Argument(help="mnist, fashion-mnist, kmnist, digits or auto; without it, all there are.")
+    ] = "",
+    data_dir: Annotated[Path | None, typer.Option(help="Look in this folder and nowhere else.")] = None,
+    download: Annotated[
+        bool | None,
+        typer.Option("--download/--no-download", help="Fetch what is not here; unless told, only what is named."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show where a data set is, how much it holds and how balanced its classes are; fetch it if it is not here.
+
+    Example: k2l data mnist
+    """
+    from shared.data import NAMES, choose
+    from shared.errors import DataError
+
+    wanted: tuple[str, ...] = NAMES
+    if name:
+        chosen, reason = choose(name, data_dir=data_dir, download=download is not False, progress=_progress)
+        wanted = (chosen,)
+        if reason:
+            say(f"NOTE: {reason}")
+    rows = []
+    for each in wanted:
+        try:
+            rows.append(_described(each, data_dir, bool(name) if download is None else download))
+        except DataError as error:
+            if name or download:
+                raise
+            rows.append({"name": each, "source": None, "error": str(error)})
+    if json:
+        emit(rows)
+    elif name:
+        _show_one(rows[0])
+    else:
+        _show_all(rows, data_dir)
+
+
+def _described(name: str, data_dir: Path | None, download: bool) -> dict[str, Any]:
+    """What one data set is; its files are read whole, so that what is damaged shows itself."""
+    from shared.data import load, validation_size
+
+    found = load(name, data_dir=data_dir, download=download, progress=_progress)
+    held_back = validation_size(found)
+    return {
+        "name": found.name,
+        "source": found.source,
+        "train": len(found.train_labels) - held_back,
+        "validation": held_back,
+        "test": len(found.test_labels),
+        "shape": list(found.train_images.shape[1:]),
+        "classes": list(found.classes),
+        "train_per_class": _per_class(found.train_labels, found),
+        "test_per_class": _per_class(found.test_labels, found),
+    }
+
+
+def _per_class(labels: Any, found: "DataSet") -> list[int]:
+    import numpy as np
+
+    counts: list[int] = np.bincount(labels, minlength=len(found.classes)).tolist()
+    return counts
+
+
+def _show_one(row: dict[str, Any]) -> None:
+    height, width = row["shape"]
+    print(f"{row['name']}, from {row['source']}")
+    parts = ", ".join(f"{row[part]:,} {part}" for part in ("train", "validation", "test"))
+    print(f"images of {height}x{width}: {parts}")
+    table(
+        ["class", "training + validation", "test"],
+        zip(row["classes"], row["train_per_class"], row["test_per_class"], strict=True),
+    )
+
+
+def _show_all(rows: list[dict[str, Any]], data_dir: Path | None) -> None:
+    where = f"not in {data_dir}" if data_dir else "not here; k2l data {} fetches it"
+    table(
+        ["data set", "training", "validation", "test", "found in"],
+        [
+            [row["name"], *(f"{row[part]:,}" for part in ("train", "validation", "test")), row["source"]]
+            if row["source"]
+            else [row["name"], "-", "-", "-", where.format(row["name"])]
+            for row in rows
+        ],
+    )
+
+
+def _progress(file: str, done: int, total: int) -> None:
+    """One line a file, rewritten on a terminal, said once elsewhere."""
+    import sys
+
+    if sys.stderr.isatty():
+        end = "\n" if done == total else ""
+        print(f"\r{file} {done / 1e6:.1f} of {total / 1e6:.1f} MB ", end=end, file=sys.stderr, flush=True)
+    elif done == total:
+        say(f"fetched {file}, {total / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    run(data)

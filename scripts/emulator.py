@@ -1,0 +1,68 @@
+"""A Kaggle stand-in on this machine: prints how to reach it, then serves until Ctrl-C."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scripts._edge import Json, emit, fail, run, say
+
+
+def emulator(
+    host: Annotated[str, typer.Option(help="Address to listen on; loopback only.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes any free one.", min=0, max=65535)] = 7777,
+    key: Annotated[str | None, typer.Option(help="Key to ask for; made up at first use and kept.")] = None,
+    username: Annotated[str | None, typer.Option(help="Whose kernels it keeps; 'emulator' unless named.")] = None,
+    state: Annotated[Path | None, typer.Option(help="Folder it keeps everything in; .k2l/emulator.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where data sets for mounts are looked for first.")] = None,
+    idle_timeout: Annotated[float | None, typer.Option(help="Leave after so many idle seconds.")] = None,
+    stop: Annotated[bool, typer.Option("--stop", help="Stop the running one and its sessions.")] = False,
+    json: Json = False,
+) -> None:
+    """Serves an emulator of Kaggle's kernels service on loopback.
+
+    Notebooks pushed to it are really executed here. It works for `k2l … --remote kaggle` and for the
+    unmodified `kaggle` command with the environment that it prints, and is what `--remote emulator` starts by
+    itself.
+
+    Example: k2l emulator --port 7777
+    """
+    from local import paths
+
+    folder = (state or paths.state() / "emulator").resolve()
+    if stop:
+        from local.kernels.emulator import daemon
+
+        return say("stopped" if daemon.stop(folder) else f"no emulator runs on {folder}")
+    from local.kernels.emulator.running import LOOPBACK, Running
+
+    if host not in LOOPBACK:
+        fail(f"--host {host} is not loopback; the emulator listens on {', '.join(LOOPBACK)} alone", 2)
+    serving = Running(folder, port=port, username=username, key=key, data_dir=data_dir, idle_timeout=idle_timeout)
+
+    def ready() -> None:
+        announce(serving.url, serving.username, serving.key, folder)
+        if json:
+            card = {"url": serving.url, "username": serving.username, "key": serving.key}
+            emit([card | {"pid": serving.about["pid"], "state": str(folder)}])
+
+    try:
+        serving.serve(ready)
+    except KeyboardInterrupt:
+        say("\nstopped; sessions that still run go on, and are found again by the same command")
+    return None
+
+
+def announce(url: str, username: str, key: str, folder: Path) -> None:
+    """The address and the environments that lead to it."""
+    port = url.rpartition(":")[2]
+    say(f"emulator of Kaggle's kernels service at {url}, state in {folder}")
+    say(f"  the kaggle command:  export KAGGLE_USERNAME={username} KAGGLE_KEY={key}")
+    say(f"                       export KAGGLE_API_ENVIRONMENT=LOCALHOST HTTP_PROXY={url} NO_PROXY=")
+    if port == "7777":
+        say(f"  k2l --remote kaggle, kagglehub:  export KAGGLE_USERNAME={username} KAGGLE_KEY={key}")
+        say("                                   export KAGGLE_API_ENVIRONMENT=TEST")
+
+
+if __name__ == "__main__":
+    run(emulator)

@@ -1,0 +1,102 @@
+"""`k2l loop`: push, watch, pull, export, evaluate: the whole trip in one command."""
+
+from typing import TYPE_CHECKING, Any
+
+from scripts import _options as options
+from scripts._edge import Json, emit, run, say, table
+
+if TYPE_CHECKING:
+    from local.kernels.runs import Run
+    from local.report import Homecoming
+
+
+def loop(
+    remote: options.Remote = "kaggle",
+    architecture: options.Architecture = "compact",
+    framework: options.Framework = "torch",
+    epochs: options.Epochs = None,
+    dataset: options.Dataset = "auto",
+    recipe: options.Recipe = "tuned",
+    seed: options.Seed = 0,
+    name: options.Name = None,
+    given: options.Set = None,
+    owner: options.Owner = None,
+    slug: options.Slug = None,
+    accelerator: options.Accelerator = None,
+    again: options.Again = False,
+    json: Json = False,
+) -> None:
+    """Train on Kaggle (or the emulator) and bring the network home: push, watch, pull, export, evaluate.
+
+    Interrupted anywhere, the same command goes on where it stopped; nothing is pushed twice.
+
+    Example: k2l loop --remote emulator --architecture compact --epochs 3 --name compact-torch
+    """
+    from local import paths
+    from local.kernels import push, runs, spec
+
+    name = push.check_name(name or f"{architecture}-{framework}")
+    config = options.training(
+        architecture=architecture,
+        epochs=epochs,
+        seed=seed,
+        dataset=dataset,
+        recipe=recipe,
+        given=given,
+        remote=remote,
+    )
+    kernel = spec.load(framework, slug=slug, accelerator=accelerator)
+    with runs.lock(name):
+        from scripts import _trip as trip
+
+        service = options.service(remote, owner)
+        one = push.push(service, kernel, name=name, config=config, again=again)
+        trip.pushed(one)
+        one = trip.pulled(service, trip.watched(service, one))
+
+        from local.report import receive
+
+        home = receive(paths.models() / name)
+        one = one.record(state="done")
+    emit([_row(one, home)]) if json else _show(one, home)
+
+
+def _row(one: "Run", home: "Homecoming") -> dict[str, Any]:
+    facts = home.manifest
+    return {
+        "run_id": one.run_id,
+        "version": one.version,
+        "name": one.name,
+        "remote": one.remote,
+        "accelerator": facts["environment"]["accelerator"],
+        "architecture": facts["architecture"],
+        "trainable_parameters": facts["trainable_parameters"],
+        "dataset": facts["dataset"],
+        "accuracy": facts["metrics"]["test"]["accuracy"],
+        "accuracy_here": home.here.scores.accuracy if home.here else None,
+        "bytes": {name: file["bytes"] for name, file in facts["files"].items() if name.startswith("model.")},
+    }
+
+
+def _show(one: "Run", home: "Homecoming") -> None:
+    from local import paths
+
+    row = _row(one, home)
+    here = f"{row['accuracy_here']:.2%}" if home.here else f"not evaluated: {home.why_not}"
+    sizes = ", ".join(f"{name} {size / 1000:,.0f} kB" for name, size in row["bytes"].items())
+    table(
+        ["", one.name],
+        [
+            ("trained on", f"{one.remote}: {row['accelerator']}"),
+            ("network", f"{row['architecture']}, {row['trainable_parameters']:,} parameters"),
+            ("test accuracy there", f"{row['accuracy']:.2%} of {row['dataset']}"),
+            ("test accuracy here", here),
+            ("weights", sizes),
+            ("files", f"{len(home.manifest['files'])}, all checked, in {paths.models() / one.name}"),
+        ],
+    )
+    say(f"try it: k2l predict PICTURE --model {one.name}")
+
+
+if __name__ == "__main__":
+    run(loop)
