@@ -17,6 +17,7 @@ def emulator(
     data_dir: Annotated[Path | None, typer.Option(help="Where data sets for mounts are looked for first.")] = None,
     idle_timeout: Annotated[float | None, typer.Option(help="Leave after so many idle seconds.")] = None,
     stop: Annotated[bool, typer.Option("--stop", help="Stop the running one and its sessions.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not print the address and the key.")] = False,
     json: Json = False,
 ) -> None:
     """Serves an emulator of Kaggle's kernels service on loopback.
@@ -41,7 +42,8 @@ def emulator(
     serving = Running(folder, port=port, username=username, key=key, data_dir=data_dir, idle_timeout=idle_timeout)
 
     def ready() -> None:
-        announce(serving.url, serving.username, serving.key, folder)
+        if not quiet:
+            announce(serving.url, serving.username, serving.key, folder)
         if json:
             card = {"url": serving.url, "username": serving.username, "key": serving.key}
             emit([card | {"pid": serving.about["pid"], "state": str(folder)}])

@@ -20,6 +20,8 @@ def random_affine(
     size = 1 / (1 + draw[1] * scale)
     move = draw[2:] * (2 * shift / height)  # affine_grid's side is 2 long, from -1 to 1
     cos, sin = angle.cos() * size, angle.sin() * size
-    theta = torch.stack([cos, -sin, move[0], sin, cos, move[1]], dim=1).view(n, 2, 3)
+    # The grid tells where each pixel comes from, so that the move is undone first and the turn after it.
+    back = (-(cos * move[0] - sin * move[1]), -(sin * move[0] + cos * move[1]))
+    theta = torch.stack([cos, -sin, back[0], sin, cos, back[1]], dim=1).view(n, 2, 3)
     grid = F.affine_grid(theta, list(images_nchw.shape), align_corners=False)
     return F.grid_sample(images_nchw, grid, align_corners=False)

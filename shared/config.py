@@ -14,7 +14,8 @@ from typing import Any
 from shared.architectures import ARCHITECTURES
 from shared.errors import ConfigError, one_of
 
-DATASETS = ("auto", "mnist", "fashion-mnist", "kmnist", "digits")
+AUTO = "auto"  # mnist, or digits where mnist cannot be had
+DATASETS = (AUTO, "mnist", "fashion-mnist", "kmnist", "digits")
 EPOCHS = {"digits": 40}  # where none are asked for: its 1,437 images make short epochs
 USUAL_EPOCHS = 3
 
@@ -75,7 +76,7 @@ class TrainConfig:
     """
 
     architecture: str = "compact"
-    dataset: str = "auto"
+    dataset: str = AUTO
     recipe: str = "tuned"
     seed: int = 0
     patience: int = 0

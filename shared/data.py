@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from shared.config import AUTO, DATASETS
 from shared.data_files import FULL_TRAIN, Files, Partial, belongs_to, find, read
-from shared.errors import ConfigError, DataError
+from shared.errors import ConfigError, DataError, one_of
 from shared.idx import read_idx, write_idx
 
 __all__ = [
@@ -26,7 +27,6 @@ __all__ = [
     "read_idx", "resolve", "split", "validation_size", "write_idx",
 ]  # fmt: skip
 
-AUTO = "auto"
 DIGITS = tuple("0123456789")
 CLASSES = {
     "mnist": DIGITS,
@@ -124,8 +124,7 @@ def choose(
     """
     if name in NAMES:
         return name, ""
-    if name != AUTO:
-        raise ConfigError(f"there is no data set {name!r}: choose one of {', '.join(NAMES)}, or {AUTO}")
+    one_of("data set", name, DATASETS)
     if locate("mnist", data_dir=data_dir):
         return "mnist", ""
     try:

@@ -59,11 +59,13 @@ def build(spec: KernelSpec, parameters: Mapping[str, Any]) -> Bundle:
     for name in parameters:
         one_of("parameter", name, [key for key in known if key not in IDENTITY])
     cells = [_cell(one.cell_type, one.source, one.metadata.get("tags", [])) for one in source.cells]
+    _compile(cells, where=str(spec.notebook))
     at = _tagged(cells, "shared", where=str(spec.notebook))
-    cells[at : at + 1] = [cells[at] | {"metadata": {}}, *_shared_cells(cells)]
+    files = list(_shared_cells(cells))
+    _compile(files, where="shared/")
+    cells[at : at + 1] = [cells[at] | {"metadata": {}}, *files]
     notebook = _with_parameters({"cells": cells, "metadata": {}}, dict(parameters))
     notebook["metadata"] = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
-    _compile(notebook)
     return Bundle(notebook=notebook, parameters=dict(parameters), sha256=_hash(notebook))
 
 
@@ -175,21 +177,18 @@ def _with_parameters(notebook: Notebook, parameters: dict[str, Any]) -> Notebook
     return {"cells": numbered, "metadata": notebook["metadata"], "nbformat": 4, "nbformat_minor": 5}
 
 
-def _compile(notebook: Notebook) -> None:
+def _compile(cells: list[Cell], *, where: str) -> None:
     """Every code cell is compiled, so that a slip of the pen costs a second here and not a queue there."""
-    for cell in notebook["cells"]:
+    for number, cell in enumerate(cells, 1):
         if cell["cell_type"] != "code":
             continue
         first, _, rest = cell["source"].partition("\n")
-        code, name = (
-            (rest, first.split("/shared/")[-1]) if first.startswith("%%writefile") else (cell["source"], cell["id"])
-        )
+        magic = first.startswith("%%writefile")
         try:
-            compile(code, name, "exec")
+            compile(rest if magic else cell["source"], where, "exec")
         except SyntaxError as error:
-            raise KernelError(
-                f"{name} does not compile: {error.msg}, line {error.lineno}. Mend it before the push."
-            ) from None
+            place = first.split("/")[-1] if magic else f", cell {number}"
+            raise KernelError(f"{where}{place} does not compile: {error.msg} (its line {error.lineno}).") from None
 
 
 def _dump(notebook: Notebook) -> str:

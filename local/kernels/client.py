@@ -78,6 +78,8 @@ class Service:
         self._session: requests.Session = self._http._session
         mount(self._session, unrepeatable=self._http._get_request_url("kernels.KernelsApiService", "SaveKernel"))
         self._files = requests.Session()  # signed URLs: no credentials may travel there
+        self._files.auth = lambda request: request  # nor those of a .netrc
+        self._files.trust_env = self._session.trust_env
         mount(self._files)
 
     def push(self, spec: KernelSpec, text: str, sources: list[str]) -> Pushed:
@@ -254,20 +256,31 @@ def _connect_kaggle() -> Service:
 
 
 def _connect_emulator() -> Service:
-    from kagglesdk import KaggleClient
-    from kagglesdk.kaggle_env import KaggleEnv
-
     from local.kernels.emulator import daemon
 
     server = daemon.ensure(paths.state() / "emulator")
-    # An api_token of this machine's user would win over the key, and must not go to the emulator.
-    sdk = KaggleClient(env=KaggleEnv.TEST, username=server.username, password=server.key)
+    return at_loopback(server.url, username=server.username, key=server.key)
+
+
+def at_loopback(url: str, *, username: str, key: str) -> Service:
+    """The emulator at that URL, through the SDK like any other service; no other address is accepted."""
+    from urllib.parse import urlsplit
+
+    from kagglesdk import KaggleClient
+    from kagglesdk.kaggle_env import KaggleEnv
+
+    if urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise KernelError(f"{url} is not on this machine: an emulator never is anywhere else.")
+    sdk = KaggleClient(env=KaggleEnv.TEST, username=username, password=key)
     http = sdk.http_client()
-    http._endpoint = server.url
+    http._endpoint = url  # the SDK knows one port only
     http._init_session()
-    http._session.auth = (server.username, server.key)
-    http._session.trust_env = False  # a proxy or .netrc of this machine has no business with loopback
-    return Service(sdk, username=server.username, label="emulator")
+    http._session.auth = (
+        username,
+        key,
+    )  # a token of this machine's user would win over it, and is none of its business
+    http._session.trust_env = False  # nor is a proxy, or a .netrc
+    return Service(sdk, username=username, label="emulator")
 
 
 def _introspect(sdk: Any, token: str, label: str) -> str:

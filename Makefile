@@ -1,0 +1,51 @@
+# make demo    from nothing to a trained network: environment, packages, one training through the emulator
+# make test    from nothing to all tests passed
+# make check   ruff, mypy and the fast tests
+# make clean   removes the environment and what can be made again; models/ and the journal stay
+#
+# PYTHON  the interpreter the environment is made with (3.11 or newer)
+# INDEX   another package index, e.g. one with CPU builds of torch: make demo INDEX=https://download.pytorch.org/whl/cpu
+# ARGS    more for the demo or the tests: make test ARGS="-k bundle"
+
+PYTHON ?= python3
+INDEX ?=
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+EXTRA := $(if $(INDEX),--extra-index-url $(INDEX))
+
+# uv takes a fifth of pip's time and compiles the packages once, which every later start is quicker for.
+define install
+	if $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"; \
+	then $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode $(EXTRA) --editable '$(1)'; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check $(EXTRA) --editable '$(1)'; fi
+endef
+
+.PHONY: demo test check clean
+
+demo: $(VENV)/.installed
+	$(BIN)/python -m scripts loop --remote emulator --name demo $(ARGS)
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --numprocesses 2 -m "not slow" $(ARGS)
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing the packages into $(VENV) (a few minutes and 5 GB with the GPU build of torch) …"
+	@$(call install,.)
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@$(call install,.[dev])
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -1,0 +1,109 @@
+"""Starts session processes, tells whether they live, and ends them with all they started.
+
+A session is detached from the server: it gets its own process group and writes its own status and log, so it
+outlives the server. Its environment is made from a short list of harmless names; no credential and no setting
+of ours is in it.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from local.kernels.emulator import session, wall
+
+KEPT = (
+    "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE",
+    "COMSPEC", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
+    "NVIDIA_DRIVER_CAPABILITIES", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
+)  # fmt: skip
+
+
+def prepare(state: Path) -> None:
+    """Writes what every session under `state` shares: the wall, and matplotlib's cache (seconds to build)."""
+    (state / "wall").mkdir(parents=True, exist_ok=True)
+    (state / "cache" / "matplotlib").mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(wall.__file__, state / "wall" / "sitecustomize.py")
+
+
+def environment(state: Path, folder: Path, *, gpu: bool) -> dict[str, str]:
+    """What the session's process sees around it; a GPU only where one was asked for, as on Kaggle."""
+    values = {name: os.environ[name] for name in KEPT if name in os.environ}
+    values |= {
+        "KAGGLE_KERNEL_RUN_TYPE": "Batch",
+        "HOME": str(folder / "home"),
+        "USERPROFILE": str(folder / "home"),
+        "MPLCONFIGDIR": str(state / "cache" / "matplotlib"),
+        "PYTHONPATH": str(state / "wall"),
+        "PYTHONUTF8": "1",
+    }
+    if not gpu:
+        values["CUDA_VISIBLE_DEVICES"] = ""
+    return values
+
+
+def spawn(state: Path, folder: Path, *, gpu: bool) -> subprocess.Popen[bytes]:
+    """Starts the session of a version's folder, detached; its own noise goes to `process.txt` there."""
+    (folder / "home").mkdir(exist_ok=True)
+    with (folder / "process.txt").open("ab") as noise:
+        return subprocess.Popen(
+            [sys.executable, "-P", session.__file__, str(folder)],
+            cwd=folder / "kaggle" / "working",
+            env=environment(state, folder, gpu=gpu),
+            stdin=subprocess.DEVNULL,
+            stdout=noise,
+            stderr=noise,
+            start_new_session=True,
+        )
+
+
+def forget(child: subprocess.Popen[bytes]) -> None:
+    """Lets a detached process be: it is meant to outlive this one, so nothing is to warn of it."""
+    child.returncode = 0
+
+
+def is_over(process: psutil.Process) -> bool:
+    """Whether a process has ended; one that its parent has not collected yet has."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def wait(family: list[psutil.Process], patience: float) -> bool:
+    """Waits until all have ended, `patience` seconds at most; whether they have."""
+    deadline = time.monotonic() + patience
+    while not all(map(is_over, family)):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def find(pid: int | None, folder: Path) -> psutil.Process | None:
+    """The living process of the session in `folder`, or None; a pid that now belongs to another is not it."""
+    try:
+        process = psutil.Process(pid) if pid else None
+        if process is None or is_over(process) or str(folder) not in process.cmdline():
+            return None
+    except psutil.Error:
+        return None
+    return process
+
+
+def kill(process: psutil.Process, patience: float = 5) -> None:
+    """Ends a process and all it started, and waits until they are gone, `patience` seconds at most."""
+    try:
+        family = [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for member in family:
+        try:
+            member.kill()
+        except psutil.NoSuchProcess:
+            continue
+    wait(family, patience)

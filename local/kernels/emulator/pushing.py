@@ -1,0 +1,114 @@
+"""SaveKernel: a push becomes the next version of its kernel and starts to run, or is refused."""
+
+import time
+from collections import Counter
+from pathlib import Path
+
+from kagglesdk.kernels.types.kernels_api_service import ApiSaveKernelRequest, ApiSaveKernelResponse
+from slugify import slugify
+
+from local.kernels.emulator import quota, rules
+from local.kernels.emulator.kernel import Kernel, Version
+from local.kernels.emulator.mounts import copy_tree
+from local.kernels.emulator.rules import Refusal
+from local.kernels.emulator.service import Service, Struck
+
+
+def save_kernel(service: Service, request: ApiSaveKernelRequest, struck: Struck) -> ApiSaveKernelResponse:
+    """Answers with the version's number, or with HTTP 200 and an `error`. Refusal: see `rules`."""
+    if len((request.text or "").encode()) > rules.NOTEBOOK_BYTES:
+        raise Refusal(400, "", bare=True)
+    response = ApiSaveKernelResponse()
+    with service.saving:
+        title, slug = names(service, request)
+        problem = (
+            rules.problem_with_names(title, slug)
+            or rules.problem_with_source(request)
+            or problem_with_room(service, gpu=rules.wants_gpu(request))
+        )
+        if problem:
+            response.error = problem
+            return response
+        response.invalid_dataset_sources = [
+            ref for ref in request.dataset_data_sources if not service.mounts.knows(ref)
+        ]
+        response.invalid_kernel_sources = [ref for ref in request.kernel_data_sources if not kernel_of(service, ref)]
+        response.invalid_competition_sources = list(request.competition_data_sources)
+        response.invalid_model_sources = list(request.model_data_sources)
+        version = file(service, request, title, slug)
+        service.store.start(version)
+    response.ref = f"/code/{service.username}/{slug}"
+    response.url = service.base + response.ref
+    response.version_number = version.number
+    response.kernel_id = service.find(service.username, slug).id
+    return response
+
+
+def names(service: Service, request: ApiSaveKernelRequest) -> tuple[str, str]:
+    """The title, and the slug a push is filed under. Refusal: somebody else's kernel, or names that clash."""
+    owner, _, name = (request.slug or "").rpartition("/")
+    if owner and owner != service.username:
+        raise rules.denied("kernels.update")
+    target = target_of(service, request, name)
+    title = request.new_title or (target.about["title"] if target else "")
+    slug = slugify(title)
+    if target and slug != target.slug:
+        raise Refusal(409, f"The requested title '{title}' does not belong to the notebook '{target.slug}'.")
+    if not target and slug != name and service.store.kernel(service.username, slug):
+        raise Refusal(409, f"The requested title '{title}' is already in use by a notebook.")
+    # Asked for one slug with the title of another, the service files the kernel under the title's.
+    return title, slug if len(name) in rules.NAME_LENGTH or target else name
+
+
+def target_of(service: Service, request: ApiSaveKernelRequest, name: str) -> Kernel | None:
+    """The kernel that is pushed to, by `id` or by slug; None for a new one."""
+    if not request.id:
+        return service.store.kernel(service.username, name)
+    for kernel in service.store.kernels():
+        if kernel.id == request.id:
+            return kernel
+    raise rules.denied("kernels.update")
+
+
+def problem_with_room(service: Service, *, gpu: bool) -> str | None:
+    """Whether a session more would break the capacity or the week's quota."""
+    running = Counter("GPU" if version.push["gpu"] else "CPU" for version in service.store.live())
+    used = service.store.gpu_seconds(time.time()) if gpu else 0.0
+    return rules.problem_with_capacity(gpu, running, used, quota.GPU_SECONDS)
+
+
+def kernel_of(service: Service, ref: str) -> Kernel | None:
+    """The kernel that is named as a source, `owner/slug`."""
+    owner, _, slug = ref.partition("/")
+    return service.store.kernel(owner, slug)
+
+
+def file(service: Service, request: ApiSaveKernelRequest, title: str, slug: str) -> Version:
+    """Lays out the inputs and files the version."""
+    inputs = service.store.state / "parts" / f"{slug}.{time.time_ns()}"
+    inputs.mkdir(parents=True)
+    remarks = [service.mounts.mount(ref, inputs) for ref in request.dataset_data_sources if service.mounts.knows(ref)]
+    for kernel in filter(None, (kernel_of(service, ref) for ref in request.kernel_data_sources)):
+        mount_outputs(kernel, inputs)
+    text = request.text or ""
+    push = request.to_dict() | {
+        "gpu": rules.wants_gpu(request),
+        "timeout_seconds": request.session_timeout_seconds or rules.SESSION_SECONDS,
+    }
+    del push["text"]
+    return service.store.add_version(
+        service.username,
+        slug,
+        title=title,
+        source=text if request.kernel_type == "notebook" else rules.as_notebook(text),
+        push=push,
+        remarks=[remark for remark in remarks if remark],
+        inputs=inputs,
+    )
+
+
+def mount_outputs(kernel: Kernel, inputs: Path) -> None:
+    """The current outputs of another kernel, as an input; copied, for they may still change."""
+    version = kernel.version()
+    if version is not None:
+        copy_tree(version.outputs(), inputs / "notebooks" / kernel.owner / kernel.slug)

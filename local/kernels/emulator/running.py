@@ -1,0 +1,183 @@
+"""Puts the emulator on a port and keeps it there.
+
+    emulator = Running(state, port=0)     binds; KernelError where the port or the state folder is taken
+    emulator.serve()                      blocks until SIGINT, SIGTERM, `stop()` or idleness
+
+`<state>/server.json` tells others where it is while it runs; `<state>/credentials.json` keeps name, key and
+secret, so that a restart on the same folder is the same service to its clients. Both are readable by this
+user alone.
+"""
+
+import asyncio
+import json
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from filelock import FileLock, Timeout
+
+from local.kernels.emulator.faults import Faults
+from local.kernels.emulator.front import Front, Wire
+from local.kernels.emulator.kernel import read_json
+from local.kernels.emulator.mounts import source_of_data
+from local.kernels.emulator.server import build
+from local.kernels.emulator.service import Service
+from local.kernels.emulator.session import write_json
+from shared.errors import KernelError
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+USERNAME = "emulator"
+IDLE_LOOK = 1.0
+
+
+def credentials(state: Path, username: str | None, key: str | None) -> dict[str, str]:
+    """Name, key and signing secret of a state folder; kept, unless a new one is given."""
+    path = state / "credentials.json"
+    kept = read_json(path) if path.exists() else {}
+    value = {
+        "username": username or kept.get("username") or USERNAME,
+        "key": key or kept.get("key") or secrets.token_hex(16),
+        "secret": kept.get("secret") or secrets.token_hex(16),
+    }
+    write_private(path, value)
+    return value
+
+
+def write_private(path: Path, value: dict[str, Any]) -> None:
+    """A JSON file that only this user may read, and that appears whole."""
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    part.touch(0o600)
+    part.write_text(json.dumps(value), encoding="utf-8")
+    part.replace(path)
+
+
+def listen(port: int) -> list[socket.socket]:
+    """Sockets on 127.0.0.1 and, where it is there, ::1: `localhost` may mean either. OSError: in use."""
+    first = bound(socket.AF_INET, "127.0.0.1", port)
+    sockets = [first]
+    try:
+        sockets.append(bound(socket.AF_INET6, "::1", first.getsockname()[1]))
+    except OSError:
+        return sockets
+    return sockets
+
+
+def bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    """A listening socket. OSError: the address is in use or not there."""
+    one = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":  # elsewhere the option would let two servers share the port
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.bind((host, port))
+        one.listen(128)
+    except OSError:
+        one.close()
+        raise
+    return one
+
+
+class Running:
+    """An emulator with its port. `url`, `username` and `key` are what a client needs."""
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        port: int = 0,
+        username: str | None = None,
+        key: str | None = None,
+        data_dir: Path | None = None,
+        idle_timeout: float | None = None,
+    ) -> None:
+        self.state = state.resolve()
+        self.state.mkdir(parents=True, exist_ok=True)
+        self.idle_timeout = idle_timeout
+        self.lock = FileLock(self.state / "server.lock", thread_local=False)
+        self._take_state()
+        try:
+            self.sockets = self._take_port(port)
+            given = credentials(self.state, username, key)
+            self.url = f"http://127.0.0.1:{self.sockets[0].getsockname()[1]}"
+            self.username, self.key = given["username"], given["key"]
+            self.service = Service(self.state, **given, data_dir=data_dir, base=self.url)
+        except BaseException:
+            self.lock.release()
+            raise
+        self.faults = Faults()
+        self.about = {
+            "instance": secrets.token_hex(8),
+            "url": self.url,
+            "pid": os.getpid(),
+            "data": source_of_data(data_dir),
+            "background": idle_timeout is not None,
+        }
+        self.front = Front(build(self.service, self.faults, self.about), self.faults)
+        config = uvicorn.Config(
+            self.front, http=Wire, ws="none", lifespan="off", log_level="warning", access_log=False,
+            server_header=False, timeout_graceful_shutdown=1,
+        )  # fmt: skip
+        self.server = uvicorn.Server(config)
+
+    def serve(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Answers requests until told to stop; sessions that still run go on without it."""
+        asyncio.run(self._serve(ready))
+
+    def stop(self) -> None:
+        """Makes `serve` return, from another thread."""
+        self.server.should_exit = True
+
+    async def _serve(self, ready: Callable[[], None]) -> None:
+        self.service.store.resume()
+        card = {**self.about, "username": self.username, "key": self.key}
+        write_private(self.state / "server.json", card)
+        write_json(self.state / "port.json", self.sockets[0].getsockname()[1])
+        idle = asyncio.create_task(self._watch_idleness())
+        try:
+            ready()
+            await self.server.serve(sockets=self.sockets)
+        finally:
+            idle.cancel()
+            self.service.store.let_go()
+            (self.state / "server.json").unlink(missing_ok=True)
+            for one in self.sockets:
+                one.close()
+            self.lock.release()
+
+    async def _watch_idleness(self) -> None:
+        """Stops the server once nothing was asked, and nothing ran, for `idle_timeout` seconds."""
+        while self.idle_timeout is not None:
+            await asyncio.sleep(min(IDLE_LOOK, self.idle_timeout / 4))
+            if self.front.busy > 0 or bool(await asyncio.to_thread(self.service.store.live)):
+                self.front.last_request = time.monotonic()
+            elif time.monotonic() - self.front.last_request > self.idle_timeout:
+                self.stop()
+                return
+
+    def _take_state(self) -> None:
+        try:
+            self.lock.acquire(timeout=0)
+        except Timeout:
+            raise KernelError(
+                f"another emulator runs on {self.state}; use it, --stop it, or choose another --state"
+            ) from None
+
+    def _take_port(self, port: int) -> list[socket.socket]:
+        """The port asked for; for 0 the one this state had last, so that known URLs stay true, or any."""
+        remembered = self.state / "port.json"
+        if port == 0 and remembered.exists():
+            try:
+                return listen(read_json(remembered))
+            except OSError:
+                return listen(0)
+        try:
+            return listen(port)
+        except OSError as error:
+            raise KernelError(
+                f"port {port} on 127.0.0.1 cannot be used ({error.strerror}); choose another --port"
+            ) from None

@@ -1,0 +1,175 @@
+"""The emulator's HTTP application: keys, methods, the log stream, storage.
+
+Each under `/api/v1` and `/v1`: `POST <service>/<Method>` and `GET kernels/logs/stream/<owner>/<slug>`. Beside
+them `GET /storage/…` (signed, no key) and, for the emulator itself, `GET /emulator/ping` and `GET|POST|DELETE
+/emulator/faults`. `running.serve` puts it on a port.
+"""
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from local.kernels.emulator.faults import Faults
+from local.kernels.emulator.kernel import ENDED, Version
+from local.kernels.emulator.methods import ARCHIVE, METHODS
+from local.kernels.emulator.rules import Refusal
+from local.kernels.emulator.service import Redirect, Service, stored_log
+
+LOG_INTERVAL = 0.1
+END_OF_LOG = "END_OF_LOG"
+
+
+def refused(request: Request, error: Exception) -> Response:
+    """An HTTP error in the service's words."""
+    if isinstance(error, HTTPException):
+        error = Refusal(error.status_code, f"{error.detail}: {request.method} {request.url.path}")
+    assert isinstance(error, Refusal)
+    headers = {"www-authenticate": "Basic"} if error.code == 401 else {}
+    if error.bare:
+        return Response(status_code=error.code, headers=headers)
+    return JSONResponse(error.body(), error.code, headers)
+
+
+def check_key(service: Service, request: Request) -> None:
+    """Basic `username:key`, or the key as a Bearer token. Refusal 401 otherwise."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            username, _, key = base64.b64decode(value).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            username, key = "", ""
+        genuine = username == service.username
+    else:
+        key, genuine = value, scheme.lower() == "bearer"
+    if not (genuine and hmac.compare_digest(key.encode(), service.key.encode())):
+        raise Refusal(401, "Unauthenticated: the username or the key is not valid")
+
+
+def elsewhere(service: Service, request: Request, redirect: Redirect) -> Response:
+    """302 to storage, under another host name than the request's, so that clients leave their key behind."""
+    base = service.base
+    if request.url.hostname == "127.0.0.1":
+        base = base.replace("127.0.0.1", "localhost")
+    return RedirectResponse(base + redirect.location, 302)
+
+
+class Application:
+    """The routes' functions, on one service."""
+
+    def __init__(self, service: Service, faults: Faults, about: dict[str, Any]) -> None:
+        self.service, self.faults, self.about = service, faults, about
+
+    async def call(self, request: Request) -> Response:
+        """One method of the service."""
+        text = await request.body()
+        method = METHODS.get(f"{request.path_params['service']}/{request.path_params['method']}")
+        if method is None or method.asks_for_key:
+            check_key(self.service, request)
+        if method is None:
+            raise Refusal(404, f"The emulator has no method {request.url.path}")
+        try:
+            parsed = method.request.from_dict(json.loads(text or b"{}"))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise Refusal(400, f"The request cannot be parsed: {error}") from None
+        answer = await run_in_threadpool(method.answer, self.service, parsed, request.state.struck)
+        if isinstance(answer, Redirect):
+            return elsewhere(self.service, request, answer)
+        return JSONResponse(answer if isinstance(answer, dict) else answer.to_dict())
+
+    def log_stream(self, request: Request) -> Response:
+        """The current version's log: live as server-sent events, or the stored array once it has ended."""
+        check_key(self.service, request)
+        version = self.service.find_version(request.path_params["owner"], request.path_params["slug"], None)
+        if self.service.store.status(version)["status"] not in ENDED:
+            return StreamingResponse(self.events(version), media_type="text/event-stream")
+        return Response(
+            "[]" if "empty_log" in request.state.struck else stored_log(version),
+            media_type="application/json",
+        )
+
+    async def events(self, version: Version) -> AsyncIterator[str]:
+        """The records from the first one on, until the session has ended."""
+        told = 0
+        ended = False
+        while not ended:
+            # The status first: what was written before the end is then never missed.
+            ended = (await run_in_threadpool(self.service.store.status, version))["status"] in ENDED
+            records = await run_in_threadpool(version.records)
+            for record in records[told:]:
+                yield f"data: {record}\n\n"
+            told = len(records)
+            await asyncio.sleep(0 if ended else LOG_INTERVAL)
+        yield f"data: {END_OF_LOG}\n\n"
+
+    def storage(self, request: Request) -> Response:
+        """An output, for whoever holds its signed URL; ranges are served."""
+        name = request.path_params["name"]
+        query = request.query_params
+        if "authorization" in request.headers:
+            raise Refusal(
+                400,
+                "Storage takes signed URLs: leave the Authorization header, which is for the service, out",
+            )
+        if not self.service.signer.accepts(name, query.get("expires", ""), query.get("signature", "")):
+            raise Refusal(403, "The signature of the URL is not valid, or it has expired")
+        owner, slug, number, file_name = name.split("/", 3)
+        version = self.service.find_version(owner, slug, int(number))
+        path = version.folder / ARCHIVE if file_name == ARCHIVE else version.outputs().get(file_name)
+        if path is None or not path.exists():
+            raise Refusal(404, f"'{file_name}' is gone")
+        headers = {"x-goog-hash": f"md5={md5_of(path, path.stat().st_mtime_ns)}", "content-disposition": "attachment"}
+        return FileResponse(path, media_type="application/octet-stream", headers=headers)
+
+    def ping(self, request: Request) -> Response:
+        """Which emulator this is, and how many sessions it has under way."""
+        check_key(self.service, request)
+        return JSONResponse({**self.about, "live": len(self.service.store.live())})
+
+    async def change_faults(self, request: Request) -> Response:
+        """Adds, lists or clears faults."""
+        check_key(self.service, request)
+        if request.method == "DELETE":
+            self.faults.clear()
+        elif request.method == "POST":
+            try:
+                asked = await request.json()
+                for rule in asked if isinstance(asked, list) else [asked]:
+                    self.faults.add(**rule)
+            except (ValueError, TypeError) as error:
+                raise Refusal(400, str(error)) from None
+        return JSONResponse(self.faults.listed())
+
+
+@lru_cache(maxsize=1000)
+def md5_of(path: Path, changed: int) -> str:
+    """Base64 of a file's MD5, as storage gives it; `changed` keeps the cache from outliving the content."""
+    with path.open("rb") as file:
+        return base64.b64encode(hashlib.file_digest(file, "md5").digest()).decode()
+
+
+def build(service: Service, faults: Faults, about: dict[str, Any]) -> Starlette:
+    """The application; wrap it into `front.Front`."""
+    application = Application(service, faults, about)
+    routes = [
+        Route("/storage/{name:path}", application.storage),
+        Route("/emulator/ping", application.ping),
+        Route("/emulator/faults", application.change_faults, methods=["GET", "POST", "DELETE"]),
+    ]
+    for prefix in ("/api/v1", "/v1"):
+        routes.append(Route(prefix + "/kernels/logs/stream/{owner}/{slug}", application.log_stream))
+        routes.append(Route(prefix + "/{service}/{method}", application.call, methods=["POST"]))
+    return Starlette(routes=routes, exception_handlers={Refusal: refused, HTTPException: refused})

@@ -1,0 +1,114 @@
+"""Which trained model is meant, and whether it is still what its manifest vouches for.
+
+    model = find("compact-torch")         # a folder under models/, any folder, or a file
+    runtime = open_runtime(model, threads=1)
+
+A file inside a model folder is hashed before anything reads it. An ONNX file on its own is taken as it is: it carries
+its network. Loads nothing itself; the runtimes do.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local import paths, runtimes
+from shared import manifest
+from shared.errors import ModelError
+
+MODEL_VARIABLE = "K2L_MODEL"
+HOW = "Train one with `k2l loop` (on Kaggle or the emulator) or `k2l train` (here)."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """One model file. `manifest` is the one of its folder; None for a file that stands alone."""
+
+    name: str
+    file: Path
+    manifest: dict[str, Any] | None = None
+
+    @property
+    def architecture(self) -> str | None:
+        """The network's name, where a manifest tells it."""
+        return None if self.manifest is None else str(self.manifest["architecture"])
+
+    @property
+    def dataset(self) -> str | None:
+        """The data set it was trained on, where a manifest tells it."""
+        return None if self.manifest is None else str(self.manifest["dataset"])
+
+
+def find(name: str) -> Model:
+    """The model of that name or path, checked against its manifest.
+
+    A folder gives its best file (`runtimes.SUFFIXES`). Raises ModelError: no such model, no manifest, a file changed
+    after its manifest was written, nothing that runs here.
+    """
+    path = _locate(name)
+    if path.is_dir():
+        return _checked(path, _best_file(path))
+    if path.suffix.lower() not in runtimes.SUFFIXES:
+        raise ModelError(f"{path}: no runtime for {path.suffix or 'a file without suffix'}: {runtimes.known()}")
+    if (path.parent / manifest.NAME).is_file():
+        return _checked(path.parent, path.name)
+    if path.suffix.lower() == ".pth":
+        raise ModelError(
+            f"{path} holds weights without their network: {manifest.NAME} must lie beside it. Pull the whole folder."
+        )
+    return Model(name=path.stem, file=path)
+
+
+def open_runtime(model: Model, *, threads: int = 1) -> runtimes.Runtime:
+    """The model, ready to run."""
+    return runtimes.load(model.file, threads=threads, architecture=model.architecture)
+
+
+def default() -> tuple[Model, str]:
+    """The model to use where none is named, and why this one: `$K2L_MODEL`, else the newest that knows digits."""
+    if named := os.environ.get(MODEL_VARIABLE):
+        return find(named), f"${MODEL_VARIABLE}"
+    trained = sorted(_trained(), key=lambda facts: str(facts[1]["created_at"]))
+    for folder, facts in reversed(trained):
+        if facts["dataset"] in ("mnist", "digits"):
+            return find(str(folder)), "the newest in models/"
+    raise ModelError(f"No model of digits in {paths.models()}: {available()} {HOW}")
+
+
+def available() -> str:
+    """The names of what lies in models/, as a sentence."""
+    names = [folder.name for folder, _ in _trained()]
+    return f"There is {', '.join(names)}." if names else "It holds no model yet."
+
+
+def _trained() -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Each folder under models/ whose manifest can be read, by name; a broken one is told of when it is asked for."""
+    for path in sorted(paths.models().glob(f"*/{manifest.NAME}")):
+        try:
+            yield path.parent, manifest.read(path.parent)
+        except ModelError:
+            continue
+
+
+def _locate(name: str) -> Path:
+    """The folder or file meant: under models/ first, then as a path."""
+    for path in (paths.models() / name, Path(name)):
+        if name and path.exists():
+            return path
+    raise ModelError(f"No model {name!r}, in {paths.models()} or as a path. {available()} {HOW}")
+
+
+def _best_file(folder: Path) -> str:
+    """The file of a model folder that runs best here: first suffix first, `model.*` before others."""
+    names = sorted(manifest.read(folder)["files"], key=lambda name: (not name.startswith("model."), name))
+    for suffix in runtimes.SUFFIXES:
+        for name in names:
+            if name.lower().endswith(suffix):
+                return str(name)
+    raise ModelError(f"{folder} holds no model file that runs here: {runtimes.known()}. Pull or train it again.")
+
+
+def _checked(folder: Path, name: str) -> Model:
+    """A file of a model folder, once its bytes are those of the manifest."""
+    return Model(name=folder.resolve().name, file=folder / name, manifest=manifest.verify(folder, [name]))

@@ -1,0 +1,280 @@
+"""What the emulator answers: keys, names, versions, refusals, paging, storage, faults. Hardly anything runs here."""
+
+import base64
+import http.client
+import json
+import time
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from local.kernels.emulator import quota
+from local.kernels.emulator.signing import Signer
+
+
+def message(answer):
+    return answer.json()["error"]["message"]
+
+
+def test_without_the_right_key_nothing_is_answered(shared_emulator):
+    emulator = shared_emulator
+    url = f"{emulator.url}/api/v1/kernels.KernelsApiService/ListKernels"
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic !"}):
+        answer = emulator.http.post(url, json={}, headers=headers)
+        assert (answer.status_code, answer.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
+    assert emulator.http.post(url, json={}, auth=("somebody", emulator.key)).status_code == 401
+    assert emulator.http.post(url, json={}, headers={"Authorization": f"Bearer {emulator.key}"}).status_code == 200
+    assert emulator.http.get(f"{emulator.url}/emulator/faults").status_code == 401
+
+
+def test_both_prefixes_and_absolute_targets_are_understood(shared_emulator):
+    emulator = shared_emulator
+    path = "kernels.KernelsApiService/ListKernels"
+    token = base64.b64encode(f"{emulator.username}:{emulator.key}".encode()).decode()
+    headers = {"Authorization": f"Basic {token}", "Content-Type": "application/json"}
+    for target in (f"/api/v1/{path}", f"/v1/{path}", f"http://localhost/api/v1/{path}"):
+        connection = http.client.HTTPConnection(urlsplit(emulator.url).netloc)
+        connection.request("POST", target, "{}", headers)
+        assert connection.getresponse().status == 200
+        connection.close()
+
+
+def test_localhost_is_answered_too(shared_emulator):
+    port = urlsplit(shared_emulator.url).port
+    assert shared_emulator.http.get(f"http://localhost:{port}/emulator/ping").status_code == 401
+
+
+def test_a_token_is_told_whose_it_is(shared_emulator):
+    emulator = shared_emulator
+    answer = emulator.call("IntrospectToken", "security.OAuthService", token=emulator.key)
+    assert answer.json() == {"active": True, "username": emulator.username}
+    assert emulator.call("IntrospectToken", "security.OAuthService", token="other").json() == {}
+
+
+def test_an_unknown_kernel_is_denied_and_an_unknown_method_not_found(shared_emulator):
+    emulator = shared_emulator
+    for slug in ("never-pushed", "../../kernels", ""):
+        answer = emulator.call("GetKernelSessionStatus", userName=emulator.username, kernelSlug=slug)
+        assert (answer.status_code, answer.json()["error"]["status"]) == (403, "PERMISSION_DENIED")
+    assert emulator.call("DanceTango").status_code == 404
+    assert emulator.call("ListKernels", kernelType=3, sortBy="SIDEWAYS").status_code == 400
+
+
+def test_versions_are_asked_for_with_a_v(shared_emulator):
+    emulator = shared_emulator
+    emulator.finished("many-versions", status="ERROR")
+    emulator.finished("many-versions")
+    assert emulator.status("many-versions") == "COMPLETE"
+    assert emulator.status("many-versions", versionLabel="v1") == "ERROR"
+    for label in ("1", "v3", "v0", "latest"):
+        answer = emulator.call(
+            "GetKernelSessionStatus", userName=emulator.username, kernelSlug="many-versions", versionLabel=label
+        )
+        assert answer.status_code == 404, label
+
+
+def test_a_second_push_is_the_next_version(emulator):
+    assert emulator.push("pushed-twice", "1").json()["versionNumber"] == 1
+    answer = emulator.push("pushed-twice", "2").json()
+    assert answer["versionNumber"] == 2
+    assert answer["ref"] == f"/code/{emulator.username}/pushed-twice"
+    assert emulator.wait("pushed-twice", versionLabel="v1") == "COMPLETE"
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"newTitle": "Four"}, "title must be between 5 and 50"),
+        ({"newTitle": "x" * 51}, "title must be between 5 and 50"),
+        ({"slug": "emulator/abcd", "newTitle": "abcd!"}, "slug must be between 5 and 50"),
+        ({"newTitle": None}, "title must be between 5 and 50"),
+        ({"language": "r"}, "language 'r'"),
+        ({"kernelType": "dance"}, "kernel type 'dance'"),
+        ({"text": "not json"}, "not valid JSON"),
+    ],
+)
+def test_a_bad_push_is_refused_with_200_and_an_error(shared_emulator, fields, error):
+    answer = shared_emulator.push("bad-push", "1", **fields)
+    assert answer.status_code == 200
+    assert error in answer.json()["error"]
+    assert "versionNumber" not in answer.json()
+
+
+def test_somebody_elses_kernel_is_denied(shared_emulator):
+    assert shared_emulator.push("their-kernel", "1", slug="somebody/their-kernel").status_code == 403
+
+
+def test_a_notebook_over_a_megabyte_gets_a_bare_400(shared_emulator, notebook):
+    answer = shared_emulator.push("big-one", text=notebook("#" * 1_000_001))
+    assert (answer.status_code, answer.content) == (400, b"")
+
+
+def test_a_kernel_is_filed_under_its_titles_slug(emulator):
+    answer = emulator.push("asked-for", "1", newTitle="Something Else").json()
+    assert answer["ref"].endswith("/something-else")
+    assert emulator.call("GetKernel", userName=emulator.username, kernelSlug="asked-for").status_code == 403
+    assert emulator.push("asked-for", "1", newTitle="Something Else").status_code == 409
+    assert emulator.push("something-else", "1", newTitle="Asked For").status_code == 409
+
+
+def test_sources_that_do_not_exist_are_named_and_the_push_succeeds(emulator):
+    answer = emulator.push(
+        "bad-sources",
+        "1",
+        datasetDataSources=["nobody/nothing", "../kernels/x", "hojjatk/mnist-dataset"],
+        competitionDataSources=["digit-recognizer"],
+        modelDataSources=["a/b/c/d/1"],
+    ).json()
+    assert answer["versionNumber"] == 1
+    assert answer["invalidDatasetSources"] == ["nobody/nothing", "../kernels/x"]
+    assert answer["invalidCompetitionSources"] == ["digit-recognizer"]
+    assert answer["invalidModelSources"] == ["a/b/c/d/1"]
+
+
+def test_two_gpu_sessions_and_five_others_fit(emulator, monkeypatch):
+    monkeypatch.setattr(emulator.store, "start", lambda version: None)  # they stay QUEUED
+    for n in range(2):
+        assert "error" not in emulator.push(f"gpu-number-{n}", "1", machineShape="NvidiaTeslaT4").json()
+    refused = emulator.push("gpu-number-2", "1", enableGpu=True).json()
+    assert refused["error"] == "Maximum batch GPU session count of 2 reached."
+    for n in range(5):
+        assert "error" not in emulator.push(f"cpu-number-{n}", "1").json()
+    assert "CPU session count of 5" in emulator.push("cpu-number-5", "1").json()["error"]
+    emulator.call("DeleteKernel", userName=emulator.username, kernelSlug="gpu-number-0")
+    assert "error" not in emulator.push("gpu-number-2", "1", enableGpu=True).json()
+
+
+def test_the_weeks_gpu_hours_end(emulator, monkeypatch):
+    monkeypatch.setattr(emulator.store, "start", lambda version: None)
+    now = time.time()
+    emulator.store.ledger.book(now - 40 * 3600 - 8 * 86400, now - 8 * 86400)  # last week's
+    answer = emulator.call("GetAcceleratorQuotaStatistics").json()
+    assert answer["gpuQuota"]["timeUsed"] == "0.000s"
+    assert answer["gpuQuota"]["totalTimeAllowed"] == "108000.000s"
+    refresh = quota.last_refresh(now).timestamp()
+    emulator.store.ledger.book(refresh, refresh + 31 * 3600)
+    assert "weekly GPU quota of 30.00 hours" in emulator.push("no-more-gpu", "1", enableGpu=True).json()["error"]
+    assert "error" not in emulator.push("cpu-goes-on", "1").json()
+
+
+def test_the_quota_is_refreshed_on_saturday():
+    friday = 1_795_132_800.0  # 2026-11-20 00:00 UTC
+    assert quota.next_refresh(friday).isoformat() == "2026-11-21T00:00:00+00:00"
+    assert quota.last_refresh(friday + 86400).isoformat() == "2026-11-21T00:00:00+00:00"
+
+
+def test_outputs_come_in_pages(shared_emulator):
+    emulator = shared_emulator
+    emulator.finished("many-files", {f"folder/{n:02}.txt": b"x" for n in range(45)})
+    seen, token, pages = [], "", 0
+    while True:
+        answer = emulator.outputs("many-files", pageToken=token, pageSize=20)
+        seen += [item["fileName"] for item in answer["files"]]
+        pages += 1
+        token = answer.get("nextPageToken")
+        if not token:
+            break
+    assert (pages, seen) == (3, [f"folder/{n:02}.txt" for n in range(45)])
+    bad = emulator.call(
+        "ListKernelSessionOutput", userName=emulator.username, kernelSlug="many-files", pageToken="bogus!"
+    )
+    assert bad.status_code == 400
+
+
+def test_outputs_are_signed_hashed_and_served_in_ranges(shared_emulator):
+    emulator = shared_emulator
+    emulator.finished("one-file", {"model.bin": b"0123456789"})
+    url = emulator.outputs("one-file")["files"][0]["url"]
+    answer = emulator.http.get(url)
+    assert answer.content == b"0123456789"
+    assert answer.headers["x-goog-hash"] == "md5=eB5eJF1ptWaXm4bijSPyxw=="
+    assert answer.headers["content-length"] == "10"
+    assert answer.headers["last-modified"].endswith("GMT")
+    part = emulator.http.get(url, headers={"Range": "bytes=4-"})
+    assert (part.status_code, part.content, part.headers["content-range"]) == (206, b"456789", "bytes 4-9/10")
+    assert emulator.http.get(url, auth=(emulator.username, emulator.key)).status_code == 400
+    assert emulator.http.get(url[:-1] + ("0" if url[-1] != "0" else "1")).status_code == 403
+    assert emulator.http.get(url.replace("model.bin", "other.bin")).status_code == 403
+
+
+def test_a_signed_url_expires():
+    signer = Signer("secret", lifetime=-1)
+    query = dict(pair.split("=") for pair in urlsplit(signer.sign("a/b/1/c")).query.split("&"))
+    assert not signer.accepts("a/b/1/c", query["expires"], query["signature"])
+
+
+def test_a_download_is_redirected_to_storage_without_the_key(shared_emulator):
+    emulator = shared_emulator
+    emulator.finished("to-download", {"a b.txt": b"content"})
+    fields = {"ownerSlug": emulator.username, "kernelSlug": "to-download"}
+    assert emulator.call("DownloadKernelOutput", **fields, filePath="a b.txt", versionNumber=1).content == b"content"
+    assert emulator.call("DownloadKernelOutput", **fields, filePath="missing").status_code == 404
+    assert emulator.call("DownloadKernelOutput", **fields, versionNumber=7).status_code == 404
+    assert emulator.call("DownloadKernelOutput", **fields).content.startswith(b"PK")
+
+
+def test_nothing_can_be_downloaded_before_the_end(emulator, monkeypatch):
+    monkeypatch.setattr(emulator.store, "start", lambda version: None)
+    emulator.push("still-queued", "1")
+    assert emulator.status("still-queued") == "QUEUED"
+    assert emulator.outputs("still-queued") == {}
+    fields = {"ownerSlug": emulator.username, "kernelSlug": "still-queued"}
+    assert emulator.call("DownloadKernelOutput", **fields).status_code == 404
+
+
+def test_faults_can_be_switched_over_http(shared_emulator):
+    emulator = shared_emulator
+    url, auth = f"{emulator.url}/emulator/faults", (emulator.username, emulator.key)
+    rule = {"fault": "status", "method": "ListKernels", "status": 429, "headers": {"Retry-After": "7"}, "times": 2}
+    assert emulator.http.post(url, json=rule, auth=auth).json()[0]["status"] == 429
+    assert emulator.call("ListKernelFiles").status_code == 403
+    for _ in range(2):
+        answer = emulator.call("ListKernels")
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
+    assert emulator.call("ListKernels").status_code == 200
+    assert "no fault 'gremlin'" in message(emulator.http.post(url, json={"fault": "gremlin"}, auth=auth))
+    assert "no field" in message(emulator.http.post(url, json={"fault": "drop", "colour": 1}, auth=auth))
+    emulator.http.post(url, json=[rule, rule], auth=auth)
+    assert emulator.http.delete(url, auth=auth).json() == []
+    assert emulator.call("ListKernels").status_code == 200
+
+
+def test_a_dropped_connection_comes_before_or_after_the_deed(emulator, monkeypatch):
+    monkeypatch.setattr(emulator.store, "start", lambda version: None)
+    for moment, versions in (("before", 0), ("after", 1)):
+        emulator.faults.add(fault="drop", method="SaveKernel", moment=moment)
+        with pytest.raises(requests.ConnectionError):
+            emulator.push("lost-answer", "1")
+        kernel = emulator.store.kernel(emulator.username, "lost-answer")
+        assert (len(kernel.versions()) if kernel else 0) == versions
+
+
+def test_downloads_can_be_truncated_and_corrupted(shared_emulator):
+    emulator = shared_emulator
+    emulator.finished("bad-network", {"model.bin": b"0123456789" * 100_000, "other.bin": b"whole"})
+    files = {item["fileName"]: item["url"] for item in emulator.outputs("bad-network")["files"]}
+    emulator.faults.add(fault="truncate", match="model.bin")
+    emulator.faults.add(fault="corrupt", match="model.bin", skip=1)
+    assert emulator.http.get(files["other.bin"]).content == b"whole"
+    with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+        emulator.http.get(files["model.bin"])
+    spoilt = emulator.http.get(files["model.bin"]).content
+    assert len(spoilt) == 1_000_000
+    assert spoilt[0] != ord("0")
+    assert emulator.http.get(files["model.bin"]).content[:10] == b"0123456789"
+
+
+def test_a_status_can_be_stale_a_log_late_and_an_answer_slow(shared_emulator):
+    emulator = shared_emulator
+    emulator.finished("bad-day", status="ERROR")
+    emulator.finished("bad-day")
+    emulator.faults.add(fault="stale_status", times=2)
+    assert [emulator.status("bad-day") for _ in range(3)] == ["ERROR", "ERROR", "COMPLETE"]
+    emulator.faults.add(fault="empty_log")
+    assert emulator.outputs("bad-day")["log"] == ""
+    assert json.loads(emulator.outputs("bad-day")["log"])[0]["data"] == "it ran\n"
+    emulator.faults.add(fault="delay", method="GetKernelSessionStatus", seconds=0.3)
+    began = time.monotonic()
+    emulator.status("bad-day")
+    assert time.monotonic() - began >= 0.3

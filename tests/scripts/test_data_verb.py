@@ -1,0 +1,64 @@
+import json
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from scripts.data import data
+from shared.errors import DataError, UserError
+from shared.idx import write_idx
+
+IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+
+
+@pytest.fixture
+def verb(tmp_path, monkeypatch):
+    """Runs the verb on a machine with a small mnist and nothing else."""
+    folder = tmp_path / "home" / "data" / "mnist"
+    folder.mkdir(parents=True)
+    for name, n in zip(IDX, (40, 40, 20, 20), strict=True):
+        shape = (n, 28, 28) if "images" in name else (n,)
+        write_idx(folder / name, (np.arange(np.prod(shape)) % 10).astype(np.uint8).reshape(shape))
+    monkeypatch.setenv("K2L_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("K2L_DATA", raising=False)
+    monkeypatch.setattr("shared.download.download", lambda *_, **__: "could not be downloaded (no network)")
+    app = typer.Typer()
+    app.command()(data)
+    return lambda *arguments: CliRunner().invoke(app, arguments, catch_exceptions=True)
+
+
+def test_one_data_set_is_described_in_numbers(verb, tmp_path):
+    result = verb("mnist", "--json")
+    assert result.exit_code == 0
+    row = json.loads(result.stdout)
+    assert (row["name"], row["train"], row["validation"], row["test"], row["shape"]) == ("mnist", 36, 4, 20, [28, 28])
+    assert row["train_per_class"] == [4] * 10 and str(tmp_path) in row["source"]
+
+
+def test_one_data_set_is_described_for_people(verb):
+    result = verb("mnist")
+    assert "36 train, 4 validation, 20 test" in result.stdout and "class" in result.stdout
+
+
+def test_without_a_name_every_data_set_is_listed_found_or_not(verb):
+    rows = {row["name"]: row for row in map(json.loads, verb("--json").stdout.splitlines())}
+    assert list(rows) == ["mnist", "fashion-mnist", "kmnist", "digits"]
+    assert rows["mnist"]["source"] and rows["digits"]["train"] == 1293
+    assert rows["kmnist"]["source"] is None and "not found" in rows["kmnist"]["error"]
+    assert "k2l data kmnist fetches it" in verb().stdout
+
+
+def test_what_cannot_be_had_is_an_error_the_user_can_mend(verb):
+    result = verb("kmnist")
+    assert isinstance(result.exception, DataError) and "no network" in str(result.exception)
+    assert isinstance(verb("nonsense").exception, UserError)
+    assert isinstance(verb("--download").exception, DataError)
+
+
+def test_auto_says_loudly_that_digits_take_mnists_place(verb, tmp_path):
+    for path in (tmp_path / "home" / "data" / "mnist").iterdir():
+        path.unlink()
+    result = verb("auto", "--json")
+    assert json.loads(result.stdout)["name"] == "digits"
+    assert result.stderr.startswith("NOTE: mnist was not found")

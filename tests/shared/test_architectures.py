@@ -1,0 +1,61 @@
+"""The networks are what their table says, and PyTorch builds just that."""
+
+import pytest
+import torch
+
+from shared.architectures import ARCHITECTURES, BatchNorm, Conv, architecture, count_parameters, trace
+from shared.build_torch import build_torch
+from shared.errors import ConfigError
+
+every = pytest.mark.parametrize("network", ARCHITECTURES.values(), ids=lambda network: network.name)
+
+STATED = {
+    "compact": 206_922, "baseline": 421_642, "simple": 1_199_882, "ds_cnn_v1": 5_226, "ds_cnn_v2": 4_070,
+    "ds_cnn_v3": 6_526, "lite": 4_006,
+}  # fmt: skip
+
+
+@every
+def test_the_stated_parameters_are_the_computed_ones(network):
+    assert network.parameters == count_parameters(network) == STATED.get(network.name, network.parameters)
+
+
+def test_the_larger_networks_keep_to_their_budget():
+    assert 2_400_000 <= ARCHITECTURES["improved"].parameters <= 2_500_000
+    assert 105_000 <= ARCHITECTURES["sprint"].parameters <= 112_000
+    assert ARCHITECTURES["lite"].parameters <= ARCHITECTURES["ds_cnn_v2"].parameters
+
+
+@every
+def test_torch_builds_the_same_shapes_and_parameters(network):
+    model = build_torch(network).eval()
+    assert sum(weights.numel() for weights in model.parameters() if weights.requires_grad) == network.parameters
+    values = torch.zeros(2, 1, 28, 28)
+    for module, row in zip(model, trace(network), strict=True):
+        values = module(values)
+        assert tuple(values.shape[1:]) == row.shape, row.kind
+    assert values.shape == (2, 10)
+
+
+@every
+def test_a_strided_convolution_never_pads(network):
+    """`same` padding differs between frameworks where the stride is not 1."""
+    for layer in network.layers:
+        assert not (isinstance(layer, Conv) and layer.same and layer.stride != 1)
+
+
+def test_the_logits_are_not_squeezed():
+    logits = build_torch(architecture("compact")).eval()(torch.rand(64, 1, 28, 28) * 50)
+    assert logits.min() < 0 and not torch.allclose(logits.exp().sum(1), torch.ones(64))
+
+
+def test_batch_norm_has_the_epsilon_that_keras_is_given_too():
+    model = build_torch(architecture("lite"))
+    norms = [module for module in model if isinstance(module, torch.nn.BatchNorm2d)]
+    assert len(norms) == sum(isinstance(layer, BatchNorm) for layer in architecture("lite").layers)
+    assert {norm.eps for norm in norms} == {1e-5}
+
+
+def test_an_unknown_network_is_answered_with_all_there_are():
+    with pytest.raises(ConfigError, match="did you mean 'baseline'.*there are: compact, baseline, simple"):
+        architecture("basline")

@@ -1,0 +1,425 @@
+import gzip
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.data import DataSet, choose, load, locate, resolve, split, validation_size, write_idx
+from shared.data_files import MNIST_COUNTS
+from shared.errors import ConfigError, DataError
+
+REAL = os.environ.get("K2L_DATA")  # before a test hides it
+RANDOM = np.random.default_rng(0)
+PARTS = (
+    RANDOM.integers(0, 256, (40, 28, 28)).astype(np.uint8),
+    RANDOM.integers(0, 10, 40).astype(np.uint8),
+    RANDOM.integers(0, 256, (20, 28, 28)).astype(np.uint8),
+    RANDOM.integers(0, 10, 20).astype(np.uint8),
+)
+IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+DOTS = ("train-images.idx3-ubyte", "train-labels.idx1-ubyte", "t10k-images.idx3-ubyte", "t10k-labels.idx1-ubyte")
+
+
+@pytest.fixture(autouse=True)
+def bare_machine(tmp_path, monkeypatch):
+    """Nowhere to look but below tmp_path, and no network."""
+    for name in ("K2L_DATA", "KAGGLE_KERNEL_RUN_TYPE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("K2L_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("shared.download.download", lambda name, folder, **_: "could not be downloaded (no network)")
+    monkeypatch.chdir(tmp_path)
+
+
+def write(folder: Path, names=IDX, parts=PARTS) -> Path:
+    for name, array in zip(names, parts, strict=True):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_idx(folder / name, array)
+    return folder
+
+
+def write_csv(folder: Path, name: str, *, header: bool) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for half, images, labels in (("train", *PARTS[:2]), ("test", *PARTS[2:])):
+        lines = [",".join(map(str, [label, *image.ravel()])) for image, label in zip(images, labels, strict=True)]
+        if header:
+            lines.insert(0, ",".join(["label", *(f"{i}x{j}" for i in range(1, 29) for j in range(1, 29))]))
+        (folder / f"{name}_{half}.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def write_keras(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(
+        folder / "mnist.npz", **dict(zip(("x_train", "y_train", "x_test", "y_test"), PARTS, strict=True))
+    )
+    return folder
+
+
+def write_npz_parts(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ("train-imgs", "train-labels", "test-imgs", "test-labels")
+    for name, array in zip(names, PARTS, strict=True):
+        np.savez_compressed(folder / f"kmnist-{name}.npz", array)
+    return folder
+
+
+def holds_the_parts(found: DataSet) -> bool:
+    assert found.train_images.dtype == found.test_images.dtype == np.uint8
+    assert found.train_labels.dtype == found.test_labels.dtype == np.int64
+    ours = (found.train_images, found.train_labels, found.test_images, found.test_labels)
+    return all(np.array_equal(mine, part) for mine, part in zip(ours, PARTS, strict=True))
+
+
+LAYOUTS = {
+    "dashes": lambda folder: write(folder, IDX),
+    "dots": lambda folder: write(folder, DOTS),
+    "dashes, gzipped": lambda folder: write(folder, [f"{name}.gz" for name in IDX]),
+    "dots, gzipped": lambda folder: write(folder, [f"{name}.gz" for name in DOTS]),
+    "a folder and a file of one name": lambda folder: write(folder, [f"{name}/{name}" for name in IDX]),
+    "a folder named as the gzip, the file without": lambda folder: write(folder, [f"{n}.gz/{n}" for n in IDX]),
+    "some raw, some gzipped": lambda folder: write(folder, [IDX[0] + ".gz", IDX[1], DOTS[2], DOTS[3] + ".gz"]),
+    "torchvision's": lambda folder: write(folder / "MNIST" / "raw"),
+    "torchvision's, from within": lambda folder: write(folder / "raw"),
+    "a sub folder": lambda folder: write(folder / "mnist"),
+    "CSV": lambda folder: write_csv(folder, "mnist", header=True),
+    "CSV without header": lambda folder: write_csv(folder, "mnist", header=False),
+    "Keras' npz": write_keras,
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_public_layout_is_read(tmp_path, layout):
+    LAYOUTS[layout](tmp_path / "in")
+    found = load("mnist", data_dir=tmp_path / "in")
+    assert holds_the_parts(found)
+    assert found.name == "mnist" and found.classes == tuple("0123456789") and "--data-dir" in found.source
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("fashion-mnist", lambda folder: write_csv(folder, "fashion-mnist", header=True)),
+        ("fashion-mnist", lambda folder: write(folder / "FashionMNIST" / "raw")),
+        ("kmnist", write_npz_parts),
+        ("kmnist", lambda folder: write(folder / "KMNIST" / "raw")),
+    ],
+)
+def test_the_other_data_sets_have_their_own_layouts(tmp_path, name, make):
+    make(tmp_path / "in")
+    assert holds_the_parts(load(name, data_dir=tmp_path / "in"))
+
+
+# Where it looks
+
+
+def test_places_are_searched_in_order(tmp_path, monkeypatch):
+    places = {
+        "--data-dir": tmp_path / "given",
+        "$K2L_DATA": tmp_path / "variable",
+        "data/": tmp_path / "home" / "data" / "mnist",
+        "Kaggle input": tmp_path / "kaggle" / "input" / "datasets" / "hojjatk" / "mnist-dataset",
+    }
+    for folder in places.values():
+        write(folder)
+    (tmp_path / "kaggle" / "working").mkdir()
+    monkeypatch.chdir(tmp_path / "kaggle" / "working")
+    monkeypatch.setenv("K2L_DATA", str(places["$K2L_DATA"]))
+    assert locate("mnist", data_dir=places["--data-dir"]).origin == "--data-dir"
+    for origin in list(places)[1:]:
+        found = locate("mnist")
+        assert (found.origin, found.files.folder) == (origin, places[origin])
+        for path in found.files.paths.values():
+            path.unlink()
+    assert locate("mnist") is None
+
+
+@pytest.mark.parametrize(
+    "mount",
+    ["datasets/hojjatk/mnist-dataset", "mnist-dataset", "competitions/some-digits", "notebooks/me/fetch"],
+)
+def test_kaggle_mounts_new_and_old_are_found_from_the_working_folder(tmp_path, monkeypatch, mount):
+    write(tmp_path / "kaggle" / "input" / mount, DOTS)
+    (tmp_path / "kaggle" / "working").mkdir()
+    monkeypatch.chdir(tmp_path / "kaggle" / "working")
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Batch")
+    assert holds_the_parts(load("mnist"))
+
+
+def test_new_mounts_come_before_old_ones(tmp_path, monkeypatch):
+    for mount in ("a-mnist", "datasets/z/mnist"):
+        write(tmp_path / "kaggle" / "input" / mount)
+    (tmp_path / "kaggle" / "working").mkdir()
+    monkeypatch.chdir(tmp_path / "kaggle" / "working")
+    assert locate("mnist").files.folder == tmp_path / "kaggle" / "input" / "datasets" / "z" / "mnist"
+
+
+def test_a_folder_beside_any_other_working_folder_is_no_mount(tmp_path, monkeypatch):
+    write(tmp_path / "somewhere" / "input" / "mnist")
+    (tmp_path / "somewhere" / "else").mkdir()
+    monkeypatch.chdir(tmp_path / "somewhere" / "else")
+    assert locate("mnist") is None
+
+
+def test_a_given_folder_without_the_data_set_is_an_error_that_says_what_was_looked_for(tmp_path):
+    write(tmp_path / "home" / "data")  # which must not be taken instead
+    (tmp_path / "in").mkdir()
+    for folder in (tmp_path / "in", tmp_path / "missing"):
+        with pytest.raises(DataError, match="train-images-idx3-ubyte") as caught:
+            load("mnist", data_dir=folder)
+        assert str(folder) in str(caught.value) and len(str(caught.value).splitlines()) == 2
+
+
+def test_a_variable_that_names_a_folder_without_it_is_passed_over(tmp_path, monkeypatch):
+    monkeypatch.setenv("K2L_DATA", str(tmp_path / "missing"))
+    write(tmp_path / "home" / "data" / "mnist")
+    assert locate("mnist").origin == "data/"
+
+
+def test_the_three_sets_that_share_their_file_names_are_told_apart(tmp_path, monkeypatch):
+    balanced = np.tile(np.arange(10), 6000).astype(np.uint8)
+    fashion = np.concatenate([[9, 0, 0, 3, 0, 2, 7, 2, 5, 5], np.repeat(np.arange(10), 6000)])
+    fashion = np.delete(fashion, [10 + 6000 * d for d in (9, 3, 7)]).astype(np.uint8)
+    for digit, extra in ((0, 3), (2, 2), (5, 2)):  # the ten first labels again, less the three taken already
+        fashion = np.delete(fashion, 10 + np.flatnonzero(fashion[10:] == digit)[:extra])
+    images = np.zeros((60_000, 28, 28), np.uint8)
+    write(tmp_path / "kmnist", parts=(images, balanced, *PARTS[2:]))
+    write(tmp_path / "fashion", parts=(images, fashion, *PARTS[2:]))
+    assert np.bincount(fashion).tolist() == [6000] * 10
+    for folder, held, wanted in [
+        ("kmnist", "kmnist", "mnist"),
+        ("kmnist", "kmnist", "fashion-mnist"),
+        ("fashion", "fashion-mnist", "mnist"),
+        ("fashion", "fashion-mnist", "kmnist"),
+    ]:
+        with pytest.raises(DataError, match=f"holds {held}, not {wanted}"):
+            locate(wanted, data_dir=tmp_path / folder)
+        monkeypatch.setenv("K2L_DATA", str(tmp_path / folder))
+        assert locate(wanted) is None and locate(held) is not None
+
+
+# What is damaged
+
+
+def damaged_labels(folder: Path) -> Path:
+    write_idx(folder / IDX[1], np.full(40, 10, np.uint8))
+    return folder / IDX[1]
+
+
+def fewer_labels(folder: Path) -> Path:
+    write_idx(folder / IDX[3], PARTS[3][:-1])
+    return folder / IDX[3]
+
+
+def labels_in_place_of_images(folder: Path) -> Path:
+    write_idx(folder / IDX[0], PARTS[1])
+    return folder / IDX[0]
+
+
+def images_of_another_size(folder: Path) -> Path:
+    write_idx(folder / IDX[2], np.zeros((20, 32, 32), np.uint8))
+    return folder / IDX[2]
+
+
+def cut_short(folder: Path) -> Path:
+    (folder / IDX[0]).write_bytes((folder / IDX[0]).read_bytes()[:-100])
+    return folder / IDX[0]
+
+
+def cut_short_gzip(folder: Path) -> Path:
+    (folder / IDX[0]).write_bytes(gzip.compress((folder / IDX[0]).read_bytes())[:-100])
+    return folder / IDX[0]
+
+
+def a_picture(folder: Path) -> Path:
+    (folder / IDX[1]).write_bytes(b"\xff\xd8\xff\xe0 not labels at all")
+    return folder / IDX[1]
+
+
+DAMAGES = (
+    damaged_labels,
+    fewer_labels,
+    labels_in_place_of_images,
+    images_of_another_size,
+    cut_short,
+    cut_short_gzip,
+    a_picture,
+)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("way", ["--data-dir", "$K2L_DATA"])
+def test_a_damaged_file_is_named_and_nothing_else_taken_in_its_place(tmp_path, monkeypatch, damage, way):
+    folder = write(tmp_path / "in")
+    write(tmp_path / "home" / "data" / "mnist")
+    path = damage(folder)
+    if way == "$K2L_DATA":
+        monkeypatch.setenv("K2L_DATA", str(folder))
+    with pytest.raises(DataError) as caught:
+        load("mnist", data_dir=folder if way == "--data-dir" else None)
+    message = str(caught.value)
+    assert str(path) in message and "original file" in message and len(message.splitlines()) <= 2
+
+
+@pytest.mark.parametrize("way", ["--data-dir", "$K2L_DATA"])
+def test_a_missing_file_is_named(tmp_path, monkeypatch, way):
+    folder = write(tmp_path / "in")
+    (folder / IDX[2]).unlink()
+    if way == "$K2L_DATA":
+        monkeypatch.setenv("K2L_DATA", str(folder))
+    with pytest.raises(DataError, match=f"{IDX[2]} is missing"):
+        load("mnist", data_dir=folder if way == "--data-dir" else None)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("label,a,b\n1,2,3\n", "784 pixels, not 3"),
+        ("label\n" + ",".join(["1"] * 784 + ["300"]) + "\n", "300"),
+        ("label\n1,x\n", "x"),
+        ("", "no rows"),
+        ("label,1x1\n", "no rows"),
+        ("\x89PNG", "mnist_train.csv"),
+    ],
+)
+def test_a_damaged_csv_is_named(tmp_path, content, why):
+    write_csv(tmp_path / "in", "mnist", header=True)
+    (tmp_path / "in" / "mnist_train.csv").write_text(content, encoding="latin-1")
+    with pytest.raises(DataError, match=why) as caught:
+        load("mnist", data_dir=tmp_path / "in")
+    assert "mnist_train.csv" in str(caught.value)
+
+
+def test_a_damaged_npz_is_named(tmp_path):
+    path = write_keras(tmp_path / "in") / "mnist.npz"
+    whole = path.read_bytes()
+    for content in (whole[:-50], whole[:200] + bytes(200) + whole[400:], b"not a zip", b""):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"mnist\.npz is damaged"):
+            load("mnist", data_dir=tmp_path / "in")
+
+
+def test_an_npz_with_pickles_or_without_its_arrays_is_refused(tmp_path):
+    folder = write_keras(tmp_path / "in")
+    np.savez(folder / "mnist.npz", x_train=np.array([{}], dtype=object))
+    with pytest.raises(DataError, match="pickle"):
+        load("mnist", data_dir=folder)
+    np.savez(folder / "mnist.npz", x_train=PARTS[0])
+    with pytest.raises(DataError, match="no array y_train"):
+        load("mnist", data_dir=folder)
+
+
+# Names
+
+
+def test_an_unknown_name_is_told_which_there_are():
+    with pytest.raises(ConfigError, match="mnist, fashion-mnist, kmnist, digits, or auto"):
+        load("imagenet")
+
+
+def test_auto_is_mnist_where_it_can_be_found(tmp_path):
+    write(tmp_path / "home" / "data" / "mnist")
+    assert choose("auto") == ("mnist", "")
+    assert load("auto").name == "mnist"
+
+
+def test_auto_is_digits_with_a_reason_where_it_can_not():
+    name, reason = choose("auto")
+    assert name == resolve("auto") == "digits"
+    assert "mnist was not found" in reason and "no network" in reason and "digits" in reason
+    assert choose("auto", download=False)[0] == "digits"
+
+
+def test_auto_hides_no_damage_and_no_wrong_folder(tmp_path, monkeypatch):
+    with pytest.raises(DataError, match="holds no mnist"):
+        choose("auto", data_dir=tmp_path)
+    a_picture(write(tmp_path / "in"))
+    monkeypatch.setenv("K2L_DATA", str(tmp_path / "in"))
+    with pytest.raises(DataError, match="damaged"):
+        choose("auto")
+
+
+def test_what_is_nowhere_is_told_where_it_looked_and_the_ways_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("K2L_DATA", str(tmp_path / "nothing"))
+    with pytest.raises(DataError) as caught:
+        load("fashion-mnist")
+    message = str(caught.value)
+    for expected in (str(tmp_path / "nothing"), str(tmp_path / "home"), "no network", "--data-dir", "zalando-research"):
+        assert expected in message
+    assert len(message.splitlines()) == 2
+
+
+def test_nothing_is_fetched_on_kaggle_or_against_the_wish(monkeypatch):
+    def unwanted(*_, **__):
+        raise AssertionError("it went to the network")
+
+    monkeypatch.setattr("shared.download.download", unwanted)
+    with pytest.raises(DataError, match="not allowed"):
+        load("mnist", download=False)
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Batch")
+    with pytest.raises(DataError, match="Kaggle downloads nothing"):
+        load("mnist")
+
+
+def test_what_is_fetched_lands_in_the_data_folder_and_is_used(tmp_path, monkeypatch):
+    def arrives(name, folder, **_):
+        write(folder, [f"{file}.gz" for file in IDX])
+        return ""
+
+    monkeypatch.setattr("shared.download.download", arrives)
+    assert holds_the_parts(load("mnist"))
+    assert locate("mnist").files.folder == tmp_path / "home" / "data" / "mnist"
+
+
+# Digits, and the split
+
+
+def test_digits_look_like_mnist_and_need_no_file():
+    digits = load("digits")
+    assert digits.train_images.shape == (1437, 28, 28) and digits.test_images.shape == (360, 28, 28)
+    assert digits.train_images.dtype == np.uint8 and digits.train_labels.dtype == np.int64
+    assert digits.train_images.max() == 255 and 0.1 < digits.train_images.mean() / 255 < 0.2
+    shares = np.bincount(digits.test_labels) / np.bincount(digits.train_labels)
+    assert np.abs(shares - 360 / 1437).max() < 0.02
+    ink = digits.train_images.astype(float)
+    middle = np.tensordot(ink, np.arange(28) + 0.5, ([1], [0])).sum(1) / ink.sum((1, 2))
+    assert np.abs(middle - 14).max() <= 0.51  # rows; to the pixel
+    again = load("digits")
+    assert np.array_equal(digits.test_images, again.test_images)
+
+
+def test_the_split_is_fixed_disjoint_whole_and_balanced():
+    labels = np.random.default_rng(1).integers(0, 10, 60_000)
+    train, validation = split(labels, validation=5000)
+    assert len(train) == 55_000 and len(validation) == 5000
+    assert np.array_equal(np.sort(np.concatenate([train, validation])), np.arange(60_000))
+    assert np.abs(np.bincount(labels[validation]) - np.bincount(labels) / 12).max() < 1.01
+    assert all(np.array_equal(a, b) for a, b in zip(split(labels, validation=5000), (train, validation), strict=True))
+    assert not np.array_equal(split(labels, validation=5000, seed=1)[1], validation)
+
+
+def test_the_split_never_changes_between_releases():
+    """Figures chosen on one split must not be compared with figures from another."""
+    assert split(np.arange(20) % 10, validation=5)[1].tolist() == [2, 4, 6, 10, 18]
+
+
+def test_a_split_without_validation_or_without_training_images():
+    assert [len(part) for part in split(np.zeros(7, int), validation=0)] == [7, 0]
+    with pytest.raises(ConfigError, match="7 validation images"):
+        split(np.zeros(7, int), validation=7)
+
+
+def test_the_size_of_the_validation_part(tmp_path):
+    assert validation_size(load("digits")) == 144
+    assert validation_size(load("mnist", data_dir=write(tmp_path / "in"))) == 4
+
+
+def test_the_real_mnist_reads_whole_and_quickly():
+    if not REAL:
+        pytest.skip("K2L_DATA names no folder with the real MNIST")
+    begun = time.process_time()
+    found = load("mnist", data_dir=Path(REAL))
+    assert time.process_time() - begun < 1
+    assert np.bincount(found.train_labels).tolist() == MNIST_COUNTS
+    assert np.bincount(found.test_labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
