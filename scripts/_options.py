@@ -11,6 +11,7 @@ from shared.errors import ConfigError, one_of
 
 if TYPE_CHECKING:
     from local.kernels.client import Service
+    from local.kernels.push import Cargo
     from local.kernels.runs import Run
 
 REMOTES = ("kaggle", "emulator")
@@ -66,6 +67,18 @@ def training(*, given: list[str] | None, remote: str = "", data_dir: Path | None
     if why:
         say(f"NOTE: {why}")
     return TrainConfig.create(**named | {"dataset": name})
+
+
+def cargo(
+    *, name: str | None, framework: str, slug: str | None, accelerator: str | None, **training_options: Any
+) -> "Cargo":
+    """What `push` and `loop` send: all that can be wrong on this side is found before any service is asked."""
+    from local.kernels import push, spec
+
+    one_of("remote", training_options["remote"], REMOTES)
+    name = push.check_name(name or f"{training_options['architecture']}-{framework}")
+    kernel = spec.load(framework, slug=slug, accelerator=accelerator)
+    return push.prepare(kernel, name=name, config=training(**training_options))
 
 
 def service(remote: str, owner: str | None = None) -> "Service":

@@ -33,10 +33,13 @@ def loop(
     Example: k2l loop --remote emulator --architecture compact --epochs 3 --name compact-torch
     """
     from local import paths
-    from local.kernels import push, runs, spec
+    from local.kernels import push, runs
 
-    name = push.check_name(name or f"{architecture}-{framework}")
-    config = options.training(
+    cargo = options.cargo(
+        name=name,
+        framework=framework,
+        slug=slug,
+        accelerator=accelerator,
         architecture=architecture,
         epochs=epochs,
         seed=seed,
@@ -45,18 +48,17 @@ def loop(
         given=given,
         remote=remote,
     )
-    kernel = spec.load(framework, slug=slug, accelerator=accelerator)
-    with runs.lock(name):
+    with runs.lock(cargo.name):
         from scripts import _trip as trip
 
         service = options.service(remote, owner)
-        one = push.push(service, kernel, name=name, config=config, again=again)
+        one = push.push(service, cargo, again=again)
         trip.pushed(one)
         one = trip.pulled(service, trip.watched(service, one))
 
         from local.report import receive
 
-        home = receive(paths.models() / name)
+        home = receive(paths.models() / cargo.name)
         one = one.record(state="done")
     emit([_row(one, home)]) if json else _show(one, home)
 

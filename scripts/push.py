@@ -27,11 +27,14 @@ def push(
     Example: k2l push --remote emulator --architecture compact --epochs 3
     """
     from local.kernels import push as pushing
-    from local.kernels import runs, spec
+    from local.kernels import runs
     from scripts._trip import pushed
 
-    name = pushing.check_name(name or f"{architecture}-{framework}")
-    config = options.training(
+    cargo = options.cargo(
+        name=name,
+        framework=framework,
+        slug=slug,
+        accelerator=accelerator,
         architecture=architecture,
         epochs=epochs,
         seed=seed,
@@ -40,9 +43,8 @@ def push(
         given=given,
         remote=remote,
     )
-    kernel = spec.load(framework, slug=slug, accelerator=accelerator)
-    with runs.lock(name):
-        one = pushing.push(options.service(remote, owner), kernel, name=name, config=config, again=again)
+    with runs.lock(cargo.name):
+        one = pushing.push(options.service(remote, owner), cargo, again=again)
     if json:
         emit([{"run_id": one.run_id, "version": one.version, "state": one.state, "url": one.url}])
     else:

@@ -4,6 +4,7 @@ run = push(service, spec, name="compact-torch", config=config)
 """
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from local.kernels import bundle, runs
@@ -23,32 +24,57 @@ def check_name(name: str) -> str:
     raise ConfigError(f"name {name!r} cannot be a folder's: use letters, digits, '.', '_' and '-', 64 at most.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Cargo:
+    """What is pushed: the kernel, the training, its bundle, and the Kaggle data sets to attach."""
+
+    spec: KernelSpec
+    name: str
+    config: TrainConfig
+    bundle: bundle.Bundle
+    sources: list[str]
+
+
+def prepare(spec: KernelSpec, *, name: str, config: TrainConfig) -> Cargo:
+    """Checks and bundles a training, every parameter spelt out, without asking any service."""
+    sources = spec.sources(config.dataset)
+    return Cargo(spec=spec, name=name, config=config, bundle=pack(spec, name=name, config=config), sources=sources)
+
+
 def pack(spec: KernelSpec, *, name: str, config: TrainConfig) -> bundle.Bundle:
-    """The bundle of one training: every parameter spelt out, as the recipe resolves it."""
+    """The bundle of one training."""
     return bundle.build(spec, {"name": check_name(name), **config.as_dict()})
 
 
-def push(service: Service, spec: KernelSpec, *, name: str, config: TrainConfig, again: bool = False) -> Run:
+def push(service: Service, cargo: Cargo, *, again: bool = False) -> Run:
     """Pushes a training and returns its run, or goes on with the same one where it was interrupted.
 
     `again` starts a new run even so. Raises RefusedError where the service says no, KernelError where it took the
     push without its inputs, PushLostError where nobody can tell (the same command finds out).
     """
-    packed = pack(spec, name=name, config=config)
-    sources = spec.sources(config.dataset)
-    place: dict[str, Any] = {"remote": service.label, "owner": service.username, "slug": spec.slug, "name": name}
-    run = None if again else runs.unfinished(**place, bundle_sha256=packed.sha256)
+    slug, sha256 = cargo.spec.slug, cargo.bundle.sha256
+    place = {"remote": service.label, "owner": service.username, "slug": slug, "name": cargo.name}
+    run = None if again else runs.unfinished(**place, bundle_sha256=sha256)
     if run is None:
-        run_id, commit = runs.new_id(), bundle.source_commit()
-        run = Run(
-            **place, run_id=run_id, framework=spec.framework, dataset=config.dataset, bundle_sha256=packed.sha256,
-            source_commit=commit, parameters=config.as_dict(), time_limit=spec.time_limit,
-            version_before=service.current_version(spec.slug),
-        )  # fmt: skip
-        run = runs.intend(run, packed.sign(run_id=run_id, source_commit=commit))
+        run = _intend(cargo, **place, version_before=service.current_version(slug))
     elif run.state == "intended":
         run = reconcile(service, run)
-    return run if run.state != "intended" else _send(service, spec, run, sources)
+    return _send(service, cargo, run) if run.state == "intended" else run
+
+
+def _intend(cargo: Cargo, **facts: Any) -> Run:
+    run_id, commit = runs.new_id(), bundle.source_commit()
+    run = Run(
+        run_id=run_id,
+        framework=cargo.spec.framework,
+        dataset=cargo.config.dataset,
+        bundle_sha256=cargo.bundle.sha256,
+        source_commit=commit,
+        parameters=cargo.config.as_dict(),
+        time_limit=cargo.spec.time_limit,
+        **facts,
+    )
+    return runs.intend(run, cargo.bundle.sign(run_id=run_id, source_commit=commit))
 
 
 def reconcile(service: Service, run: Run) -> Run:
@@ -66,9 +92,9 @@ def reconcile(service: Service, run: Run) -> Run:
     return run
 
 
-def _send(service: Service, spec: KernelSpec, run: Run, sources: list[str]) -> Run:
+def _send(service: Service, cargo: Cargo, run: Run) -> Run:
     try:
-        receipt = service.push(spec, run.notebook.read_text(encoding="utf-8"), sources)
+        receipt = service.push(cargo.spec, run.notebook.read_text(encoding="utf-8"), cargo.sources)
     except PushLostError as error:
         found = reconcile(service, run)
         if found.state == "intended":

@@ -12,7 +12,7 @@ from local.kernels import client, pull, push, runs, spec, watch
 from local.kernels.runs import Run
 from shared import manifest
 from shared.config import TrainConfig
-from shared.errors import CredentialsError, KernelError, RefusedError, RunError, ServiceError
+from shared.errors import CredentialsError, KernelError, RunError, ServiceError
 
 FACTS = {
     "framework": "torch", "architecture": "compact", "trainable_parameters": 1, "dataset": "digits",
@@ -74,6 +74,10 @@ os.mkdir(CODE + "/shared")
 CONFIG = TrainConfig.create(dataset="digits")
 
 
+def cargo_of(kernel, config=CONFIG):
+    return push.prepare(kernel, name="mine", config=config)
+
+
 def finished(emulator, files, *, stated=None, state="complete", **changes) -> Run:
     """A run whose version has ended on the emulator with these files, without anything having run."""
     run = Run(
@@ -90,7 +94,7 @@ def finished(emulator, files, *, stated=None, state="complete", **changes) -> Ru
 
 
 def test_a_training_goes_there_and_comes_back_proven(emulator, service, kernel):
-    one = push.push(service, kernel(LEAVES_A_MODEL), name="mine", config=CONFIG)
+    one = push.push(service, cargo_of(kernel(LEAVES_A_MODEL)))
     assert (one.state, one.version, runs.get(one.run_id)) == ("pushed", 1, one)
     states, logged = [], []
     one = watch.watch(service, one, on_status=states.append, on_log=logged.append)
@@ -106,10 +110,10 @@ def test_a_training_goes_there_and_comes_back_proven(emulator, service, kernel):
 
 def test_the_same_push_twice_is_one_push(emulator, service, kernel):
     cargo = kernel("import time; time.sleep(60)")
-    one = push.push(service, cargo, name="mine", config=CONFIG)
-    assert push.push(service, cargo, name="mine", config=CONFIG) == one
+    one = push.push(service, cargo_of(cargo))
+    assert push.push(service, cargo_of(cargo)) == one
     assert service.current_version("k2l-mine") == 1
-    other = push.push(service, cargo, name="mine", config=CONFIG, again=True)
+    other = push.push(service, cargo_of(cargo), again=True)
     assert (other.version, service.current_version("k2l-mine")) == (2, 2)
 
 
@@ -121,7 +125,7 @@ def test_a_push_whose_answer_was_lost_is_found_again_and_not_repeated(emulator, 
         raise client.PushLostError("lost")
 
     monkeypatch.setattr(service, "push", lose)
-    one = push.push(service, kernel("1"), name="mine", config=CONFIG)
+    one = push.push(service, cargo_of(kernel("1")))
     assert (one.state, one.version, service.current_version("k2l-mine")) == ("pushed", 1, 1)
 
 
@@ -137,9 +141,9 @@ def test_a_push_killed_before_its_receipt_was_written_goes_on(emulator, service,
     with monkeypatch.context() as patch:
         patch.setattr(Run, "record", killed)
         with pytest.raises(KeyboardInterrupt):
-            push.push(service, cargo, name="mine", config=CONFIG)
+            push.push(service, cargo_of(cargo))
     assert [one.state for one in runs.every()] == ["intended"]
-    one = push.push(service, cargo, name="mine", config=CONFIG)
+    one = push.push(service, cargo_of(cargo))
     assert (one.version, len(runs.every()), service.current_version("k2l-mine")) == (1, 1, 1)
 
 
@@ -151,27 +155,27 @@ def test_a_push_that_never_left_is_sent_by_the_next(emulator, service, kernel, m
     with monkeypatch.context() as patch:
         patch.setattr(service, "push", lose)
         with pytest.raises(client.PushLostError, match="did not arrive"):
-            push.push(service, cargo, name="mine", config=CONFIG)
-    one = push.push(service, cargo, name="mine", config=CONFIG)
+            push.push(service, cargo_of(cargo))
+    one = push.push(service, cargo_of(cargo))
     assert (one.version, len(runs.every())) == (1, 1)
 
 
 def test_a_refusal_with_http_200_fails_the_push(emulator, service, kernel):
     cargo = dataclasses.replace(kernel("1"), title="Another title altogether here")
     with pytest.raises(KernelError):
-        push.push(service, cargo, name="mine", config=CONFIG)
+        push.push(service, cargo_of(cargo))
     assert runs.every()[-1].state == "failed"
 
 
 def test_a_push_without_its_data_fails_and_says_how_to_end_the_run(emulator, service, kernel):
     with pytest.raises(KernelError, match=r"no/such-set.*\n.*k2l cancel") as caught:
-        push.push(service, kernel("1"), name="mine", config=dataclasses.replace(CONFIG, dataset="mnist"))
+        push.push(service, cargo_of(kernel("1"), dataclasses.replace(CONFIG, dataset="mnist")))
     assert len(str(caught.value).splitlines()) == 2
     assert runs.every()[-1].state == "failed"
 
 
 def test_a_failing_cell_is_named_and_the_log_kept(emulator, service, kernel):
-    one = push.push(service, kernel('print("so far")\nraise ValueError("the ink ran out")'), name="mine", config=CONFIG)
+    one = push.push(service, cargo_of(kernel('print("so far")\nraise ValueError("the ink ran out")')))
     with pytest.raises(RunError, match="ValueError: the ink ran out") as caught:
         watch.watch(service, one)
     one = runs.get(one.run_id)
@@ -182,7 +186,7 @@ def test_a_failing_cell_is_named_and_the_log_kept(emulator, service, kernel):
 
 def test_an_older_versions_end_is_not_taken_for_ours(emulator, service, kernel):
     emulator.finished("k2l-mine")
-    one = push.push(service, kernel("import time; time.sleep(1)"), name="mine", config=CONFIG)
+    one = push.push(service, cargo_of(kernel("import time; time.sleep(1)")))
     assert one.version == 2
     assert service.status("k2l-mine", 1).state == "COMPLETE"
     assert service.status("k2l-mine", 2).state in ("QUEUED", "RUNNING")
@@ -200,7 +204,7 @@ def test_nobody_pushes_for_another(emulator, monkeypatch):
 def test_wrong_credentials_are_told_with_the_services_words(emulator, kernel):
     stranger = client.at_loopback(emulator.url, username=emulator.username, key="wrong")
     with pytest.raises(CredentialsError, match="HTTP 401"):
-        push.push(stranger, kernel("1"), name="mine", config=CONFIG)
+        push.push(stranger, cargo_of(kernel("1")))
 
 
 def test_an_emulator_is_never_anywhere_else():

@@ -1,0 +1,117 @@
+"""The whole trip by command: real trainings, killed and continued, on our emulator and on a service like Kaggle's."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from local import paths
+from local.kernels.emulator import daemon
+from shared import manifest
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def home(tmp_path):
+    yield tmp_path
+    daemon.stop(tmp_path / ".k2l" / "emulator")
+
+
+def environment(home, **more):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("KAGGLE_", "K2L_"))}
+    return {**kept, "K2L_HOME": str(home), "HOME": str(home), **more}
+
+
+def start(home, *command, **more):
+    return subprocess.Popen(
+        [sys.executable, "-m", "scripts", *command], cwd=paths.CHECKOUT, env=environment(home, **more),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def finish(process):
+    out, err = process.communicate(timeout=240)
+    return process.returncode, out, err
+
+
+LOOP = ("loop", "--remote", "emulator", "--dataset", "digits", "--epochs", "10", "--name", "small", "--json")
+
+
+def versions(home):
+    return len(list((home / ".k2l" / "emulator" / "kernels").glob("*/*/*/source.ipynb")))
+
+
+def state(home):
+    """How far the journal says the only run is; "" before there is one."""
+    found = list((home / ".k2l" / "runs").glob("*/run.json"))
+    return json.loads(found[0].read_text())["state"] if found else ""
+
+
+def test_the_loop_leaves_a_proven_model(home):
+    code, out, err = finish(start(home, *LOOP))
+    assert code == 0, err
+    row = json.loads(out)
+    folder = home / "models" / "small"
+    stated = manifest.verify(folder)
+    assert {
+        "model.pth", "model.onnx", "metrics.json", "history.csv", "predictions.npy", "labels.npy", "curves.png",
+        "confusion.png", "samples.png", "misclassified.png", "notebook.ipynb", "run.log",
+    } == set(stated["files"])  # fmt: skip
+    assert (row["dataset"], row["name"], stated["dataset"]) == ("digits", "small", "digits")
+    assert row["accuracy"] == stated["metrics"]["test"]["accuracy"] == pytest.approx(row["accuracy_here"], abs=0.001)
+    assert row["accuracy"] > 0.9
+    right = np.load(folder / "predictions.npy") == np.load(folder / "labels.npy")
+    assert right.mean() == pytest.approx(row["accuracy"])
+    assert "KAGGLE" not in (folder / "notebook.ipynb").read_text().replace("KAGGLE_KERNEL_RUN_TYPE", "")
+
+
+def test_killed_at_every_step_the_same_command_goes_on(home):
+    """Killed without warning as soon as the journal shows each state, and once more a little later."""
+    for wanted in ("intended", "pushed", "complete", "pulled"):
+        for later in (0.0, 0.3):
+            process = start(home, *LOOP)
+            while process.poll() is None and (reached := state(home)) != wanted and reached != "done":
+                time.sleep(0.002)
+            time.sleep(later)
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            models = home / "models" / "small"
+            assert not models.exists() or manifest.verify(models)
+    code, out, err = finish(start(home, *LOOP))
+    assert code == 0, err
+    assert versions(home) == 1
+    assert state(home) == "done"
+    manifest.verify(home / "models" / "small")
+    assert json.loads(out)["version"] == 1
+
+
+def test_the_same_trip_by_the_sdks_own_way_to_a_test_service(home):
+    """`--remote kaggle` with KAGGLE_API_ENVIRONMENT=TEST: port 7777, credentials from the environment, no short cut."""
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", 7777)) == 0:
+            pytest.skip("something else listens on port 7777")
+    server = start(
+        home, "emulator", "--port", "7777", "--username", "learner", "--key", "k", "--state", str(home / "s"), "--json"
+    )
+    try:
+        assert json.loads(server.stdout.readline())["url"]
+        there = {"KAGGLE_API_ENVIRONMENT": "TEST", "KAGGLE_USERNAME": "learner", "KAGGLE_KEY": "k"}
+        options = ["--dataset", "digits", "--epochs", "2", "--name", "apart", "--json"]
+        code, out, err = finish(start(home, "loop", "--remote", "kaggle", *options, **there))
+        assert code == 0, err
+        assert json.loads(out)["remote"] == "http://localhost:7777"
+        manifest.verify(home / "models" / "apart")
+        code, _, err = finish(start(home, "push", "--owner", "teacher", *options, **there))
+        assert (code, "'teacher' is not the user" in err) == (1, True)
+        code, _, err = finish(start(home, "quota", **{**there, "KAGGLE_KEY": "wrong"}))
+        assert (code, "HTTP 401" in err) == (1, True)
+    finally:
+        server.terminate()
+        server.communicate()
