@@ -17,7 +17,7 @@ VERBS = (
 
 
 class Verbs(TyperGroup):
-    """Looks a verb up in `scripts/VERB.py` only when it is asked for, so that each starts with its own imports alone."""
+    """Looks a verb up in `scripts/VERB.py` when it is asked for, so that each starts with its own imports alone."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(VERBS)

@@ -21,7 +21,9 @@ def bundle(
     given: options.Set = None,
     json: Json = False,
 ) -> None:
-    """Write the bundled notebook to a file, to read it or to upload it by hand. The same inputs give the same bytes.
+    """Write the notebook that would be pushed.
+
+    To read it, or to upload it by hand. The same sources and parameters give the same bytes.
 
     Example: k2l bundle --architecture lite --epochs 15 --out lite.ipynb
     """

@@ -13,7 +13,9 @@ def cancel(
     run_id: options.RunId = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
 ) -> None:
-    """End a run, after saving its log. Kaggle offers one way: deleting the kernel, with all its versions.
+    """End a run, after saving its log.
+
+    Kaggle offers one way: deleting the kernel, with all its versions.
 
     Example: k2l cancel 20261120 --yes
     """

@@ -22,7 +22,9 @@ def data(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show where a data set is, how much it holds and how balanced its classes are; fetch it if it is not here.
+    """Show where the data sets are; fetch one.
+
+    Where it lies, how much it holds, how balanced its classes are. A named one is fetched if it is not here.
 
     Example: k2l data mnist
     """

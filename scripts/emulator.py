@@ -20,7 +20,9 @@ def emulator(
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not print the address and the key.")] = False,
     json: Json = False,
 ) -> None:
-    """Serves an emulator of Kaggle's kernels service on loopback.
+    """Be Kaggle on this machine, for rehearsals.
+
+    Serves Kaggle's kernels protocol on loopback, with a key.
 
     Notebooks pushed to it are really executed here. It works for `k2l … --remote kaggle` and for the
     unmodified `kaggle` command with the environment that it prints, and is what `--remote emulator` starts by

@@ -26,7 +26,7 @@ def loop(
     again: options.Again = False,
     json: Json = False,
 ) -> None:
-    """Train on Kaggle (or the emulator) and bring the network home: push, watch, pull, export, evaluate.
+    """The whole trip: push, watch, pull, export, evaluate.
 
     Interrupted anywhere, the same command goes on where it stopped; nothing is pushed twice.
 
@@ -59,16 +59,22 @@ def loop(
         from local.report import receive
 
         home = receive(paths.models() / cargo.name)
-        one = one.record(state="done")
-    emit([_row(one, home)]) if json else _show(one, home)
+        row = _row(one, home)
+        one.record(state="done")
+    emit([row]) if json else _show(row, home)
 
 
 def _row(one: "Run", home: "Homecoming") -> dict[str, Any]:
+    from local import paths
+    from shared.results import read_history
+
     facts = home.manifest
+    folder = paths.models() / one.name
     return {
         "run_id": one.run_id,
         "version": one.version,
         "name": one.name,
+        "folder": str(folder),
         "remote": one.remote,
         "accelerator": facts["environment"]["accelerator"],
         "architecture": facts["architecture"],
@@ -77,27 +83,29 @@ def _row(one: "Run", home: "Homecoming") -> dict[str, Any]:
         "accuracy": facts["metrics"]["test"]["accuracy"],
         "accuracy_here": home.here.scores.accuracy if home.here else None,
         "bytes": {name: file["bytes"] for name, file in facts["files"].items() if name.startswith("model.")},
+        "files": len(facts["files"]),
+        "seconds_training": round(sum(row["seconds"] for row in read_history(folder / "history.csv")), 3),
+        "seconds_push_to_installed": round(one.seconds, 3),
     }
 
 
-def _show(one: "Run", home: "Homecoming") -> None:
-    from local import paths
-
-    row = _row(one, home)
+def _show(row: dict[str, Any], home: "Homecoming") -> None:
     here = f"{row['accuracy_here']:.2%}" if home.here else f"not evaluated: {home.why_not}"
     sizes = ", ".join(f"{name} {size / 1000:,.0f} kB" for name, size in row["bytes"].items())
+    around = row["seconds_push_to_installed"] - row["seconds_training"]
     table(
-        ["", one.name],
+        ["", row["name"]],
         [
-            ("trained on", f"{one.remote}: {row['accelerator']}"),
+            ("trained on", f"{row['remote']}: {row['accelerator']}"),
             ("network", f"{row['architecture']}, {row['trainable_parameters']:,} parameters"),
             ("test accuracy there", f"{row['accuracy']:.2%} of {row['dataset']}"),
             ("test accuracy here", here),
             ("weights", sizes),
-            ("files", f"{len(home.manifest['files'])}, all checked, in {paths.models() / one.name}"),
+            ("files", f"{row['files']}, all checked, in {row['folder']}"),
+            ("time", f"{row['seconds_training']:.1f} s of training, {around:.1f} s around it"),
         ],
     )
-    say(f"try it: k2l predict PICTURE --model {one.name}")
+    say(f"try it: k2l predict PICTURE --model {row['name']}")
 
 
 if __name__ == "__main__":

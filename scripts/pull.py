@@ -13,7 +13,10 @@ def pull(
     again: Annotated[bool, typer.Option("--again", help="Fetch a run that is home already once more.")] = False,
     json: Json = False,
 ) -> None:
-    """Download a finished run's files, check every byte against its manifest, and move them into models/ at once.
+    """Bring a run home, every byte checked.
+
+    Waits for its end, downloads its files, checks them against the manifest it wrote last, and moves them into
+    models/ in one step.
 
     Example: k2l pull
     """

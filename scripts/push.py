@@ -20,7 +20,9 @@ def push(
     again: options.Again = False,
     json: Json = False,
 ) -> None:
-    """Push a training to Kaggle (or the emulator) as the next version of the kernel, and come back at once.
+    """Send a training to Kaggle or the emulator.
+
+    It becomes the next version of the kernel in kaggle/FRAMEWORK/kernel.toml; the command comes back at once.
 
     The same push twice is one push: while a run is under way, the same command names it.
 

@@ -16,7 +16,7 @@ NEXT = {
 
 
 def runs(json: Json = False) -> None:
-    """List every run of this checkout: where it is, how it stands, what to do next.
+    """List every run, how it stands, what to do next.
 
     Example: k2l runs
     """

@@ -20,7 +20,9 @@ def train(
     data_dir: options.DataDir = None,
     json: Json = False,
 ) -> None:
-    """Train here, without Kaggle; leaves models/NAME with its manifest, as a pull does.
+    """Train on this machine.
+
+    Leaves models/NAME with its manifest, as a pull does.
 
     Example: k2l train --architecture lite --epochs 15 --name lite
     """

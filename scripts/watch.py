@@ -5,7 +5,9 @@ from scripts._edge import Json, emit, run, say
 
 
 def watch(run_id: options.RunId = None, json: Json = False) -> None:
-    """Follow a run's status and log until it ends. Ctrl-C leaves the run going; the same command comes back to it.
+    """Follow a run until it ends, with its log.
+
+    Ctrl-C leaves the run going; the same command comes back to it.
 
     Example: k2l watch
     """

@@ -135,7 +135,7 @@ def train(config: TrainConfig, data: DataSet, on_epoch: Callable[[Row], None] = 
         model.train()
         loss_sum, correct = torch.zeros((), device=device), torch.zeros((), device=device)
         order = torch.randperm(len(images), generator=step.generator).to(device)
-        for index in torch.split(order, config.batch_size):  # type: ignore[no-untyped-call]
+        for index in torch.split(order, config.batch_size):
             loss, hits = step(images[index], labels[index])
             loss_sum += loss * len(index)
             correct += hits
@@ -210,7 +210,9 @@ class _Step:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.schedule.step()
-        return loss.detach(), (logits.detach().argmax(1) == target).sum()
+        logits = logits.detach()
+        # Told without the smoothing, so that it can be held beside the validation loss.
+        return F.cross_entropy(logits, target), (logits.argmax(1) == target).sum()
 
 
 def _check(model: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.int64], epoch: int) -> Scores:

@@ -78,8 +78,8 @@ def _manifest(service: Service, run: Run, urls: dict[str, OutputFile], max_bytes
         if stated[key] != getattr(run, key):
             path.unlink()
             raise KernelError(
-                f"the {manifest.NAME} of {run.title} has {key} {stated[key]!r}, not {getattr(run, key)!r}: it is another "
-                f"run's answer.\nNothing was installed. Ask again with k2l pull {run.run_id}"
+                f"the {manifest.NAME} of {run.title} has {key} {stated[key]!r}, not {getattr(run, key)!r}: "
+                f"it is another run's answer.\nNothing was installed. Ask again with k2l pull {run.run_id}"
             )
     return stated
 
@@ -142,7 +142,8 @@ def _fetch(
             trouble = "its bytes are not those the manifest vouches for"
             part.unlink(missing_ok=True)
     raise ServiceError(
-        f"{file.name} of {run.title} did not come whole: {trouble}.\nNothing was installed; k2l pull {run.run_id} goes on."
+        f"{file.name} of {run.title} did not come whole: {trouble}.\n"
+        f"Nothing was installed; k2l pull {run.run_id} goes on."
     )
 
 

@@ -72,6 +72,12 @@ class Run:
         """`owner/slug version n` for people."""
         return f"{self.owner}/{self.slug}" + (f" version {self.version}" if self.version else "")
 
+    @property
+    def seconds(self) -> float:
+        """From the intent to the last step that was written down."""
+        begin, end = (datetime.fromisoformat(when) for when in (self.created_at, self.updated_at))
+        return (end - begin).total_seconds()
+
     def record(self, **changes: Any) -> "Run":
         """The run with these fields changed, as it now stands in the journal."""
         run = dataclasses.replace(self, **changes, updated_at=manifest.now())
@@ -136,7 +142,7 @@ def lock(name: str) -> FileLock:
     folder().mkdir(parents=True, exist_ok=True)
     held = FileLock(folder() / f"{name}.lock", timeout=0)
     try:
-        return held.acquire().lock  # type: ignore[return-value]
+        return held.acquire().lock
     except Timeout:
         raise KernelError(f"another k2l command is at work on {name!r}. Wait for it, or end it first.") from None
 

@@ -25,7 +25,7 @@ _REF = re.compile(r"[\w-]+/[\w-]+")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class KernelSpec:
-    """A validated kernel.toml. `time_limit` is in seconds; `data_sources` maps a data set to what is attached for it."""
+    """A validated kernel.toml. `time_limit` is in seconds; `data_sources`: data set -> what is attached for it."""
 
     framework: str
     slug: str

@@ -37,8 +37,7 @@ def kernel(tmp_path, monkeypatch):
     folder = tmp_path / "cargo" / "torch"
     folder.mkdir(parents=True)
     monkeypatch.setattr(paths, "kernels", lambda: folder.parent)
-    toml = 'slug="k2l-mine"\ntitle="k2l mine"\naccelerator="none"\ntime_limit=60\n[data_sources]\ndigits=[]\nmnist=["no/such-set"]\n'
-    (folder / "kernel.toml").write_text(toml)
+    (folder / "kernel.toml").write_text(TOML)
     names = [
         *(field.name for field in dataclasses.fields(TrainConfig)),
         "name",
@@ -65,6 +64,15 @@ files = {{"model.pth": {{"sha256": hashlib.sha256(b"weights").hexdigest(), "byte
 Path("manifest.json").write_text(json.dumps(facts | {{"files": files}}))
 """
 
+TOML = """
+slug = "k2l-mine"
+title = "k2l mine"
+accelerator = "none"
+time_limit = 60
+[data_sources]
+digits = []
+mnist = ["no/such-set"]
+"""
 SCRATCH = """
 import os, tempfile
 CODE = tempfile.mkdtemp()
@@ -215,7 +223,7 @@ def test_an_emulator_is_never_anywhere_else():
 def test_a_service_that_is_gone_is_told_in_a_line(emulator, service, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     emulator.leave()
-    with pytest.raises(ServiceError, match="cannot be reached.*refused") as caught:
+    with pytest.raises(ServiceError, match=r"cannot be reached.*refused") as caught:
         service.status("k2l-mine", 1)
     assert "object at 0x" not in str(caught.value)
     emulator.start()
@@ -223,7 +231,7 @@ def test_a_service_that_is_gone_is_told_in_a_line(emulator, service, monkeypatch
 
 def test_files_of_many_pages_all_come(emulator, service):
     files = {f"plots/{n:03d}.png": bytes([n % 256]) * n for n in range(230)}
-    one, left_out = pull.pull(service, finished(emulator, files))
+    _, left_out = pull.pull(service, finished(emulator, files))
     assert left_out == []
     assert len(manifest.verify(paths.models() / "mine")["files"]) == 231
 

@@ -28,7 +28,7 @@ def test_every_verb_has_help_with_an_example(k2l, verb):
 
 
 def test_the_list_of_verbs_is_shown_without_one(k2l):
-    code, out, err = k2l()
+    _, out, err = k2l()
     assert all(f"  {verb} " in out + err for verb in VERBS)
 
 

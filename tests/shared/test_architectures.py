@@ -57,5 +57,5 @@ def test_batch_norm_has_the_epsilon_that_keras_is_given_too():
 
 
 def test_an_unknown_network_is_answered_with_all_there_are():
-    with pytest.raises(ConfigError, match="did you mean 'baseline'.*there are: compact, baseline, simple"):
+    with pytest.raises(ConfigError, match=r"did you mean 'baseline'.*there are: compact, baseline, simple"):
         architecture("basline")

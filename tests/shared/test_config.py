@@ -62,9 +62,9 @@ def test_text_is_typed_as_the_parameter_is():
     assert from_text("epochs", "4") == 4
     assert from_text("learning_rate", "1e-3") == 1e-3
     assert from_text("recipe", "plain") == "plain"
-    with pytest.raises(ConfigError, match="whole number, not '4.5'"):
+    with pytest.raises(ConfigError, match=r"whole number, not '4.5'"):
         from_text("epochs", "4.5")
-    with pytest.raises(ConfigError, match="did you mean 'seed'"):
+    with pytest.raises(ConfigError, match=r"did you mean 'seed'"):
         from_text("sed", "1")
 
 
