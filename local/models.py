@@ -93,9 +93,11 @@ def _trained() -> Iterator[tuple[Path, dict[str, Any]]]:
 
 def _locate(name: str) -> Path:
     """The folder or file meant: under models/ first, then as a path."""
-    for path in (paths.models() / name, Path(name)):
-        if name and path.exists():
-            return path
+    path = Path(name)
+    named = bool(path.parts) and ".." not in path.parts  # "." and ".." mean this folder, not models/
+    for place in (paths.models() / path, path) if named else (path,):
+        if name and place.exists():
+            return place
     raise ModelError(f"No model {name!r}, in {paths.models()} or as a path. {available()} {HOW}")
 
 

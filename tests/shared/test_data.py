@@ -314,7 +314,7 @@ def test_an_npz_with_pickles_or_without_its_arrays_is_refused(tmp_path):
 
 
 def test_an_unknown_name_is_told_which_there_are():
-    with pytest.raises(ConfigError, match="mnist, fashion-mnist, kmnist, digits, or auto"):
+    with pytest.raises(ConfigError, match="there are: auto, mnist, fashion-mnist, kmnist, digits"):
         load("imagenet")
 
 

@@ -1,0 +1,90 @@
+"""PyTorch weights (`.pth`, a state dict) in the network that the manifest names. The reference for every export.
+
+Weights are pulled from elsewhere, so nothing but tensors is unpickled (`weights_only=True`).
+"""
+
+import pickle
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from local.runtimes import check_logits, missing, no_network
+from shared.errors import ModelError
+from shared.preprocessing import SIDE, to_float
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class TorchRuntime:
+    """A module in evaluation mode: dropout off, batch norm with its running statistics."""
+
+    module: "nn.Module"
+    threads: int
+    classes: int
+    name: str = "torch"
+
+    def logits(self, images_nhw: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Logits float32 [n, classes] of images uint8 [n, 28, 28]."""
+        return _run(self.module, images_nhw, self.threads)
+
+
+def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> TorchRuntime:
+    """The weights in their network; ModelError without an architecture, and where the two do not fit."""
+    module = build(path, architecture)
+    probe = _run(module, np.zeros((2, SIDE, SIDE), np.uint8), threads)
+    return TorchRuntime(module=module, threads=threads, classes=check_logits(probe, path, images=2))
+
+
+def build(path: Path, architecture: str | None) -> "nn.Module":
+    """The module with its weights, in evaluation mode on the processor."""
+    if architecture is None:
+        raise ModelError(f"{path} holds weights without their network: keep its manifest.json beside it.")
+    try:
+        import torch
+    except ModuleNotFoundError:
+        missing("torch", path)
+    from shared.architectures import architecture as network
+    from shared.build_torch import build_torch
+
+    weights = _weights(torch, path)
+    module = build_torch(network(architecture))
+    try:
+        module.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        detail = str(error).splitlines()[-1].strip()[:160]
+        raise ModelError(f"{path} does not hold the weights of {architecture}: {detail}") from None
+    return module.eval()
+
+
+def _weights(torch: Any, path: Path) -> Any:
+    """What the file holds, if that is nothing but tensors."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch remarks on foreign pickles; what counts comes as an error
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise ModelError(
+            f"{path} was refused: beside weights it holds a pickle that could run code on this machine."
+        ) from None
+    except Exception as error:  # noqa: BLE001 (a damaged file fails in as many ways as there are pickles)
+        no_network(path, error)
+
+
+def _run(module: "nn.Module", images_nhw: NDArray[np.uint8], threads: int) -> NDArray[np.float32]:
+    """One forward pass on so many threads; torch's count is the process's, so it is put back."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with torch.inference_mode():
+            logits = module(torch.from_numpy(to_float(images_nhw)))
+    finally:
+        torch.set_num_threads(before)
+    return np.asarray(logits.numpy(), np.float32)

@@ -1,0 +1,66 @@
+"""One grey picture -> the glyph in it: the steps of the vision side in their order.
+
+    glyph = single(picture.read(path))    # Glyph(image uint8 [28, 28], box (x, y, w, h)) or None: a blank page
+
+Prepared as MNIST was (`normalise`), whatever the paper, the light, the pen or the size. Says nothing of which digit
+it is, nor whether it is one.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from local.vision import normalise, picture, segment, threshold
+
+SMALLEST, LARGEST = 160, 640  # pixels of the longer side, for one digit a picture
+SPECK = 5  # pixels of the picture: no digit can be told in fewer, and noise clumps to as many
+Box = tuple[int, int, int, int]  # x, y, width, height in the picture's own pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Glyph:
+    """A digit cut from a picture: `image` uint8 [28, 28] white on black, `box` where it was."""
+
+    image: NDArray[np.uint8]
+    box: Box
+
+
+def single(grey: picture.Grey) -> Glyph | None:
+    """The one digit of a picture uint8 [h, w], or None where nothing is written."""
+    ready = already(grey)
+    if ready is not None:
+        return ready
+    scaled, factor = picture.fit(grey, smallest=SMALLEST, largest=LARGEST)
+    ink = threshold.flatten(scaled)
+    region = segment.main(ink > threshold.level(ink), smallest=SPECK * factor)
+    if region is None:
+        return None
+    return Glyph(image=normalise.glyph(region.mask), box=original_box(region, factor, grey.shape))
+
+
+def already(grey: picture.Grey) -> Glyph | None:
+    """A picture that is a glyph as it stands, such as one of MNIST's own images saved to a file; else None.
+
+    All 70,000 of MNIST have a plain background, ink in a box whose longer side is 20, and its centre of mass within
+    half a pixel of (14, 14): cutting such a picture out and drawing it anew could only blur it.
+    """
+    if grey.shape != (normalise.SIDE, normalise.SIDE):
+        return None
+    image = 255 - grey if picture.median(grey) > 127 else grey
+    x, y, width, height = cv2.boundingRect(image)
+    if not normalise.BOX - 1 <= max(width, height) <= normalise.BOX:
+        return None
+    moments = cv2.moments(image)
+    off = max(abs(moments[m] / moments["m00"] - normalise.SIDE / 2) for m in ("m10", "m01"))
+    return Glyph(image=image, box=(x, y, width, height)) if off < 0.6 else None
+
+
+def original_box(region: segment.Region, factor: float, shape: tuple[int, ...]) -> Box:
+    """A region's box in the pixels of the picture [h, w] that was scaled by `factor`."""
+    height, width = region.mask.shape
+    left, top = int(region.x / factor), int(region.y / factor)
+    right = min(shape[1], round((region.x + width) / factor))
+    bottom = min(shape[0], round((region.y + height) / factor))
+    return left, top, max(1, right - left), max(1, bottom - top)

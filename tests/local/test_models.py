@@ -1,0 +1,121 @@
+import shutil
+
+import pytest
+from conftest import write_manifest
+
+from local import models
+from shared import manifest
+from shared.errors import ModelError
+
+
+@pytest.fixture
+def copy(home, small_model):
+    """A model folder under models/ that a test may change."""
+    return shutil.copytree(small_model, home / "models" / "small")
+
+
+def test_a_name_is_a_folder_under_models_and_onnx_is_preferred(copy):
+    model = models.find("small")
+    assert (model.name, model.file, model.architecture, model.dataset) == (
+        "small",
+        copy / "model.onnx",
+        "lite",
+        "digits",
+    )
+    assert models.open_runtime(model).name == "onnxruntime"
+
+
+def test_a_folder_without_onnx_gives_its_weights(copy):
+    (copy / "model.onnx").unlink()
+    write_manifest(copy, "lite")
+    model = models.find("small")
+    assert model.file.name == "model.pth" and models.open_runtime(model).classes == 10
+
+
+def test_folders_and_files_can_be_named_by_path(copy, monkeypatch):
+    assert models.find(str(copy)).file == copy / "model.onnx"
+    assert models.find(str(copy / "model.pth")).architecture == "lite"
+    assert models.find("small/model.pth").name == "small"
+    monkeypatch.chdir(copy)
+    assert models.find(".").name == "small"
+    (copy / "sub").mkdir()
+    monkeypatch.chdir(copy / "sub")
+    assert models.find("..").name == "small"
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.pth"])
+def test_a_file_changed_after_its_manifest_was_written_is_refused(copy, name):
+    file = copy / name
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ModelError, match=rf"{name} was changed after its manifest\.json was written"):
+        models.find(f"small/{name}")
+
+
+def test_a_file_that_the_manifest_does_not_name_is_refused(copy):
+    shutil.copy(copy / "model.onnx", copy / "other.onnx")
+    with pytest.raises(ModelError, match=r"other\.onnx"):
+        models.find("small/other.onnx")
+
+
+def test_a_folder_without_manifest_is_refused(copy):
+    (copy / manifest.NAME).unlink()
+    with pytest.raises(ModelError, match=r"no manifest\.json"):
+        models.find("small")
+
+
+def test_an_onnx_file_on_its_own_is_taken_and_weights_are_not(small_model, tmp_path, home):
+    for name in ("model.onnx", "model.pth"):
+        shutil.copy(small_model / name, tmp_path / name)
+    model = models.find(str(tmp_path / "model.onnx"))
+    assert (model.manifest, model.architecture, model.dataset) == (None, None, None)
+    assert models.open_runtime(model).classes == 10
+    with pytest.raises(ModelError, match=r"manifest\.json must lie beside it"):
+        models.find(str(tmp_path / "model.pth"))
+
+
+def test_a_folder_with_nothing_that_runs_says_what_would(copy):
+    for name in ("model.onnx", "model.pth"):
+        (copy / name).unlink()
+    (copy / "model.bin").write_bytes(b"1")
+    write_manifest(copy, "lite")
+    with pytest.raises(ModelError, match=r"\.onnx, \.pth"):
+        models.find("small")
+
+
+def test_an_unknown_name_lists_what_there_is_and_how_to_get_more(copy):
+    with pytest.raises(ModelError, match=r"No model 'smal'.*There is small\..*k2l loop.*k2l train"):
+        models.find("smal")
+    with pytest.raises(ModelError, match="No model ''"):
+        models.find("")
+
+
+def test_a_suffix_that_does_not_run_is_named(home, tmp_path):
+    (tmp_path / "weights.h5").write_bytes(b"")
+    with pytest.raises(ModelError, match=r"no runtime for \.h5.*\.onnx, \.pth"):
+        models.find(str(tmp_path / "weights.h5"))
+
+
+def test_by_default_the_newest_model_of_digits_is_used(copy, home, small_model):
+    for name, changes in {
+        "old": {"created_at": "2001-01-01T00:00:00+00:00"},
+        "new": {"created_at": "2999-01-01T00:00:00+00:00"},
+        "shirts": {"created_at": "2999-01-02T00:00:00+00:00", "dataset": "fashion-mnist"},
+    }.items():
+        write_manifest(shutil.copytree(small_model, home / "models" / name), "lite", **changes)
+    (home / "models" / "broken").mkdir()
+    (home / "models" / "broken" / manifest.NAME).write_text("{")
+    model, reason = models.default()
+    assert model.name == "new" and "newest" in reason
+
+
+def test_the_environment_names_the_default_model(copy, monkeypatch):
+    monkeypatch.setenv("K2L_MODEL", "small/model.pth")
+    model, reason = models.default()
+    assert model.file.name == "model.pth" and reason == "$K2L_MODEL"
+
+
+def test_without_any_model_the_way_to_one_is_told(home):
+    with pytest.raises(ModelError, match=r"holds no model yet.*k2l loop"):
+        models.default()

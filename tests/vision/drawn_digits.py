@@ -1,0 +1,74 @@
+"""Digits drawn by us, stroke by stroke, for tests and for tests/data/pictures: no photograph, no font, no licence.
+
+picture = drawn(7, height=120, ink=30, paper=220)       # uint8 [h, w]
+python tests/vision/drawn_digits.py                     # writes tests/data/pictures anew
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+PICTURES = Path(__file__).resolve().parent.parent / "data" / "pictures"
+
+# Strokes as points x,y in a box 10 wide and 20 tall, rounded where they bend.
+STROKES = {
+    0: ["5,0 1,3 0,10 2,18 5,20 8.5,18 10,10 9,3 5,0"],
+    1: ["2,5 5.5,0 5.5,20"],
+    2: ["0,5 2,0.5 6,0 10,3 9,8 4,14 0,20 0,20 10,19.5"],
+    3: ["0,2 5,0 9.5,3 8,8 3.5,9.5 3.5,9.5 9,11 10,16 5,20 0,18"],
+    4: ["4,0 1,8 0,12 0,12 10,11.5", "7.5,5 7,20"],
+    5: ["1,0 0.5,8.5 0.5,8.5 6,7.5 10,11.5 9,17.5 4,20 0,18", "1.2,0 9.5,0"],
+    6: ["8,0 3,5 0,13 1.5,18.5 5.5,20 9.5,17 8.5,12 4.5,10.5 0.5,14"],
+    7: ["0,0.5 10,0 10,0 6.5,9 4,20"],
+    8: ["9,3 5,0 1,3 3,8 8.5,13 9,17.5 5,20 1,17 2,12 8,7 9,3"],
+    9: ["9.5,4 5,0 0.5,3 1.5,8 5.5,9.5 9,6.5 9.5,4 9.5,4 9,12 7.5,20"],
+}
+
+
+def rounded(stroke, times=3):
+    """Chaikin's corner cutting (1974); a point given twice stays a corner."""
+    curve = np.array([point.split(",") for point in stroke.split()], float)
+    for _ in range(times):
+        first, second = curve[:-1], curve[1:]
+        cut = np.stack([0.75 * first + 0.25 * second, 0.25 * first + 0.75 * second], axis=1).reshape(-1, 2)
+        curve = np.concatenate([curve[:1], cut, curve[-1:]])
+    return curve
+
+
+def drawn(digit, *, height=120, margin=0.5, pen=0.08, slant=0.15, ink=30, paper=220):
+    """A digit uint8 [h, w]; `margin` and `pen` are fractions of the digit's `height` in pixels, `slant` is dx/dy."""
+    room, tall = round(margin * height), height
+    plane = np.full((tall + 2 * room, round(0.65 * tall) + 2 * room), paper, np.uint8)
+    for stroke in STROKES[digit]:
+        curve = rounded(stroke) * (tall / 20)
+        curve[:, 0] += slant * (tall / 2 - curve[:, 1]) + 0.08 * tall
+        fixed = np.round((curve + room) * 16).astype(np.int32)
+        cv2.polylines(plane, [fixed], False, ink, max(1, round(pen * tall)), cv2.LINE_AA, shift=4)
+    return plane
+
+
+def in_bad_light(picture, *, seed=0):
+    """The same under a lamp at one side, with a camera's noise."""
+    height, width = picture.shape
+    light = np.linspace(1.0, 0.45, width)[None, :] * np.linspace(1.0, 0.9, height)[:, None]
+    noise = np.random.RandomState(seed).normal(0, 3, picture.shape)
+    return np.clip(picture * light + noise, 0, 255).astype(np.uint8)
+
+
+def write_pictures(folder):
+    """Small pictures of each kind that is read: what they show stands in their names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for digit in range(10):
+        dark = digit % 2 == 0
+        ink, paper = (40, 215) if dark else (230, 30)
+        cv2.imwrite(
+            str(folder / f"{digit}-{'dark' if dark else 'light'}.png"), drawn(digit, height=60, ink=ink, paper=paper)
+        )
+    cv2.imwrite(str(folder / "7-lamp.jpg"), in_bad_light(drawn(7, height=160)), [cv2.IMWRITE_JPEG_QUALITY, 80])
+    cv2.imwrite(str(folder / "blank.png"), np.full((60, 80), 235, np.uint8))
+    (folder / "not-a-picture.png").write_text("This is text under a picture's name.\n")
+
+
+if __name__ == "__main__":
+    write_pictures(PICTURES)
