@@ -40,6 +40,7 @@ def receive(folder: Path) -> Homecoming:
     if abs(here.scores.accuracy - there) > TOLERANCE:
         raise ModelError(
             f"{folder} reads {here.scores.accuracy:.2%} of {data.name} here, and its run said {there:.2%}: "
-            "these are not its weights, or not its data.\nPull it again (k2l pull --again), or look at the data (k2l data)."
+            "these are not its weights, or not its data.\n"
+            "Pull it again (k2l pull --again), or look at the data (k2l data)."
         )
     return Homecoming(manifest=stated, here=here)

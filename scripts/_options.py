@@ -78,7 +78,12 @@ def cargo(
     one_of("remote", training_options["remote"], REMOTES)
     name = push.check_name(name or f"{training_options['architecture']}-{framework}")
     kernel = spec.load(framework, slug=slug, accelerator=accelerator)
-    return push.prepare(kernel, name=name, config=training(**training_options))
+    config = training(**training_options)
+    if training_options["remote"] == "emulator" and config.dataset != "digits":
+        from shared.data import load
+
+        load(config.dataset)  # the emulator can mount only what is here, and whole; fetched now if it is not
+    return push.prepare(kernel, name=name, config=config)
 
 
 def service(remote: str, owner: str | None = None) -> "Service":

@@ -24,7 +24,7 @@ from shared.idx import read_idx, write_idx
 
 __all__ = [
     "AUTO", "NAMES", "DataSet", "Found", "choose", "data_folder", "load", "locate",
-    "read_idx", "resolve", "split", "validation_size", "write_idx",
+    "read_idx", "split", "validation_size", "write_idx",
 ]  # fmt: skip
 
 DIGITS = tuple("0123456789")
@@ -107,11 +107,6 @@ def load(
         classes=CLASSES[name],
         source=source,
     )
-
-
-def resolve(name: str, *, data_dir: Path | None = None, download: bool = True) -> str:
-    """`choose` without its reason: "auto" as "mnist" or "digits", any other name as it is."""
-    return choose(name, data_dir=data_dir, download=download)[0]
 
 
 def choose(

@@ -144,7 +144,7 @@ def lock(name: str) -> FileLock:
     try:
         return held.acquire().lock
     except Timeout:
-        raise KernelError(f"another k2l command is at work on {name!r}. Wait for it, or end it first.") from None
+        raise KernelError(f"another command of k2l is at work on {name!r}. Wait for it, or end it first.") from None
 
 
 def _readable() -> Iterator[Run]:

@@ -331,7 +331,7 @@ def test_models_never_shows_half_a_folder(emulator, service):
 
 
 def test_two_commands_for_one_model_do_not_race(home):
-    with runs.lock("mine"), pytest.raises(KernelError, match="another k2l command"):
+    with runs.lock("mine"), pytest.raises(KernelError, match="another command of k2l"):
         runs.lock("mine")
 
 
