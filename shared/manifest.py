@@ -60,12 +60,16 @@ def describe(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def contents(folder: Path) -> list[str]:
-    """The files below a folder as relative names with slashes, the manifest and hidden ones left out."""
+    """The files below a folder as relative names with slashes.
+
+    Left out are the manifest, hidden files, and what begins with two underscores, which is Kaggle's own: the running
+    notebook lies in its working folder as `__notebook__.ipynb`, and is written to until after the manifest.
+    """
     names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     return sorted(
         name.as_posix()
         for name in names
-        if name.as_posix() != NAME and not any(part.startswith(".") for part in name.parts)
+        if name.as_posix() != NAME and not any(part.startswith((".", "__")) for part in name.parts)
     )
 
 

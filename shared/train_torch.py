@@ -84,7 +84,8 @@ def gpu_trouble() -> str:
     known = [(int(digits[:-1]), int(digits[-1])) for digits in built if digits.isdigit()]
     if any(theirs == major and ours <= minor for theirs, ours in known):
         return ""
-    return f"{torch.cuda.get_device_name()} is sm_{major}{minor}, and this torch was built for {', '.join(built)}"
+    carried = ", ".join(f"sm_{digits}" for digits in built) or "no GPU"
+    return f"{torch.cuda.get_device_name()} is sm_{major}{minor}, and this torch was built for {carried}"
 
 
 def describe_device(device: torch.device) -> str:

@@ -17,7 +17,7 @@ def test_the_table_of_networks_is_the_code(network):
 
 
 def test_every_verb_that_it_names_exists():
-    named = set(re.findall(r"\bk2l ([a-z]+)\b", README))
+    named = set(re.findall(r"(?:^|`)k2l ([a-z]+)\b", README, re.MULTILINE))
     assert named and named <= set(VERBS)
 
 

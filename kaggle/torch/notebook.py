@@ -9,7 +9,8 @@
 # ## What to train
 #
 # The cell below lists every parameter with its default; `None` leaves the choice to the recipe.
-# What was asked for from the command line is written into a cell right under it.
+# What was asked for from the command line stands in the cell right under it and has the last word: to try something
+# else by hand, change the values there.
 
 # %% tags=["parameters"]
 name = "by-hand"  # the model's name at home
@@ -19,18 +20,18 @@ recipe = "tuned"  # tuned, or plain: what a tutorial does
 epochs = None
 seed = 0
 patience = 0  # epochs without a better validation loss before it stops early; 0 never stops
-device = "auto"
-batch_size = None
-optimizer = None
-schedule = None
-learning_rate = None
-weight_decay = None
-label_smoothing = None
+device = "auto"  # cpu, cuda; auto is the GPU where it can be used
+batch_size = None  # images a step
+optimizer = None  # adam, adamw
+schedule = None  # constant, one-cycle
+learning_rate = None  # how far a step goes; with one-cycle, at its peak
+weight_decay = None  # how strongly weights are pulled towards 0
+label_smoothing = None  # how much of the target is spread over all classes
 rotation = None  # augmentation: up to so many degrees,
 shift = None  # so many pixels,
 scale = None  # and so large a fraction
-ema = None
-precision = None
+ema = None  # averages the weights over the steps, with this decay; 0 is off
+precision = None  # float32, bfloat16; auto is bfloat16 where the hardware multiplies it
 run_id = "by-hand"  # who sent this run, and what exactly was sent
 bundle_sha256 = ""
 source_commit = ""
@@ -51,6 +52,26 @@ Path(CODE, "shared").mkdir()
 sys.path.insert(0, CODE)
 
 # %% [markdown]
+# ## The settings
+#
+# Checked before anything starts: what does not exist or is out of range is named here, with what does.
+
+# %%
+from shared.config import TrainConfig
+from shared.data import choose, load
+
+dataset, missing = choose(dataset)
+if missing:
+    print(f"NOTE: {missing}")
+config = TrainConfig.create(
+    architecture=architecture, dataset=dataset, recipe=recipe, epochs=epochs, seed=seed, patience=patience,
+    device=device, batch_size=batch_size, optimizer=optimizer, schedule=schedule, learning_rate=learning_rate,
+    weight_decay=weight_decay, label_smoothing=label_smoothing, rotation=rotation, shift=shift, scale=scale,
+    ema=ema, precision=precision,
+)  # fmt: skip
+config.as_dict()
+
+# %% [markdown]
 # ## What it runs on
 #
 # A GPU that PyTorch carries no code for says it is available and then fails at its first multiplication. So look at
@@ -58,15 +79,8 @@ sys.path.insert(0, CODE)
 
 # %%
 from shared import results
-from shared.config import TrainConfig
 from shared.train_torch import describe_device, gpu_trouble, pick_device
 
-config = TrainConfig.create(
-    architecture=architecture, dataset=dataset, recipe=recipe, epochs=epochs, seed=seed, patience=patience,
-    device=device, batch_size=batch_size, optimizer=optimizer, schedule=schedule, learning_rate=learning_rate,
-    weight_decay=weight_decay, label_smoothing=label_smoothing, rotation=rotation, shift=shift, scale=scale,
-    ema=ema, precision=precision,
-)  # fmt: skip
 accelerator = describe_device(pick_device(config.device))
 print(f"on {accelerator}" + (f" ({gpu_trouble()})" if gpu_trouble() else ""))
 environment = results.environment("torch", accelerator)
@@ -83,7 +97,6 @@ environment
 import numpy as np
 
 from shared import plots
-from shared.data import load
 
 data = load(config.dataset)
 print(f"{data.name}: {len(data.train_images):,} training and {len(data.test_images):,} test images from {data.source}")
@@ -117,6 +130,10 @@ print(f"{'':<36}{count_parameters(network):>14,}")
 # The network sees a *batch* of pictures, and the **cross-entropy** says how surprised it was by the right answers.
 # **Backpropagation** works out, for each weight, which way to move to be less surprised, and **Adam** moves them all
 # a little. Once through all pictures is an *epoch*. With the one-cycle schedule the steps grow, then shrink.
+#
+# Do not be surprised if the validation images come off better than the training images: while it learns, dropout
+# silences a part of the network, and the recipe may turn and shift each picture at random. Practice is made harder
+# than the examination, on purpose.
 
 # %%
 from shared.train_torch import predict, save_weights, train
@@ -124,8 +141,8 @@ from shared.train_torch import predict, save_weights, train
 
 def show(row):
     print(
-        f"epoch {row['epoch']:>3}/{config.epochs}   loss {row['train_loss']:.4f}   "
-        f"validation accuracy {row['validation_accuracy']:.2%}   loss {row['validation_loss']:.4f}   "
+        f"epoch {row['epoch']:>3}/{config.epochs}   training loss {row['train_loss']:.4f}   "
+        f"validation loss {row['validation_loss']:.4f}, accuracy {row['validation_accuracy']:.2%}   "
         f"{row['seconds']:.1f} s",
         flush=True,
     )

@@ -25,6 +25,9 @@ LARGEST = 900_000  # bytes; Kaggle refuses about a megabyte with a bare 400
 IDENTITY = ("run_id", "bundle_sha256", "source_commit")
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
+# Kaggle's way and Jupyter's of folding a cell, so that the lesson is not lost between files; a click opens it.
+FOLDED = {"_kg_hide-input": True, "_kg_hide-output": True, "jupyter": {"source_hidden": True, "outputs_hidden": True}}
+
 Cell = dict[str, Any]
 Notebook = dict[str, Any]
 
@@ -143,7 +146,8 @@ def _shared_cells(cells: list[Cell]) -> Iterator[Cell]:
         text = _module_path(name).read_text(encoding="utf-8")
         purpose = (ast.get_docstring(ast.parse(text)) or "").split("\n")[0]
         yield _cell("markdown", f"`shared/{name}.py`: {purpose}")
-        yield _cell("code", f"%%writefile {{CODE}}/shared/{name}.py\n{text.rstrip()}\n")
+        file = _cell("code", f"%%writefile {{CODE}}/shared/{name}.py\n{text.rstrip()}\n")
+        yield file | {"metadata": FOLDED}
 
 
 def _cell(kind: str, source: str, tags: list[str] | None = None) -> Cell:

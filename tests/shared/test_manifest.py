@@ -99,3 +99,11 @@ def test_json_is_replaced_whole_or_not_at_all(tmp_path):
     with pytest.raises(TypeError):
         manifest.write_json(path, {"a": object()})
     assert json.loads(path.read_text()) == {"a": 1}
+
+
+def test_what_kaggle_itself_keeps_in_the_working_folder_is_not_vouched_for(tmp_path):
+    """The running notebook lies there and changes until after the manifest is written."""
+    for name in ("model.pth", "__notebook__.ipynb", "__results___files/__results___0_0.png", ".virtual/x"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    assert manifest.contents(tmp_path) == ["model.pth"]
