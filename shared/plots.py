@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 DIGITS = tuple("0123456789")
 DPI = 150
+SHOWN_DPI = 100  # on a notebook's page; the picture itself is finer
 BLUE, VERMILION = "#0072B2", "#D55E00"
 TEXT, QUIET, FAINT, LINES, PAPER = "#222222", "#6b6b6b", "#c4c4c4", "#e4e4e4", "#f6f6f4"
 STYLE: dict[Any, Any] = {
@@ -134,22 +135,32 @@ def misclassified(
 
 def save(figure: "Figure", path: Path) -> None:
     """Writes a PNG of 150 dots an inch; the same figure gives the same bytes."""
-    figure.savefig(path, dpi=DPI, format="png", metadata={"Software": None})
+    path.write_bytes(_png(figure))
+
+
+def _png(figure: "Figure") -> bytes:
+    """The figure as a PNG, drawn once: a notebook shows it and keeps it."""
+    from io import BytesIO
+
+    drawn: bytes | None = getattr(figure, "k2l_png", None)
+    if drawn is None:
+        file = BytesIO()
+        figure.savefig(file, dpi=DPI, format="png", metadata={"Software": None})
+        drawn = file.getvalue()
+        figure.k2l_png = drawn  # type: ignore[attr-defined]
+    return drawn
 
 
 @cache
 def _figure_class() -> "type[Figure]":
-    from io import BytesIO
-
     from matplotlib.figure import Figure
 
     class Picture(Figure):
         """Shows itself in any notebook: IPython draws a bare figure only once pyplot's backend is up."""
 
-        def _repr_png_(self) -> bytes:
-            png = BytesIO()
-            self.savefig(png, dpi=110, format="png")
-            return png.getvalue()
+        def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+            width, height = (round(inches * SHOWN_DPI) for inches in self.get_size_inches())
+            return _png(self), {"width": width, "height": height}
 
     return Picture
 

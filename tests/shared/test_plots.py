@@ -86,7 +86,7 @@ def test_of_many_mistakes_only_the_surest_are_shown():
 def test_no_mistakes_are_said_too():
     figure = plots.misclassified(IMAGES, LABELS, np.eye(10)[LABELS])
     assert figure.axes[0].get_title(loc="left") == "None of 20 misread"
-    assert figure._repr_png_().startswith(b"\x89PNG")
+    assert figure._repr_png_()[0].startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ class Session:
             progress_bar=False,
             stdout_file=self.stdout,
             stderr_file=self.stderr,
+            shutdown_kernel="immediate",  # all is said by then; a graceful end waits a second for big libraries
         )
 
 
