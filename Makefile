@@ -13,11 +13,13 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 EXTRA := $(if $(INDEX),--extra-index-url $(INDEX))
+# uv stops at the first index that has a package at all; pip looks through them all.
+UV_EXTRA := $(if $(INDEX),$(EXTRA) --index-strategy unsafe-best-match)
 
 # uv takes a fifth of pip's time and compiles the packages once, which every later start is quicker for.
 define install
 	if $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"; \
-	then $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode $(EXTRA) --editable '$(1)'; \
+	then $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode $(UV_EXTRA) --editable '$(1)'; \
 	else $(BIN)/python -m pip install --quiet --disable-pip-version-check $(EXTRA) --editable '$(1)'; fi
 endef
 

@@ -8,6 +8,7 @@ its network. Loads nothing itself; the runtimes do.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,10 @@ from typing import Any
 
 from local import paths, runtimes
 from shared import manifest
-from shared.errors import ModelError
+from shared.errors import ConfigError, ModelError
 
 MODEL_VARIABLE = "K2L_MODEL"
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
 HOW = "Train one with `k2l loop` (on Kaggle or the emulator) or `k2l train` (here)."
 
 
@@ -38,6 +40,13 @@ class Model:
     def dataset(self) -> str | None:
         """The data set it was trained on, where a manifest tells it."""
         return None if self.manifest is None else str(self.manifest["dataset"])
+
+
+def check_name(name: str) -> str:
+    """A model's name, fit to be a folder's on every system; ConfigError if it is not."""
+    if _NAME.fullmatch(name) and manifest.safe_name(name):
+        return name
+    raise ConfigError(f"name {name!r} cannot be a folder's: use letters, digits, '.', '_' and '-', 64 at most.")
 
 
 def find(name: str) -> Model:

@@ -6,7 +6,7 @@ from typing import Any
 
 from local import paths
 from local.install import install
-from local.kernels import bundle, push, runs, spec
+from local.kernels import bundle, runs, spec
 from shared.config import TrainConfig
 from shared.errors import one_of
 
@@ -26,7 +26,7 @@ def train(
     `bundle_sha256` is that of the notebook that would train the same on Kaggle.
     """
     one_of("framework", framework, FRAMEWORKS)
-    packed = push.pack(spec.load(framework), name=name, config=config)
+    packed = bundle.pack(spec.load(framework), name=name, config=config)
 
     from shared import results
     from shared.data import load
@@ -61,5 +61,5 @@ def train(
         data=data,
         figures=results.draw(history=trained.history, data=data, logits=logits, test=test),
     )
-    install(stage, name, replaced=paths.state() / "replaced" / name)
+    install(stage, name, aside=paths.state() / "replaced" / name)
     return manifest

@@ -13,12 +13,19 @@ import typer
 
 from shared.errors import UserError
 
+INTERRUPTED = 130
+
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable lines, alone on stdout.")]
 
 
 def say(message: str = "") -> None:
     """One plain line to stderr, where progress and remarks go: stdout is kept for results."""
     print(message, file=sys.stderr, flush=True)
+
+
+def show(message: str) -> None:
+    """One plain line of result, on stdout."""
+    print(message, flush=True)
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
@@ -33,13 +40,13 @@ def emit(objects: Iterable[dict[str, Any]]) -> None:
         print(json.dumps(item, ensure_ascii=False), flush=True)
 
 
-def table(columns: list[str], rows: Iterable[Iterable[object]], title: str = "") -> None:
+def table(columns: list[str], rows: Iterable[Iterable[object]]) -> None:
     """A small table on stdout; as plain as the terminal asks for (`NO_COLOR`, pipes)."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    grid = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left")
+    grid = Table(box=box.SIMPLE_HEAD)
     for column in columns:
         grid.add_column(column)
     for row in rows:
@@ -54,9 +61,14 @@ def guarded(run: Callable[[], object]) -> NoReturn:
         run()
     except UserError as error:
         fail(str(error))
-    except KeyboardInterrupt:
-        say("interrupted: nothing is lost; the same command goes on from here")
-        raise SystemExit(130) from None
+    except OSError as error:
+        fail(f"{error.filename or 'this machine'}: {error.strerror or error}. Make room, or choose another place.")
+    except (KeyboardInterrupt, SystemExit) as end:
+        # typer makes Ctrl-C an exit of 130
+        if isinstance(end, SystemExit) and end.code != INTERRUPTED:
+            raise
+        say("interrupted: nothing is half-written. Run the same command again.")
+        raise SystemExit(INTERRUPTED) from None
     raise SystemExit(0)
 
 

@@ -1,12 +1,16 @@
 """Options that several verbs share, each written once, and what they resolve to."""
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from scripts._edge import say
-from shared.config import TrainConfig, from_text
+from shared.config import AUTO, TrainConfig, from_text
 from shared.errors import ConfigError, one_of
 
 if TYPE_CHECKING:
@@ -22,17 +26,6 @@ Remote = Annotated[
 Owner = Annotated[str | None, typer.Option(help="The kernel's owner; must be the user of the credentials.")]
 Slug = Annotated[str | None, typer.Option(help="The kernel's slug, in place of kernel.toml's.")]
 Accelerator = Annotated[str | None, typer.Option(help="NvidiaTeslaT4 or none, in place of kernel.toml's.")]
-Framework = Annotated[str, typer.Option(help="The folder under kaggle/ that is sent.")]
-Name = Annotated[str | None, typer.Option(help="The model's folder under models/. [default: ARCHITECTURE-FRAMEWORK]")]
-Architecture = Annotated[str, typer.Option(help="Which network: compact, baseline, simple, improved, lite, sprint, …")]
-Epochs = Annotated[int | None, typer.Option(help="Times through the training images. [default: 3; 40 for digits]")]
-Seed = Annotated[int, typer.Option(help="Decides the first weights and the order of the images.")]
-Dataset = Annotated[str, typer.Option(help="mnist, fashion-mnist, kmnist, digits, or auto: mnist where it can be had.")]
-Recipe = Annotated[str, typer.Option(help="tuned, or plain: what a tutorial does.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Any other parameter, as often as needed: --set batch_size=64"),
-]
 DataDir = Annotated[Path | None, typer.Option(help="Look for the data here, and nowhere else.")]
 RunId = Annotated[
     str | None, typer.Argument(metavar="[RUN]", help="A run's id or its beginning. [default: the latest]")
@@ -40,7 +33,79 @@ RunId = Annotated[
 Again = Annotated[bool, typer.Option("--again", help="Start a new run even if the same one is under way.")]
 
 
-def parameters(pairs: list[str] | None) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A training as the command line asks for it; `trained` gives a verb these options."""
+
+    architecture: Annotated[
+        str, typer.Option(help="Which network: compact, baseline, simple, improved, lite, sprint, …")
+    ] = "compact"
+    framework: Annotated[str, typer.Option(help="torch.")] = "torch"
+    epochs: Annotated[
+        int | None, typer.Option(help="Times through the training images. [default: 3; 40 for digits]")
+    ] = None
+    dataset: Annotated[
+        str, typer.Option(help="mnist, fashion-mnist, kmnist, digits, or auto: mnist where it can be had.")
+    ] = AUTO
+    recipe: Annotated[str, typer.Option(help="tuned, or plain: what a tutorial does.")] = "tuned"
+    seed: Annotated[int, typer.Option(help="Decides the first weights and the order of the images.")] = 0
+    name: Annotated[
+        str | None, typer.Option(help="The model's folder under models/. [default: ARCHITECTURE-FRAMEWORK]")
+    ] = None
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any other parameter, as often as needed."),
+    ] = None
+
+    def config(self, *, remote: str = "", data_dir: Path | None = None) -> TrainConfig:
+        """The training; ConfigError for what does not exist or is out of range.
+
+        The data set `auto` is made concrete before anything starts: Kaggle has mnist; here it is mnist or, said
+        loudly, digits.
+        """
+        named = {key: getattr(self, key) for key in ("architecture", "epochs", "seed", "dataset", "recipe")}
+        named |= _parameters(self.given)
+        config = TrainConfig.create(**named)
+        if config.dataset != AUTO:
+            return config
+        from shared.data import choose
+
+        name, why = ("mnist", "") if remote == "kaggle" else choose(AUTO, data_dir=data_dir)
+        if why:
+            say(f"NOTE: {why}")
+        return TrainConfig.create(**named | {"dataset": name})
+
+    def model(self, config: TrainConfig) -> str:
+        """The model's name, checked."""
+        from local.models import check_name
+
+        return check_name(self.name or f"{config.architecture}-{self.framework}")
+
+
+def trained(verb: Callable[..., None]) -> Callable[..., None]:
+    """Gives a verb the options of a training, handed to it as one `Wanted`, its first argument."""
+    hints = get_type_hints(verb, include_extras=True)
+    own = list(inspect.signature(verb).parameters.values())[1:]
+    common = get_type_hints(Wanted, include_extras=True)
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [
+        *(
+            inspect.Parameter(one.name, keyword, default=one.default, annotation=common[one.name])
+            for one in fields(Wanted)
+        ),
+        *(one.replace(kind=keyword, annotation=hints[one.name]) for one in own),
+    ]
+
+    @functools.wraps(verb)
+    def command(**options: Any) -> None:
+        verb(Wanted(**{name: options.pop(name) for name in common}), **options)
+
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    return command
+
+
+def _parameters(pairs: list[str] | None) -> dict[str, Any]:
     """`--set name=value` as parameters, typed. ConfigError for a name the notebook does not know."""
     table = {}
     for pair in pairs or []:
@@ -51,35 +116,15 @@ def parameters(pairs: list[str] | None) -> dict[str, Any]:
     return table
 
 
-def training(*, given: list[str] | None, remote: str = "", data_dir: Path | None = None, **named: Any) -> TrainConfig:
-    """The training that the options ask for; ConfigError for what does not exist or is out of range.
-
-    The data set `auto` is made concrete before anything starts: Kaggle has mnist; here it is mnist or, said loudly,
-    digits.
-    """
-    named |= parameters(given)
-    config = TrainConfig.create(**named)
-    if config.dataset != "auto":
-        return config
-    from shared.data import choose
-
-    name, why = ("mnist", "") if remote == "kaggle" else choose("auto", data_dir=data_dir)
-    if why:
-        say(f"NOTE: {why}")
-    return TrainConfig.create(**named | {"dataset": name})
-
-
-def cargo(
-    *, name: str | None, framework: str, slug: str | None, accelerator: str | None, **training_options: Any
-) -> "Cargo":
+def cargo(wanted: Wanted, *, remote: str, slug: str | None, accelerator: str | None) -> "Cargo":
     """What `push` and `loop` send: all that can be wrong on this side is found before any service is asked."""
     from local.kernels import push, spec
 
-    one_of("remote", training_options["remote"], REMOTES)
-    name = push.check_name(name or f"{training_options['architecture']}-{framework}")
-    kernel = spec.load(framework, slug=slug, accelerator=accelerator)
-    config = training(**training_options)
-    if training_options["remote"] == "emulator" and config.dataset != "digits":
+    one_of("remote", remote, REMOTES)
+    kernel = spec.load(wanted.framework, slug=slug, accelerator=accelerator)
+    config = wanted.config(remote=remote)
+    name = wanted.model(config)
+    if remote == "emulator" and config.dataset != "digits":
         from shared.data import load
 
         load(config.dataset)  # the emulator can mount only what is here, and whole; fetched now if it is not
@@ -88,7 +133,7 @@ def cargo(
 
 def service(remote: str, owner: str | None = None) -> "Service":
     """The service of `--remote`."""
-    from local.kernels.client import connect
+    from local.kernels.connect import connect
 
     return connect(one_of("remote", remote, REMOTES), username=owner)
 

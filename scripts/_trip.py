@@ -1,8 +1,10 @@
 """The steps that `loop` shares with `push`, `watch` and `pull`, with what each says on the way."""
 
+import re
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from scripts._edge import say
 
@@ -10,18 +12,43 @@ if TYPE_CHECKING:
     from local.kernels.client import Service
     from local.kernels.runs import Run
 
+# What one does with a run that stands so; {0} is the run, {1} its model.
+NEXT = {
+    "intended": "the same push again: it asks whether it arrived",
+    "pushed": "k2l watch {0}",
+    "complete": "k2l pull {0}",
+    "pulled": "k2l evaluate {1}",
+    "done": "k2l predict PICTURE --model {1}",
+}
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")
+
 
 def pushed(run: "Run") -> None:
-    """Says where a push went."""
-    say(f"pushed {run.title}  (run {run.run_id})")
+    """Says where a push went, or where the run stands that the same push began before."""
+    fresh = run.state == "pushed" and run.seconds < 1
+    say(f"{'pushed' if fresh else 'goes on with'} {run.title}  (run {run.run_id}, {run.state})")
     if run.url and run.remote != "emulator":
         say(f"  {run.url}")
 
 
-def watched(service: "Service", run: "Run", *, quiet: bool = False) -> "Run":
-    """Follows a run to its end, its log indented below its states; a run that has ended is returned as it is."""
-    from local.kernels.watch import watch
+def tell_next(run: "Run") -> None:
+    """Says what to do with the run now."""
+    if run.state in NEXT:
+        say(f"next: {NEXT[run.state].format(run.run_id, run.name)}")
 
+
+def watched(service: "Service", run: "Run", *, quiet: bool = False) -> "Run":
+    """Follows a run to its end, its log indented below its states; a run that has come to its end is returned.
+
+    Raises RunError for one that failed, now or before.
+    """
+    from local.kernels.watch import watch
+    from shared.errors import RunError
+
+    if run.state in ("failed", "cancelled"):
+        log = f"\nIts log: {run.log}" if run.log.is_file() else ""
+        raise RunError(f"the run {run.run_id} ({run.title}) {run.state}: {run.message}{log}")
     if run.state != "pushed":
         return run
     start = time.monotonic()
@@ -29,14 +56,24 @@ def watched(service: "Service", run: "Run", *, quiet: bool = False) -> "Run":
     def status(state: str) -> None:
         say(f"[{time.monotonic() - start:6.1f} s] {state.lower()}")
 
-    def log(piece: str) -> None:
-        sys.stderr.write("".join(f"    {line}" for line in piece.splitlines(keepends=True)))
-        sys.stderr.flush()
-
-    return watch(service, run, on_status=status, on_log=(lambda piece: None) if quiet else log)
+    return watch(service, run, on_status=status, on_log=(lambda piece: None) if quiet else indented(sys.stderr))
 
 
-def pulled(service: "Service", run: "Run") -> "Run":
+def indented(stream: Any) -> Callable[[str], None]:
+    """Writes pieces of text, which need not be lines, so that every line is indented and none rules the terminal."""
+    at_start = True
+
+    def write(piece: str) -> None:
+        nonlocal at_start
+        for line in _CONTROL.sub("", piece).splitlines(keepends=True):
+            stream.write(("    " if at_start else "") + line)
+            at_start = line.endswith("\n")
+        stream.flush()
+
+    return write
+
+
+def pulled(service: "Service", run: "Run", **options: Any) -> "Run":
     """Brings a run's files home; a run that is home already is returned as it is."""
     from local import paths
     from local.kernels.pull import pull
@@ -50,7 +87,7 @@ def pulled(service: "Service", run: "Run") -> "Run":
         count += 1
         say(f"  {size:>12,} bytes   {name}")
 
-    run, left_out = pull(service, run, on_file=file)
+    run, left_out = pull(service, run, on_file=file, **options)
     say(f"pulled {count} files, every one checked, into {paths.models() / run.name}")
     for name in left_out:
         say(f"  left out: {name} (not in the manifest)")

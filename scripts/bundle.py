@@ -6,19 +6,16 @@ from typing import Annotated
 import typer
 
 from scripts import _options as options
-from scripts._edge import Json, emit, run, say
+from scripts._edge import Json, emit, run, show
 
 
+@options.trained
 def bundle(
+    wanted: options.Wanted,
     out: Annotated[Path | None, typer.Option(help="Where to write it. [default: build/NAME.ipynb]")] = None,
-    architecture: options.Architecture = "compact",
-    framework: options.Framework = "torch",
-    epochs: options.Epochs = None,
-    dataset: options.Dataset = "auto",
-    recipe: options.Recipe = "tuned",
-    seed: options.Seed = 0,
-    name: options.Name = None,
-    given: options.Set = None,
+    check: Annotated[
+        Path | None, typer.Option(help="Write nothing: take the sha256 of a notebook that k2l bundled before.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write the notebook that would be pushed.
@@ -29,28 +26,24 @@ def bundle(
     """
     from local import paths
     from local.kernels import bundle as bundling
-    from local.kernels import push, spec
+    from local.kernels import spec
 
-    config = options.training(
-        architecture=architecture,
-        epochs=epochs,
-        seed=seed,
-        dataset=dataset,
-        recipe=recipe,
-        given=given,
-        remote="kaggle",
-    )
-    name = name or f"{architecture}-{framework}"
-    packed = push.pack(spec.load(framework), name=name, config=config)
-    text = packed.sign(run_id="by-hand", source_commit=bundling.source_commit())
-    path = out or paths.build() / f"{name}.ipynb"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    if check:
+        path, text = check, check.read_text(encoding="utf-8")
+        sha256 = bundling.digest(text)
+    else:
+        config = wanted.config(remote="kaggle")
+        name = wanted.model(config)
+        packed = bundling.pack(spec.load(wanted.framework), name=name, config=config)
+        path, sha256 = out or paths.build() / f"{name}.ipynb", packed.sha256
+        text = packed.sign(run_id="by-hand", source_commit=bundling.source_commit())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
     size = len(text.encode())
     if json:
-        emit([{"file": str(path), "bundle_sha256": packed.sha256, "bytes": size}])
+        emit([{"file": str(path), "bundle_sha256": sha256, "bytes": size}])
     else:
-        say(f"{path}: {size:,} bytes, sha256 {packed.sha256}")
+        show(f"{path}: {size:,} bytes, sha256 {sha256}")
 
 
 if __name__ == "__main__":

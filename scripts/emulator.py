@@ -5,12 +5,11 @@ from typing import Annotated
 
 import typer
 
-from scripts._edge import Json, emit, fail, run, say
+from scripts._edge import Json, emit, run, say
 
 
 def emulator(
-    host: Annotated[str, typer.Option(help="Address to listen on; loopback only.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 takes any free one.", min=0, max=65535)] = 7777,
+    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes any free one.", min=0, max=65535)] = 7777,
     key: Annotated[str | None, typer.Option(help="Key to ask for; made up at first use and kept.")] = None,
     username: Annotated[str | None, typer.Option(help="Whose kernels it keeps; 'emulator' unless named.")] = None,
     state: Annotated[Path | None, typer.Option(help="Folder it keeps everything in; .k2l/emulator.")] = None,
@@ -37,10 +36,8 @@ def emulator(
         from local.kernels.emulator import daemon
 
         return say("stopped" if daemon.stop(folder) else f"no emulator runs on {folder}")
-    from local.kernels.emulator.running import LOOPBACK, Running
+    from local.kernels.emulator.running import Running
 
-    if host not in LOOPBACK:
-        fail(f"--host {host} is not loopback; the emulator listens on {', '.join(LOOPBACK)} alone", 2)
     serving = Running(folder, port=port, username=username, key=key, data_dir=data_dir, idle_timeout=idle_timeout)
 
     def ready() -> None:

@@ -23,7 +23,9 @@ def evaluate(
     batch: Annotated[int, typer.Option(min=1, help="Images a forward pass.")] = 256,
     json: Json = False,
 ) -> None:
-    """Score models on the test images of a data set, each in the runtime that its suffix names.
+    """Score models on the test images.
+
+    Each file runs in the runtime that its suffix names.
 
     Example: k2l evaluate compact-torch models/compact-torch/model.pth --dataset mnist
     """

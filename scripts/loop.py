@@ -7,19 +7,13 @@ from scripts._edge import Json, emit, run, say, table
 
 if TYPE_CHECKING:
     from local.kernels.runs import Run
-    from local.report import Homecoming
+    from local.report import Report
 
 
+@options.trained
 def loop(
+    wanted: options.Wanted,
     remote: options.Remote = "kaggle",
-    architecture: options.Architecture = "compact",
-    framework: options.Framework = "torch",
-    epochs: options.Epochs = None,
-    dataset: options.Dataset = "auto",
-    recipe: options.Recipe = "tuned",
-    seed: options.Seed = 0,
-    name: options.Name = None,
-    given: options.Set = None,
     owner: options.Owner = None,
     slug: options.Slug = None,
     accelerator: options.Accelerator = None,
@@ -35,19 +29,7 @@ def loop(
     from local import paths
     from local.kernels import push, runs
 
-    cargo = options.cargo(
-        name=name,
-        framework=framework,
-        slug=slug,
-        accelerator=accelerator,
-        architecture=architecture,
-        epochs=epochs,
-        seed=seed,
-        dataset=dataset,
-        recipe=recipe,
-        given=given,
-        remote=remote,
-    )
+    cargo = options.cargo(wanted, remote=remote, slug=slug, accelerator=accelerator)
     with runs.lock(cargo.name):
         from scripts import _trip as trip
 
@@ -56,27 +38,25 @@ def loop(
         trip.pushed(one)
         one = trip.pulled(service, trip.watched(service, one))
 
-        from local.report import receive
+        from local.report import report
 
-        home = receive(paths.models() / cargo.name)
+        home = report(paths.models() / cargo.name)
         row = _row(one, home)
         one.record(state="done")
     emit([row]) if json else _show(row, home)
 
 
-def _row(one: "Run", home: "Homecoming") -> dict[str, Any]:
+def _row(one: "Run", home: "Report") -> dict[str, Any]:
     from local import paths
-    from shared.results import read_history
 
     facts = home.manifest
-    folder = paths.models() / one.name
     return {
         "run_id": one.run_id,
         "version": one.version,
         "name": one.name,
-        "folder": str(folder),
+        "folder": str(paths.models() / one.name),
         "remote": one.remote,
-        "accelerator": facts["environment"]["accelerator"],
+        "accelerator": facts["environment"].get("accelerator", "unknown"),
         "architecture": facts["architecture"],
         "trainable_parameters": facts["trainable_parameters"],
         "dataset": facts["dataset"],
@@ -84,12 +64,12 @@ def _row(one: "Run", home: "Homecoming") -> dict[str, Any]:
         "accuracy_here": home.here.scores.accuracy if home.here else None,
         "bytes": {name: file["bytes"] for name, file in facts["files"].items() if name.startswith("model.")},
         "files": len(facts["files"]),
-        "seconds_training": round(sum(row["seconds"] for row in read_history(folder / "history.csv")), 3),
+        "seconds_training": round(home.seconds_training, 3),
         "seconds_push_to_installed": round(one.seconds, 3),
     }
 
 
-def _show(row: dict[str, Any], home: "Homecoming") -> None:
+def _show(row: dict[str, Any], home: "Report") -> None:
     here = f"{row['accuracy_here']:.2%}" if home.here else f"not evaluated: {home.why_not}"
     sizes = ", ".join(f"{name} {size / 1000:,.0f} kB" for name, size in row["bytes"].items())
     around = row["seconds_push_to_installed"] - row["seconds_training"]

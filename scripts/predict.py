@@ -12,13 +12,18 @@ def predict(
     model: Annotated[
         str, typer.Option(help="A folder under models/, or a file. Default: $K2L_MODEL, else the newest.")
     ] = "",
-    single: Annotated[bool, typer.Option("--single", help="The whole picture is one digit, or none.")] = False,
+    single: Annotated[
+        bool,
+        typer.Option("--single", help="The whole picture is one digit, or none (so far every picture is read so)."),
+    ] = False,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Add the probability of every class to each digit.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Read the digit in each picture: any size, dark on light or light on dark.
+    """Read the digit in each picture.
+
+    Any size, dark on light or light on dark.
 
     Example: k2l predict photo.jpg --model compact-torch
     """

@@ -11,6 +11,7 @@ from scripts._edge import Json, emit, run
 def pull(
     run_id: options.RunId = None,
     again: Annotated[bool, typer.Option("--again", help="Fetch a run that is home already once more.")] = False,
+    max_bytes: Annotated[int, typer.Option(help="Refuse a run that left more than this in all.")] = 2_000_000_000,
     json: Json = False,
 ) -> None:
     """Bring a run home, every byte checked.
@@ -22,16 +23,20 @@ def pull(
     """
     from local import paths
     from local.kernels import runs
-    from scripts._trip import pulled, watched
+    from scripts import _trip as trip
 
-    one = runs.get(run_id) if run_id else runs.latest(("complete", "pushed"))
+    home = ("pulled", "done")
+    one = runs.get(run_id) if run_id else runs.latest("pushed", "complete", *(home if again else ()))
     with runs.lock(one.name):
         service = options.service_of(one)
-        if again and one.state in ("pulled", "done"):
+        one = trip.watched(service, one, quiet=json)
+        if again and one.state in home:
             one = one.record(state="complete")
-        one = pulled(service, watched(service, one, quiet=json))
+        one = trip.pulled(service, one, again=again, max_bytes=max_bytes)
     if json:
         emit([{"run_id": one.run_id, "name": one.name, "folder": str(paths.models() / one.name), "state": one.state}])
+    else:
+        trip.tell_next(one)
 
 
 if __name__ == "__main__":

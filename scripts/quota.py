@@ -1,7 +1,7 @@
 """`k2l quota`: the GPU time of this week."""
 
 from scripts import _options as options
-from scripts._edge import Json, emit, run, say
+from scripts._edge import Json, emit, run, show
 
 
 def quota(remote: options.Remote = "kaggle", owner: options.Owner = None, json: Json = False) -> None:
@@ -16,8 +16,10 @@ def quota(remote: options.Remote = "kaggle", owner: options.Owner = None, json: 
     if json:
         emit([{"used_hours": used, "total_hours": total, "left_hours": total - used, "refresh": refresh}])
     else:
-        say(f"{service.label} as {service.username}: {used:.1f} of {total:.1f} GPU hours used, {total - used:.1f} left")
-        say(f"they start anew {refresh or 'at a time the service does not tell'} (UTC)")
+        show(
+            f"{service.label} as {service.username}: {used:.1f} of {total:.1f} GPU hours used, {total - used:.1f} left"
+        )
+        show(f"they start anew {refresh or 'at a time the service does not tell'} (UTC)")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,12 @@
 """`k2l runs`: the journal."""
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from scripts._edge import Json, emit, run, say, table
 
-NEXT = {
-    "intended": "the same push again: it asks whether it arrived",
-    "pushed": "k2l watch {0}",
-    "complete": "k2l pull {0}",
-    "pulled": "k2l evaluate {1}",
-    "done": "",
-    "failed": "read .k2l/runs/{0}/run.log, mend it, push again",
-    "cancelled": "",
-}
+if TYPE_CHECKING:
+    from local.kernels.runs import Run
 
 
 def runs(json: Json = False) -> None:
@@ -32,12 +26,12 @@ def runs(json: Json = False) -> None:
         table(["run", "model", "remote", "kernel", "state", "next"], rows)
 
 
-def _next(one) -> str:  # type: ignore[no-untyped-def]
-    return (
-        one.message.split("\n")[0]
-        if one.state == "failed" and not one.log.exists()
-        else NEXT[one.state].format(one.run_id, one.name)
-    )
+def _next(one: "Run") -> str:
+    from scripts._trip import NEXT
+
+    if one.state == "failed" and one.log.is_file():
+        return f"read {one.log}"
+    return NEXT.get(one.state, one.message.partition("\n")[0]).format(one.run_id, one.name)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """`k2l watch`: follow a run to its end."""
 
 from scripts import _options as options
-from scripts._edge import Json, emit, run, say
+from scripts._edge import Json, emit, run
 
 
 def watch(run_id: options.RunId = None, json: Json = False) -> None:
@@ -12,14 +12,14 @@ def watch(run_id: options.RunId = None, json: Json = False) -> None:
     Example: k2l watch
     """
     from local.kernels import runs
-    from scripts._trip import watched
+    from scripts import _trip as trip
 
-    one = runs.get(run_id) if run_id else runs.latest(("pushed", "complete"))
-    one = watched(options.service_of(one), one, quiet=json)
+    one = runs.get(run_id) if run_id else runs.latest("pushed", "complete")
+    one = trip.watched(options.service_of(one), one, quiet=json)
     if json:
         emit([{"run_id": one.run_id, "version": one.version, "state": one.state}])
     else:
-        say(f"the run {one.run_id} is {one.state}. Bring it home: k2l pull {one.run_id}")
+        trip.tell_next(one)
 
 
 if __name__ == "__main__":

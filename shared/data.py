@@ -230,5 +230,5 @@ def _fetch(name: str, *, allowed: bool, progress: Progress | None) -> Found:
     looked = [f"{origin} ({folder})" for folder, origin in _places() if origin != "Kaggle input"]
     raise DataError(
         f"{name} was not found in {', '.join(looked)} or Kaggle's inputs, and {why}.\n"
-        f"Give its folder with --data-dir or K2L_DATA; on Kaggle, attach the data set {KAGGLE_REFS[name]}."
+        f"Set K2L_DATA to the folder that holds it; on Kaggle, attach the data set {KAGGLE_REFS[name]}."
     )

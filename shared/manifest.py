@@ -23,8 +23,11 @@ KEYS = (
     "bundle_sha256", "source_commit", "environment", "metrics", "files", "created_at",
 )  # fmt: skip
 
-# One path segment or more below the folder; no drive letters, no backslashes, no control characters.
+# One path segment or more below the folder; no drive letters, no backslashes, no control characters. Windows drops
+# dots and spaces at an end, so that "..  " would be "..", and keeps some names for its devices.
 _SAFE = re.compile(r"[^\x00-\x1f\\:*?\"<>|/]+(/[^\x00-\x1f\\:*?\"<>|/]+)*")
+_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def now() -> str:
@@ -34,7 +37,9 @@ def now() -> str:
 
 def safe_name(name: str) -> bool:
     """True for a relative path that stays in its folder on every system."""
-    return bool(_SAFE.fullmatch(name)) and not any(part in (".", "..") for part in name.split("/"))
+    parts = name.split("/")
+    plain = all(part == part.rstrip(" .") and part.split(".")[0].upper() not in _DEVICES for part in parts)
+    return plain and bool(_SAFE.fullmatch(name))
 
 
 def sha256(path: Path) -> str:
@@ -106,6 +111,7 @@ def parse(text: str | bytes, where: str) -> dict[str, Any]:
     if manifest["schema"] != SCHEMA:
         raise ModelError(f"{where} has schema {manifest['schema']!r}, this k2l reads {SCHEMA}. Update k2l.")
     _check_files(manifest["files"], where)
+    _check_facts(manifest, where)
     return dict(manifest)
 
 
@@ -147,7 +153,20 @@ def _check_files(files: Any, where: str) -> None:
         if not safe_name(name):
             raise ModelError(f"{where} names {name!r}, which leaves its folder. Do not use this model.")
         good = (
-            isinstance(stated, dict) and isinstance(stated.get("sha256"), str) and isinstance(stated.get("bytes"), int)
+            isinstance(stated, dict)
+            and type(stated.get("bytes")) is int
+            and stated["bytes"] >= 0
+            and _SHA256.fullmatch(str(stated.get("sha256")))
         )
         if not good:
             raise ModelError(f"{where}: {name!r} has no sha256 and bytes. Pull or train the model again.")
+
+
+def _check_facts(manifest: dict[str, Any], where: str) -> None:
+    """What every reader counts on: the accuracy on the test images, and a table of the surroundings."""
+    try:
+        sound = 0 <= manifest["metrics"]["test"]["accuracy"] <= 1 and isinstance(manifest["environment"], dict)
+    except (KeyError, TypeError):
+        sound = False
+    if not sound:
+        raise ModelError(f"{where} has no test accuracy in 0..1, or no environment. Pull or train the model again.")

@@ -117,15 +117,8 @@ def train(config: TrainConfig, data: DataSet, on_epoch: Callable[[Row], None] = 
     torch.manual_seed(config.seed)
     device = pick_device(config.device)
     model = build_torch(architecture(config.architecture)).to(device).to(memory_format=torch.channels_last)
-    average = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
-    averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
-    shown: nn.Module = averaged.module if config.ema else model  # the weights that are measured and kept
-
     inner, held_out = split(data.train_labels, validation=validation_size(data))
-    images, labels = (
-        _pixels(device, data.train_images[inner]),
-        torch.from_numpy(data.train_labels[inner]).to(device),
-    )
+    images, labels = _pixels(device, data.train_images[inner]), torch.from_numpy(data.train_labels[inner]).to(device)
     step = _Step(config, model, device, steps=config.epochs * math.ceil(len(images) / config.batch_size))
     history: list[Row] = []
     best = _Best()
@@ -133,22 +126,13 @@ def train(config: TrainConfig, data: DataSet, on_epoch: Callable[[Row], None] = 
 
     for epoch in range(1, config.epochs + 1):
         began = time.perf_counter()
-        model.train()
-        loss_sum, correct = torch.zeros((), device=device), torch.zeros((), device=device)
-        order = torch.randperm(len(images), generator=step.generator).to(device)
-        for index in torch.split(order, config.batch_size):
-            loss, hits = step(images[index], labels[index])
-            loss_sum += loss * len(index)
-            correct += hits
-            if config.ema:
-                averaged.update_parameters(model)
-
-        checked = _check(shown, data.train_images[held_out], data.train_labels[held_out], epoch)
+        loss, accuracy = _epoch(step, images, labels)
+        checked = _check(step.shown, data.train_images[held_out], data.train_labels[held_out], epoch)
         history.append(
             {
                 "epoch": epoch,
-                "train_loss": loss_sum.item() / len(images),
-                "train_accuracy": correct.item() / len(images),
+                "train_loss": loss,
+                "train_accuracy": accuracy,
                 "validation_loss": checked.loss,
                 "validation_accuracy": checked.accuracy,
                 "learning_rate": step.learning_rate,
@@ -156,19 +140,32 @@ def train(config: TrainConfig, data: DataSet, on_epoch: Callable[[Row], None] = 
             }
         )
         on_epoch(history[-1])
-        if config.patience and best.waited(checked, shown) >= config.patience:
+        if config.patience and best.waited(checked, step.shown) >= config.patience:
             break
 
     if best.scores:
         checked = best.scores
-        shown.load_state_dict(best.weights)
+        step.shown.load_state_dict(best.weights)
     return Trained(
-        model=shown.eval(),
+        model=step.shown.eval(),
         history=history,
         validation=checked,
         precision=str(step.precision).removeprefix("torch."),
         seconds=time.perf_counter() - start,
     )
+
+
+def _epoch(step: "_Step", images: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:
+    """Once through the training images in a new order; the mean loss and the accuracy on the way."""
+    step.model.train()
+    # Summed on the device: asking for a number each step would make a GPU wait.
+    loss_sum, correct = torch.zeros((), device=images.device), torch.zeros((), device=images.device)
+    order = torch.randperm(len(images), generator=step.generator).to(images.device)
+    for index in torch.split(order, step.config.batch_size):
+        loss, hits = step(images[index], labels[index])
+        loss_sum += loss * len(index)
+        correct += hits
+    return loss_sum.item() / len(images), correct.item() / len(images)
 
 
 class _Step:
@@ -179,6 +176,8 @@ class _Step:
         self.precision = pick_precision(config.precision, device)
         self.augmented = bool(config.rotation or config.shift or config.scale)
         self.generator = torch.Generator().manual_seed(config.seed)
+        average = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
+        self.averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
         self.optimizer = kind(model.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True)
         # One step more than is taken: a scheduler is always one ahead.
@@ -187,6 +186,11 @@ class _Step:
             if config.schedule == "one-cycle"
             else LambdaLR(self.optimizer, lambda step: 1.0)
         )
+
+    @property
+    def shown(self) -> nn.Module:
+        """The weights that are measured and kept: the averaged ones, where the training averages."""
+        return self.averaged.module if self.config.ema else self.model
 
     @property
     def learning_rate(self) -> float:
@@ -211,6 +215,8 @@ class _Step:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.schedule.step()
+        if config.ema:
+            self.averaged.update_parameters(self.model)
         logits = logits.detach()
         # Told without the smoothing, so that it can be held beside the validation loss.
         return F.cross_entropy(logits, target), (logits.argmax(1) == target).sum()
@@ -224,7 +230,7 @@ def _check(model: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.int64
 
 
 def predict(model: nn.Module, images_nhw: NDArray[np.uint8], *, batch: int = 1000) -> NDArray[np.float32]:
-    """Logits float32 [n, classes] of uint8 images [n, 28, 28], in float32 whatever the training used."""
+    """Logits float32 [n, classes] of uint8 images [n, 28, 28], without the mixed precision of a training."""
     device = next(model.parameters()).device
     model.eval()
     with torch.inference_mode():

@@ -52,13 +52,13 @@ def test_imports_run_one_way(layer):
 
 
 def test_nobody_imports_the_kaggle_package():
-    """It logs in, at production, while it is imported; the SDK below it does not, and is known to one module."""
+    """It logs in, at production, while it is imported; the SDK below it does not, and is known to three modules."""
     for layer in ("shared", "local", "scripts"):
         for path in sources(layer):
             assert "kaggle" not in roots(path), path
     inside = {path.relative_to(ROOT).as_posix() for path in sources("local") if "kagglesdk" in roots(path)}
     ours = {name for name in inside if not name.startswith("local/kernels/emulator/")}
-    assert ours == {"local/kernels/client.py", "local/kernels/credentials.py"}
+    assert ours == {f"local/kernels/{name}.py" for name in ("client", "connect", "credentials")}
 
 
 def test_a_framework_is_imported_by_its_own_files_alone():
@@ -138,6 +138,6 @@ def test_help_loads_nothing_heavy(arguments):
 
 def test_nothing_here_makes_a_folder_in_home(tmp_path):
     environment = {**os.environ, "HOME": str(tmp_path)}
-    code = "import local.kernels.client as client; client.credentials.find()"
+    code = "from local.kernels import credentials; credentials.find()"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
     assert not list(tmp_path.iterdir())

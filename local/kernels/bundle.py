@@ -19,6 +19,7 @@ from typing import Any
 
 from local import paths
 from local.kernels.spec import KernelSpec
+from shared.config import TrainConfig
 from shared.errors import KernelError, one_of
 
 LARGEST = 900_000  # bytes; Kaggle refuses about a megabyte with a bare 400
@@ -70,6 +71,11 @@ def build(spec: KernelSpec, parameters: Mapping[str, Any]) -> Bundle:
     notebook = _with_parameters({"cells": cells, "metadata": {}}, dict(parameters))
     notebook["metadata"] = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
     return Bundle(notebook=notebook, parameters=dict(parameters), sha256=_hash(notebook))
+
+
+def pack(spec: KernelSpec, *, name: str, config: TrainConfig) -> Bundle:
+    """The bundle of one training, every parameter spelt out as the recipe resolves it."""
+    return build(spec, {"name": name, **config.as_dict()})
 
 
 def digest(text: str) -> str:
@@ -133,6 +139,9 @@ def _shared_imports(text: str) -> Iterator[str]:
             yield node.module.removeprefix("shared.")
         elif isinstance(node, ast.ImportFrom) and node.module == "shared":
             yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.Import):
+            names = (alias.name for alias in node.names)
+            yield from (name.removeprefix("shared.") for name in names if name.startswith("shared."))
 
 
 def _module_path(name: str) -> Path:

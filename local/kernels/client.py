@@ -1,7 +1,6 @@
-"""One Kaggle-speaking service, reached through the official SDK: the only module that knows it.
+"""One Kaggle-speaking service, reached through the official SDK (`connect` makes it, and no other module knows it).
 
-    service = connect("kaggle")          # the service KAGGLE_API_ENVIRONMENT names
-    service = connect("emulator")        # ours on loopback, started where none runs; it cannot reach production
+    service = connect("kaggle")
     service.push(spec, text, sources); service.status("slug", 3); service.outputs("slug", 3)
 
 What the SDK leaves out is added here: time-outs, bounded and jittered retries that honour `Retry-After` on every
@@ -15,17 +14,22 @@ from typing import Any, TypeVar
 
 import requests
 
-from local import paths
 from local.kernels import credentials
 from local.kernels.spec import KernelSpec
-from local.kernels.wire import cause, log_text, mount, service_words
+from local.kernels.wire import CONNECT, cause, log_text, mount, service_words
 from shared.errors import CredentialsError, KernelError, RefusedError, ServiceError
+
+QUIET = 3600.0  # seconds a log may say nothing
 
 Answer = TypeVar("Answer")
 
 
 class PushLostError(ServiceError):
     """The answer to a push never came: it may have arrived or not. Ask before pushing again."""
+
+
+class OutOfReachError(ServiceError):
+    """The service cannot be reached at all just now."""
 
 
 class MissingError(KernelError):
@@ -145,7 +149,9 @@ class Service:
         url = self._http._get_request_url("kernels", f"logs/stream/{self.username}/{slug}")
         headers = {"Accept": "text/event-stream, */*"}
         try:
-            with self._session.get(url, params={"versionLabel": f"v{version}"}, headers=headers, stream=True) as answer:
+            with self._session.get(
+                url, params={"versionLabel": f"v{version}"}, headers=headers, stream=True, timeout=(CONNECT, QUIET)
+            ) as answer:
                 answer.raise_for_status()
                 if "event-stream" not in answer.headers.get("Content-Type", ""):
                     yield log_text(answer.text)
@@ -161,7 +167,8 @@ class Service:
 
     def download(self, url: str, *, start: int = 0) -> requests.Response:
         """Opens a signed URL, from byte `start` on where the server can. The caller closes it and checks its status."""
-        headers = {"Range": f"bytes={start}-"} if start else {}
+        # Packed on the way, a transfer could not be resumed by its bytes.
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
         try:
             return self._files.get(url, headers=headers, stream=True)
         except requests.RequestException as error:
@@ -203,7 +210,7 @@ class Service:
         except requests.HTTPError as error:
             raise self._error(error.response, what) from None
         except requests.RequestException as error:
-            raise ServiceError(
+            raise OutOfReachError(
                 f"{self.label} cannot be reached ({cause(error)}). Check the connection; the same command goes on."
             ) from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -214,97 +221,11 @@ class Service:
         code = response.status_code if response is not None else 0
         if code == 401:
             return CredentialsError(
-                f"{self.label} does not accept the credentials of {self.username!r}: {said}\n{credentials.HOW}"
+                f"{self.label} does not accept the credentials of {self.username!r}: {said} {credentials.HOW}"
             )
         if code in (403, 404):
             return MissingError(f"{self.label} has no {what}, or it is not yours: {said}")
         return ServiceError(f"{self.label} failed over {what}: {said} The same command goes on.")
-
-
-def connect(remote: str, *, username: str | None = None) -> Service:
-    """The service called `kaggle` or `emulator`. `username` is the owner the caller expects, checked here.
-
-    Raises CredentialsError where there are no credentials or they are somebody else's.
-    """
-    service = _connect_emulator() if remote == "emulator" else _connect_kaggle()
-    if username and username != service.username:
-        raise CredentialsError(
-            f"the owner {username!r} is not the user of the credentials, {service.username!r}: Kaggle lets nobody push "
-            f"for another.\nLeave --owner out, or use {username}'s credentials."
-        )
-    return service
-
-
-def _connect_kaggle() -> Service:
-    from kagglesdk import KaggleClient
-    from kagglesdk.kaggle_creds import KaggleCredentials
-    from kagglesdk.kaggle_env import KaggleEnv, get_endpoint, get_env
-
-    try:
-        env = get_env()
-    except Exception as error:  # noqa: BLE001 - the SDK raises a bare Exception
-        raise KernelError(f"{error}. Unset it for production, or set TEST for http://localhost:7777.") from None
-    label = "kaggle" if env is KaggleEnv.PROD else get_endpoint(env)
-    found = credentials.find()
-    if found is None:
-        login = KaggleCredentials.load(KaggleClient(env=env))
-        if login is None:
-            raise CredentialsError(f"no Kaggle credentials. {credentials.HOW}")
-        found = credentials.Credentials(token=_oauth_token(login, label))
-    sdk = KaggleClient(env=env, username=found.username, password=found.key, api_token=found.token or None)
-    return Service(sdk, username=found.username or _introspect(sdk, found.token, label), label=label)
-
-
-def _connect_emulator() -> Service:
-    from local.kernels.emulator import daemon
-
-    server = daemon.ensure(paths.state() / "emulator")
-    return at_loopback(server.url, username=server.username, key=server.key)
-
-
-def at_loopback(url: str, *, username: str, key: str) -> Service:
-    """The emulator at that URL, through the SDK like any other service; no other address is accepted."""
-    from urllib.parse import urlsplit
-
-    from kagglesdk import KaggleClient
-    from kagglesdk.kaggle_env import KaggleEnv
-
-    if urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
-        raise KernelError(f"{url} is not on this machine: an emulator never is anywhere else.")
-    sdk = KaggleClient(env=KaggleEnv.TEST, username=username, password=key)
-    http = sdk.http_client()
-    http._endpoint = url  # the SDK knows one port only
-    http._init_session()
-    http._session.auth = (
-        username,
-        key,
-    )  # a token of this machine's user would win over it, and is none of its business
-    http._session.trust_env = False  # nor is a proxy, or a .netrc
-    return Service(sdk, username=username, label="emulator")
-
-
-def _introspect(sdk: Any, token: str, label: str) -> str:
-    from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
-
-    request = IntrospectTokenRequest()
-    request.token = token
-    http = sdk.http_client()
-    http._init_session()
-    mount(http._session)
-    try:
-        answer = sdk.security.oauth_client.introspect_token(request)
-    except requests.RequestException as error:
-        raise CredentialsError(f"{label} did not check the access token ({cause(error)}). {credentials.HOW}") from None
-    if not answer.active or not answer.username:
-        raise CredentialsError(f"{label} says the access token is not valid any more. {credentials.HOW}")
-    return str(answer.username)
-
-
-def _oauth_token(login: Any, label: str) -> str:
-    try:
-        return str(login.get_access_token())
-    except requests.RequestException as error:
-        raise CredentialsError(f"{label} did not renew the log-in ({cause(error)}). Run: kaggle auth login") from None
 
 
 def _save_fields(spec: KernelSpec, ref: str, text: str, sources: list[str]) -> dict[str, Any]:
@@ -342,11 +263,11 @@ def _trouble(answer: Any, slug: str) -> str:
 
 
 def _refusal(response: requests.Response | None, slug: str) -> KernelError:
-    """A push answered with an HTTP error: below 500 (and 429, 503) nothing was saved; otherwise nobody knows."""
+    """A push answered with an HTTP error: below 500 nothing was saved; from there on nobody knows."""
     said = service_words(response)
     code = response.status_code if response is not None else 500
     if code == 401:
-        return CredentialsError(f"the push of {slug} was not accepted: {said}\n{credentials.HOW}")
+        return CredentialsError(f"the push of {slug} was not accepted: {said} {credentials.HOW}")
     if code < 500:
         return RefusedError(f"the push of {slug} was refused: {said}")
     return PushLostError(f"the service failed during the push of {slug}: {said}")

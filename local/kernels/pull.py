@@ -1,17 +1,19 @@
-"""Pull: every file of a run, checked byte for byte against the manifest it wrote last, then moved in in one step.
+"""Pull: every file of a run, checked byte for byte against the manifest it wrote last, then moved in as one.
 
     run, left_out = pull(service, run, on_file=…)
 
-Nothing is trusted: the manifest must be this run's and this bundle's; names that leave the folder, files larger than
-`max_bytes`, and hashes that differ are refused; files that the manifest does not name are left out and reported.
+Nothing is trusted: the manifest must be this run's and this bundle's; names that leave the folder, more than
+`max_bytes` in all, and hashes that differ are refused; files that the manifest does not name are left out and reported.
 Until everything is there and right, it lies in the run's own folder, never under `models/`.
 """
 
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from local import paths
 from local.install import install
 from local.kernels.client import OutputFile, Service
 from local.kernels.runs import Run
@@ -19,44 +21,53 @@ from shared import manifest
 from shared.errors import KernelError, ModelError, ServiceError
 
 MAX_BYTES = 2_000_000_000
+LARGEST_MANIFEST, LARGEST_NOTEBOOK = 10_000_000, 100_000_000
 AT_ONCE = 8
 CHUNK = 1 << 18
 TRIES = 4
 EXECUTED = "__notebook__.ipynb"  # made by the service, so the run's manifest cannot name it
+EXPIRED = "the service refuses its own link to it"
+
+Facts = dict[str, Any]  # what a manifest states of a file: its bytes and sha256, None where nobody stated them
+UNPROVEN: Facts = {"bytes": None, "sha256": None}
 
 
 def pull(
     service: Service,
     run: Run,
     *,
+    again: bool = False,
     max_bytes: int = MAX_BYTES,
     on_file: Callable[[str, int], None] = lambda name, size: None,
 ) -> tuple[Run, list[str]]:
     """Brings a complete run home to `models/<name>/`; returns the run and the names that were left out.
 
-    `on_file` is told each file that has come, with its bytes. A model of that name that is there already is moved
-    to the run's folder as `replaced`. Raises ModelError or KernelError where the proof fails; `models/` is then
-    as it was.
+    `on_file` is told each file that has come, with its bytes. A model of that name that is there already is kept in
+    the run's folder; one of this very run that is whole is left as it is, unless `again`. Raises KernelError where
+    the proof fails; `models/` is then as it was.
     """
+    if not again and _is_home(run):
+        return run.record(state="pulled"), []
     files, log = service.outputs(run.slug, run.version)
     urls = {file.name: file for file in files}
     run.stage.mkdir(parents=True, exist_ok=True)
-    stated = _manifest(service, run, urls, max_bytes)
-    wanted = {name: facts for name, facts in stated["files"].items() if name not in _held(run.stage, stated["files"])}
-    _check_offer(wanted, urls, max_bytes)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        jobs = {
-            name: pool.submit(_fetch, service, run, urls[name], run.stage / name, facts)
-            for name, facts in wanted.items()
-        }
-        for name, job in jobs.items():
-            job.result()
-            on_file(name, wanted[name]["bytes"])
+    stated = _manifest(service, run, urls, max_bytes)["files"]
+    wanted = {name: facts for name, facts in stated.items() if not _matches(run.stage / name, facts)}
+    _check_offer(stated, urls, max_bytes)
+    _fetch_all(service, run, urls, wanted, on_file)
     manifest.verify(run.stage)
-    _vouch_for_extras(service, run, urls, log or _saved_log(run))
-    install(run.stage, run.name, replaced=run.folder / "replaced")
-    left_out = sorted(set(urls) - set(stated["files"]) - {manifest.NAME, EXECUTED})
-    return run.record(state="pulled"), left_out
+    run.keep_log(log)
+    _vouch_for_extras(service, run, urls)
+    install(run.stage, run.name, aside=run.folder / "replaced")
+    return run.record(state="pulled"), sorted(set(urls) - set(stated) - {manifest.NAME, EXECUTED})
+
+
+def _is_home(run: Run) -> bool:
+    """True where this run was installed already, and only the journal does not know yet."""
+    try:
+        return bool(manifest.verify(paths.models() / run.name)["run_id"] == run.run_id)
+    except ModelError:
+        return False
 
 
 def _manifest(service: Service, run: Run, urls: dict[str, OutputFile], max_bytes: int) -> dict[str, Any]:
@@ -65,10 +76,7 @@ def _manifest(service: Service, run: Run, urls: dict[str, OutputFile], max_bytes
         there = ", ".join(sorted(urls)) or "nothing"
         raise KernelError(f"{run.title} left no {manifest.NAME}: it did not come to its end. It left: {there}.")
     path = run.stage / manifest.NAME
-    path.unlink(missing_ok=True)
-    _fetch(
-        service, run, urls[manifest.NAME], path, {"bytes": None, "sha256": None}, max_bytes=min(max_bytes, 10_000_000)
-    )
+    _fetch_unproven(service, run, urls[manifest.NAME], path, min(max_bytes, LARGEST_MANIFEST))
     try:
         stated = manifest.parse(path.read_bytes(), f"the {manifest.NAME} of {run.title}")
     except ModelError as error:
@@ -79,60 +87,71 @@ def _manifest(service: Service, run: Run, urls: dict[str, OutputFile], max_bytes
             path.unlink()
             raise KernelError(
                 f"the {manifest.NAME} of {run.title} has {key} {stated[key]!r}, not {getattr(run, key)!r}: "
-                f"it is another run's answer.\nNothing was installed. Ask again with k2l pull {run.run_id}"
+                "it is another run's answer.\nNothing was installed. Train anew: the same command with --again."
             )
     return stated
 
 
-def _held(stage: Path, files: dict[str, dict[str, Any]]) -> set[str]:
-    """Files that an interrupted pull already brought whole."""
-    return {name for name, facts in files.items() if _matches(stage / name, facts)}
-
-
-def _matches(path: Path, facts: dict[str, Any]) -> bool:
+def _matches(path: Path, facts: Facts) -> bool:
     return path.is_file() and path.stat().st_size == facts["bytes"] and manifest.sha256(path) == facts["sha256"]
 
 
-def _check_offer(wanted: dict[str, dict[str, Any]], urls: dict[str, OutputFile], max_bytes: int) -> None:
-    missing = sorted(set(wanted) - set(urls))
+def _check_offer(stated: dict[str, Facts], urls: dict[str, OutputFile], max_bytes: int) -> None:
+    missing = sorted(set(stated) - set(urls))
     if missing:
         raise KernelError(
             f"the manifest names {', '.join(missing)}, but the service has no such file. Pull again later."
         )
-    total = sum(facts["bytes"] for facts in wanted.values())
+    total = sum(facts["bytes"] for facts in stated.values())
     if total > max_bytes:
         raise KernelError(f"the run left {total:,} bytes, more than the {max_bytes:,} allowed. Raise --max-bytes.")
 
 
-def _vouch_for_extras(service: Service, run: Run, urls: dict[str, OutputFile], log: str) -> None:
+def _fetch_all(
+    service: Service,
+    run: Run,
+    urls: dict[str, OutputFile],
+    wanted: dict[str, Facts],
+    on_file: Callable[[str, int], None],
+) -> None:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        jobs = {name: pool.submit(_fetch, service, run, urls[name], run.stage / name, wanted[name]) for name in wanted}
+        try:
+            for name, job in jobs.items():
+                job.result()
+                on_file(name, wanted[name]["bytes"])
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _vouch_for_extras(service: Service, run: Run, urls: dict[str, OutputFile]) -> None:
     """The log and the executed notebook come from the service, not from the run: they are vouched for from here on."""
-    (run.stage / "run.log").write_text(log, encoding="utf-8")
+    run.log.touch()
+    shutil.copyfile(run.log, run.stage / "run.log")
     extras = ["run.log"]
     if EXECUTED in urls:
-        path = run.stage / "notebook.ipynb"
-        path.unlink(missing_ok=True)
-        _fetch(service, run, urls[EXECUTED], path, {"bytes": None, "sha256": None}, max_bytes=100_000_000)
-        extras.append(path.name)
+        _fetch_unproven(service, run, urls[EXECUTED], run.stage / "notebook.ipynb", LARGEST_NOTEBOOK)
+        extras.append("notebook.ipynb")
     manifest.add_files(run.stage, extras)
 
 
-def _saved_log(run: Run) -> str:
-    return run.log.read_text(encoding="utf-8") if run.log.is_file() else ""
+def _fetch_unproven(service: Service, run: Run, file: OutputFile, path: Path, max_bytes: int) -> None:
+    """A file whose hash nobody stated: from its first byte, since a part of it could be of another version."""
+    for stale in (path, _part(path)):
+        stale.unlink(missing_ok=True)
+    _fetch(service, run, file, path, UNPROVEN, max_bytes=max_bytes)
 
 
 def _fetch(
-    service: Service, run: Run, file: OutputFile, path: Path, facts: dict[str, Any], *, max_bytes: int = MAX_BYTES
+    service: Service, run: Run, file: OutputFile, path: Path, facts: Facts, *, max_bytes: int = MAX_BYTES
 ) -> None:
-    """One file, into `.part` first, going on from what a broken transfer left; refused if its hash is not the stated.
-
-    `facts` holds `bytes` and `sha256`, None where nobody stated them.
-    """
+    """One file, into `.part` first, going on from what a broken transfer left; refused with a wrong hash."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    trouble = ""
+    part, trouble = _part(path), ""
     for _ in range(TRIES):
-        trouble = _transfer(service, file.url, part, facts["bytes"] if facts["bytes"] is not None else max_bytes)
-        if trouble == "expired":
+        trouble = _transfer(service, file.url, part, max_bytes if facts["bytes"] is None else facts["bytes"])
+        if trouble == EXPIRED:
             file = _again(service, run, file.name)
             continue
         if not trouble and (facts["bytes"] is None or _matches(part, facts)):
@@ -143,8 +162,12 @@ def _fetch(
             part.unlink(missing_ok=True)
     raise ServiceError(
         f"{file.name} of {run.title} did not come whole: {trouble}.\n"
-        f"Nothing was installed; k2l pull {run.run_id} goes on."
+        f"Nothing was installed; the same command goes on, or k2l pull {run.run_id}."
     )
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
 
 
 def _transfer(service: Service, url: str, part: Path, limit: int) -> str:
@@ -155,7 +178,7 @@ def _transfer(service: Service, url: str, part: Path, limit: int) -> str:
             if answer.status_code == 416:  # nothing is left to come
                 return ""
             if answer.status_code in (401, 403):
-                return "expired"
+                return EXPIRED
             if answer.status_code not in (200, 206):
                 return f"the service answered HTTP {answer.status_code}"
             return _write(answer, part, "ab" if answer.status_code == 206 else "wb", limit)

@@ -1,9 +1,9 @@
 """Push: bundle, write the intent down, send it, write the version down. The same push twice is one push.
 
-run = push(service, spec, name="compact-torch", config=config)
+cargo = prepare(spec, name="compact-torch", config=config)      # all that can be wrong here is found here
+run = push(service, cargo)
 """
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,16 +12,7 @@ from local.kernels.client import MissingError, PushLostError, Service
 from local.kernels.runs import Run
 from local.kernels.spec import KernelSpec
 from shared.config import TrainConfig
-from shared.errors import ConfigError, KernelError, RefusedError
-
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")
-
-
-def check_name(name: str) -> str:
-    """A model's name, fit to be a folder's on every system; ConfigError if it is not."""
-    if _NAME.fullmatch(name) and not name.endswith("."):
-        return name
-    raise ConfigError(f"name {name!r} cannot be a folder's: use letters, digits, '.', '_' and '-', 64 at most.")
+from shared.errors import CredentialsError, KernelError, RefusedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +29,9 @@ class Cargo:
 def prepare(spec: KernelSpec, *, name: str, config: TrainConfig) -> Cargo:
     """Checks and bundles a training, every parameter spelt out, without asking any service."""
     sources = spec.sources(config.dataset)
-    return Cargo(spec=spec, name=name, config=config, bundle=pack(spec, name=name, config=config), sources=sources)
-
-
-def pack(spec: KernelSpec, *, name: str, config: TrainConfig) -> bundle.Bundle:
-    """The bundle of one training."""
-    return bundle.build(spec, {"name": check_name(name), **config.as_dict()})
+    return Cargo(
+        spec=spec, name=name, config=config, bundle=bundle.pack(spec, name=name, config=config), sources=sources
+    )
 
 
 def push(service: Service, cargo: Cargo, *, again: bool = False) -> Run:
@@ -56,10 +44,28 @@ def push(service: Service, cargo: Cargo, *, again: bool = False) -> Run:
     place = {"remote": service.label, "owner": service.username, "slug": slug, "name": cargo.name}
     run = None if again else runs.unfinished(**place, bundle_sha256=sha256)
     if run is None:
+        _check_quota(service, cargo.spec)
         run = _intend(cargo, **place, version_before=service.current_version(slug))
     elif run.state == "intended":
         run = reconcile(service, run)
     return _send(service, cargo, run) if run.state == "intended" else run
+
+
+def _check_quota(service: Service, spec: KernelSpec) -> None:
+    """Refuses a push for which no GPU time is left. A service that does not tell is taken at its later word."""
+    if not spec.gpu:
+        return
+    try:
+        quota = service.quota()
+    except CredentialsError:
+        raise
+    except KernelError:
+        return
+    if quota.total and quota.used >= quota.total:
+        raise RefusedError(
+            f"no GPU time is left this week ({quota.total.total_seconds() / 3600:.0f} h used); it starts anew "
+            f"{quota.refresh or 'on Saturday'} UTC.\nTrain without a GPU (--accelerator none), or here (k2l train)."
+        )
 
 
 def _intend(cargo: Cargo, **facts: Any) -> Run:
@@ -71,7 +77,6 @@ def _intend(cargo: Cargo, **facts: Any) -> Run:
         bundle_sha256=cargo.bundle.sha256,
         source_commit=commit,
         parameters=cargo.config.as_dict(),
-        time_limit=cargo.spec.time_limit,
         **facts,
     )
     return runs.intend(run, cargo.bundle.sign(run_id=run_id, source_commit=commit))

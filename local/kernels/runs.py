@@ -13,14 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from local import paths
 from shared import manifest
 from shared.errors import KernelError
 
-# In the order a run goes through them. `lost`: pushed, perhaps; the service could not be asked.
-STATES = ("intended", "pushed", "complete", "pulled", "done", "failed", "cancelled")
+# intended -> pushed -> complete -> pulled -> done; or failed, or cancelled.
 UNFINISHED = ("intended", "pushed", "complete", "pulled")
 
 
@@ -38,7 +37,6 @@ class Run:
     bundle_sha256: str
     source_commit: str
     parameters: dict[str, Any]
-    time_limit: int
     state: str = "intended"
     version_before: int = 0
     version: int = 0
@@ -78,6 +76,11 @@ class Run:
         begin, end = (datetime.fromisoformat(when) for when in (self.created_at, self.updated_at))
         return (end - begin).total_seconds()
 
+    def keep_log(self, text: str) -> None:
+        """Keeps the log, unless there is nothing to keep."""
+        if text:
+            self.log.write_text(text, encoding="utf-8")
+
     def record(self, **changes: Any) -> "Run":
         """The run with these fields changed, as it now stands in the journal."""
         run = dataclasses.replace(self, **changes, updated_at=manifest.now())
@@ -100,7 +103,7 @@ def intend(run: Run, notebook: str) -> Run:
     """Writes a run down, with its notebook, before anything leaves. Raises KernelError where that cannot be done."""
     try:
         run.folder.mkdir(parents=True)
-        run.notebook.write_text(notebook, encoding="utf-8")
+        run.notebook.write_bytes(notebook.encode())
         return run.record(created_at=manifest.now())
     except OSError as error:
         raise KernelError(f"the journal cannot be written ({error}). Nothing was pushed.") from None
@@ -108,7 +111,7 @@ def intend(run: Run, notebook: str) -> Run:
 
 def every() -> list[Run]:
     """All runs, oldest first."""
-    return sorted(_readable(), key=lambda run: run.run_id)
+    return sorted(_readable(), key=lambda run: (run.created_at, run.run_id))
 
 
 def get(run_id: str) -> Run:
@@ -121,12 +124,11 @@ def get(run_id: str) -> Run:
     raise KernelError(f"{problem}. The latest are: {there}. All: k2l runs")
 
 
-def latest(states: tuple[str, ...], *, name: str | None = None) -> Run:
-    """The latest run in one of these states, of that model name if one is given. Raises KernelError if none is."""
-    found = [run for run in every() if run.state in states and (name is None or run.name == name)]
+def latest(*states: str) -> Run:
+    """The latest run in one of these states. Raises KernelError if none is."""
+    found = [run for run in every() if run.state in states]
     if not found:
-        of = f" of {name!r}" if name else ""
-        raise KernelError(f"no run{of} is {' or '.join(states)}. Start one with k2l push or k2l loop; all: k2l runs")
+        raise KernelError(f"no run is {' or '.join(states)}. Start one with k2l push or k2l loop; all: k2l runs")
     return found[-1]
 
 
@@ -137,12 +139,11 @@ def unfinished(*, remote: str, owner: str, slug: str, name: str, bundle_sha256: 
     return same[-1] if same and same[-1].state in UNFINISHED else None
 
 
-def lock(name: str) -> FileLock:
-    """Held while a model's run goes on, so that a second command for the same model says so instead of racing it."""
+def lock(name: str) -> AcquireReturnProxy[FileLock]:
+    """Held (`with lock(name):`) while a model is being made, so that a second command says so instead of racing it."""
     folder().mkdir(parents=True, exist_ok=True)
-    held = FileLock(folder() / f"{name}.lock", timeout=0)
     try:
-        return held.acquire().lock
+        return FileLock(folder() / f"{name}.lock").acquire(timeout=0)
     except Timeout:
         raise KernelError(f"another command of k2l is at work on {name!r}. Wait for it, or end it first.") from None
 

@@ -17,7 +17,8 @@ from local import paths
 from shared.errors import KernelError, one_of
 
 # Kaggle's names for what a notebook can run on (`machine_shape`); "none" is a CPU.
-ACCELERATORS = ("none", "NvidiaTeslaT4", "NvidiaTeslaP100")
+# The P100 is left out: the image's torch has no code for it, so that its hours would buy a CPU.
+ACCELERATORS = ("none", "NvidiaTeslaT4")
 LONGEST_SESSION = 9 * 3600  # the service allows 12 h; plan for 9
 
 _REF = re.compile(r"[\w-]+/[\w-]+")

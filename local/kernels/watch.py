@@ -10,12 +10,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from local.kernels.client import Service
+from local.kernels import runs
+from local.kernels.client import OutOfReachError, Service, Status
 from local.kernels.runs import Run
 from shared.errors import RunError, ServiceError
 
 ENDED = {"COMPLETE": "complete", "ERROR": "failed", "CANCEL_ACKNOWLEDGED": "cancelled"}
 SOONEST, LATEST = 0.5, 15.0  # seconds between two questions
+PATIENCE = 600.0  # seconds a service may be out of reach
+LATE_LOG = 60.0  # seconds to wait for the log of a run that failed without a word
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # The last line of a Python traceback: `ValueError: …`, `shared.errors.DataError: …`.
@@ -44,13 +47,41 @@ def watch(
 ) -> Run:
     """Waits for the run's version to end and returns the run as complete, its log saved.
 
-    `on_status` is told each new state, `on_log` each piece of the log. Raises RunError with the failing cell's error
-    where the run failed or was cancelled there.
+    `on_status` is told each new state, `on_log` each piece of the log. A service out of reach is borne for ten
+    minutes. Raises RunError with the failing cell's error where the run failed or was cancelled there.
     """
-    follower = threading.Thread(target=_follow, args=(service, run, on_log), daemon=True)
-    seen = ""
+    heard: list[str] = []
+
+    def hear(piece: str) -> None:
+        heard.append(piece)
+        on_log(piece)
+
+    follower = threading.Thread(target=_follow, args=(service, run, hear), daemon=True)
+    ended = _await_end(service, run, on_status, follower, sleep)
+    if follower.ident:
+        follower.join(timeout=2)
+    now = runs.get(run.run_id)
+    if now.state != "pushed":
+        return now  # another command has seen the end first
+    return _finish(service, run, ended, "".join(heard), sleep)
+
+
+def _await_end(
+    service: Service,
+    run: Run,
+    on_status: Callable[[str], None],
+    follower: threading.Thread,
+    sleep: Callable[[float], None],
+) -> Status:
+    seen, lost = "", 0.0
     for wait in intervals():
-        status = service.status(run.slug, run.version)
+        try:
+            status, lost = service.status(run.slug, run.version), 0.0
+        except OutOfReachError:
+            lost += wait
+            if lost > PATIENCE:
+                raise
+            status = Status(state="OUT OF REACH")
         if status.state != seen:
             seen = status.state
             on_status(seen)
@@ -59,9 +90,7 @@ def watch(
         if seen == "RUNNING" and not follower.ident:
             follower.start()
         sleep(wait)
-    if follower.ident:
-        follower.join(timeout=2)
-    return _finish(service, run, ENDED[seen], status.message)
+    return status
 
 
 def failure(log: str) -> str:
@@ -72,14 +101,24 @@ def failure(log: str) -> str:
     return (raised or lines or ["the log is empty"])[-1]
 
 
-def _finish(service: Service, run: Run, state: str, message: str) -> Run:
-    _, log = service.outputs(run.slug, run.version)
-    run.log.write_text(log, encoding="utf-8")
+def _finish(service: Service, run: Run, status: Status, heard: str, sleep: Callable[[float], None]) -> Run:
+    state = ENDED[status.state]
+    log = _whole_log(service, run, heard, patience=0 if state == "complete" else LATE_LOG, sleep=sleep)
+    run.keep_log(log)
     if state == "complete":
         return run.record(state=state)
-    said = failure(log) if state == "failed" else message or "somebody ended it there"
+    said = status.message or (failure(log) if state == "failed" else "somebody ended it there")
     run.record(state=state, message=said)
     raise RunError(f"the run {run.run_id} ({run.title}) {state}: {said}\nIts log is kept: {run.log}")
+
+
+def _whole_log(service: Service, run: Run, heard: str, *, patience: float, sleep: Callable[[float], None]) -> str:
+    """The service's own log of the version; it may come minutes late, so what was heard live stands in for it."""
+    waited = 0.0
+    while not (log := service.outputs(run.slug, run.version)[1]) and not heard and waited < patience:
+        sleep(LATE_LOG / 10)
+        waited += LATE_LOG / 10
+    return log or heard
 
 
 def _follow(service: Service, run: Run, on_log: Callable[[str], None]) -> None:

@@ -67,11 +67,17 @@ def service_words(response: requests.Response | None) -> str:
 
 def cause(error: Exception) -> str:
     """The innermost reason of a requests error, without its addresses and object names."""
-    reason: Any = error
-    while True:
-        inner = getattr(reason, "reason", None) or (reason.args[0] if getattr(reason, "args", None) else None)
-        if not isinstance(inner, BaseException):
-            break
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"HTTP {response.status_code}"
+    reason: BaseException = error
+    while inner := _inner(reason):
         reason = inner
-    text = str(reason).split(": ", 1)[-1] if "object at 0x" in str(reason) else str(reason)
-    return text.strip() or type(reason).__name__
+    text = str(reason)
+    return (text.split(": ", 1)[-1] if "object at 0x" in text else text).strip() or type(reason).__name__
+
+
+def _inner(error: BaseException) -> BaseException | None:
+    """What urllib3 and requests wrap: a `reason`, or the last exception among the arguments."""
+    wrapped = [getattr(error, "reason", None), *reversed(error.args)]
+    return next((one for one in wrapped if isinstance(one, BaseException)), None)

@@ -8,8 +8,8 @@ import time
 import nbformat
 import pytest
 
-from local import paths
-from local.kernels import bundle, push, spec
+from local import models, paths
+from local.kernels import bundle, spec
 from shared.config import TrainConfig
 from shared.errors import ConfigError, KernelError
 
@@ -129,11 +129,11 @@ def test_a_bundle_that_kaggle_would_refuse_for_its_size_stays_here(kernel):
 def test_it_is_built_in_under_a_second():
     """Processor time, since the machine is shared; the first build above has paid for the imports."""
     start = time.process_time()
-    push.pack(spec.load("torch"), name="n", config=TrainConfig.create())
+    bundle.pack(spec.load("torch"), name="n", config=TrainConfig.create())
     assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize("name", ["", "..", ".hidden", "a/b", "a\\b", "C:x", "x" * 65, "trailing.", "sp ace"])
 def test_a_name_that_is_no_folder_name_is_refused(name):
     with pytest.raises(ConfigError, match="cannot be a folder"):
-        push.check_name(name)
+        models.check_name(name)

@@ -4,19 +4,21 @@ import dataclasses
 import hashlib
 import json
 import threading
+import time
+from datetime import timedelta
 
 import pytest
 
 from local import paths
-from local.kernels import client, pull, push, runs, spec, watch
+from local.kernels import cancel, client, connect, pull, push, runs, spec, watch
 from local.kernels.runs import Run
 from shared import manifest
 from shared.config import TrainConfig
-from shared.errors import CredentialsError, KernelError, RunError, ServiceError
+from shared.errors import CredentialsError, KernelError, RefusedError, RunError, ServiceError
 
 FACTS = {
     "framework": "torch", "architecture": "compact", "trainable_parameters": 1, "dataset": "digits",
-    "parameters": {}, "source_commit": "", "environment": {}, "metrics": {},
+    "parameters": {}, "source_commit": "", "environment": {}, "metrics": {"test": {"accuracy": 0.5}},
 }  # fmt: skip
 
 
@@ -28,7 +30,7 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def service(emulator):
-    return client.at_loopback(emulator.url, username=emulator.username, key=emulator.key)
+    return connect.at_loopback(emulator.url, username=emulator.username, key=emulator.key)
 
 
 @pytest.fixture
@@ -90,7 +92,7 @@ def finished(emulator, files, *, stated=None, state="complete", **changes) -> Ru
     """A run whose version has ended on the emulator with these files, without anything having run."""
     run = Run(
         run_id="r1", remote="emulator", owner=emulator.username, slug="k2l-mine", name="mine", framework="torch",
-        dataset="digits", bundle_sha256="b", source_commit="", parameters={}, time_limit=60, version=1, state=state,
+        dataset="digits", bundle_sha256="b", source_commit="", parameters={}, version=1, state=state,
     )  # fmt: skip
     listed = {
         name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)} for name, content in files.items()
@@ -169,10 +171,29 @@ def test_a_push_that_never_left_is_sent_by_the_next(emulator, service, kernel, m
 
 
 def test_a_refusal_with_http_200_fails_the_push(emulator, service, kernel):
-    cargo = dataclasses.replace(kernel("1"), title="Another title altogether here")
-    with pytest.raises(KernelError):
-        push.push(service, cargo_of(cargo))
+    """Two GPU sessions may run at once; the third is refused in the body of an answer that is fine otherwise."""
+    cargo = cargo_of(dataclasses.replace(kernel("import time; time.sleep(60)"), accelerator="NvidiaTeslaT4"))
+    for _ in range(2):
+        push.push(service, cargo, again=True)
+    with pytest.raises(RefusedError, match="Maximum batch GPU session"):
+        push.push(service, cargo, again=True)
+    assert [one.state for one in runs.every()] == ["pushed", "pushed", "failed"]
+    assert service.current_version("k2l-mine") == 2
+
+
+def test_a_kernel_filed_under_another_slug_fails_the_push(emulator, service, kernel):
+    cargo = cargo_of(dataclasses.replace(kernel("1"), title="Another title altogether here"))
+    with pytest.raises(KernelError, match="filed as 'another-title-altogether-here'"):
+        push.push(service, cargo)
     assert runs.every()[-1].state == "failed"
+
+
+def test_without_gpu_time_nothing_is_pushed(emulator, service, kernel, monkeypatch):
+    spent = client.Quota(used=timedelta(hours=30), total=timedelta(hours=30), refresh=None)
+    monkeypatch.setattr(service, "quota", lambda: spent)
+    with pytest.raises(RefusedError, match=r"no GPU time is left.*30 h.*\n.*--accelerator none"):
+        push.push(service, cargo_of(dataclasses.replace(kernel("1"), accelerator="NvidiaTeslaT4")))
+    assert runs.every() == []
 
 
 def test_a_push_without_its_data_fails_and_says_how_to_end_the_run(emulator, service, kernel):
@@ -204,20 +225,20 @@ def test_an_older_versions_end_is_not_taken_for_ours(emulator, service, kernel):
 
 
 def test_nobody_pushes_for_another(emulator, monkeypatch):
-    monkeypatch.setattr(client, "_connect_emulator", lambda: client.at_loopback(emulator.url, username="me", key="k"))
+    monkeypatch.setattr(connect, "_connect_emulator", lambda: connect.at_loopback(emulator.url, username="me", key="k"))
     with pytest.raises(CredentialsError, match="'somebody' is not the user of the credentials, 'me'"):
-        client.connect("emulator", username="somebody")
+        connect.connect("emulator", username="somebody")
 
 
 def test_wrong_credentials_are_told_with_the_services_words(emulator, kernel):
-    stranger = client.at_loopback(emulator.url, username=emulator.username, key="wrong")
+    stranger = connect.at_loopback(emulator.url, username=emulator.username, key="wrong")
     with pytest.raises(CredentialsError, match="HTTP 401"):
         push.push(stranger, cargo_of(kernel("1")))
 
 
 def test_an_emulator_is_never_anywhere_else():
     with pytest.raises(KernelError, match="not on this machine"):
-        client.at_loopback("https://api.kaggle.com", username="me", key="k")
+        connect.at_loopback("https://api.kaggle.com", username="me", key="k")
 
 
 def test_a_service_that_is_gone_is_told_in_a_line(emulator, service, monkeypatch):
@@ -253,8 +274,8 @@ def installed_nothing() -> bool:
         ({"run_id": "r0"}, "another run's answer"),
         ({"bundle_sha256": "other"}, "another run's answer"),
         ({"schema": 7}, "schema 7"),
-        ({"stated": {"gone": {"sha256": "0", "bytes": 1}}}, "gone, but the service has no such file"),
-        ({"stated": {"../evil": {"sha256": "0", "bytes": 1}}}, "leaves its folder"),
+        ({"stated": {"gone": {"sha256": "0" * 64, "bytes": 1}}}, "gone, but the service has no such file"),
+        ({"stated": {"../evil": {"sha256": "0" * 64, "bytes": 1}}}, "leaves its folder"),
         ({"stated": {"a": {"sha256": "0" * 64, "bytes": 1}}}, "not those the manifest vouches for"),
     ],
     ids=str,
@@ -308,8 +329,13 @@ def test_a_model_that_was_there_is_kept_aside(emulator, service):
     old = paths.models() / "mine"
     old.mkdir(parents=True)
     (old / "model.pth").write_bytes(b"old")
-    one, _ = pull.pull(service, finished(emulator, {"a": b"a"}))
+    one = finished(emulator, {"a": b"a"})
+    done, _ = pull.pull(service, one)
     assert not (paths.models() / "mine" / "model.pth").exists()
+    pull.pull(service, one)  # killed before the journal knew: nothing is fetched, nothing moved
+    pull.pull(service, done, again=True)
+    kept = sorted(path.name for path in one.folder.glob("replaced*"))
+    assert kept == ["replaced", "replaced-2"]
     assert (one.folder / "replaced" / "model.pth").read_bytes() == b"old"
 
 
@@ -333,6 +359,55 @@ def test_models_never_shows_half_a_folder(emulator, service):
 def test_two_commands_for_one_model_do_not_race(home):
     with runs.lock("mine"), pytest.raises(KernelError, match="another command of k2l"):
         runs.lock("mine")
+    with runs.lock("mine"):
+        pass
+
+
+def test_an_end_that_another_command_saw_first_is_not_written_over(emulator, service):
+    one = finished(emulator, {"a": b"a"}, state="pushed")
+    one.record(state="done")
+    assert watch.watch(service, one).state == "done"
+
+
+def test_a_short_outage_does_not_end_the_watch(emulator, service, monkeypatch):
+    one = finished(emulator, {"a": b"a"}, state="pushed")
+    status, down = service.status, [client.OutOfReachError("no route")] * 3
+
+    def flaky(*arguments):
+        if down:
+            raise down.pop()
+        return status(*arguments)
+
+    monkeypatch.setattr(service, "status", flaky)
+    seen = []
+    assert watch.watch(service, one, on_status=seen.append, sleep=lambda seconds: None).state == "complete"
+    assert seen == ["OUT OF REACH", "COMPLETE"]
+    monkeypatch.setattr(service, "status", lambda *arguments: (_ for _ in ()).throw(client.OutOfReachError("gone")))
+    with pytest.raises(ServiceError, match="gone"):
+        watch.watch(service, one.record(state="pushed"), sleep=lambda seconds: None)
+
+
+def test_a_failure_whose_log_comes_late_is_still_named(emulator, service, monkeypatch):
+    one = finished(emulator, {}, state="pushed")
+    monkeypatch.setattr(service, "status", lambda *arguments: client.Status(state="ERROR"))
+    logs = ["ValueError: late", "", ""]
+    monkeypatch.setattr(service, "outputs", lambda *arguments: ([], logs.pop()))
+    with pytest.raises(RunError, match="ValueError: late"):
+        watch.watch(service, one, sleep=lambda seconds: None)
+
+
+def test_cancel_saves_the_log_and_ends_every_run_of_the_kernel(emulator, service, kernel):
+    first, second = (
+        push.push(service, cargo_of(kernel(f'print("so far"); import time; time.sleep({60 + n})'))) for n in range(2)
+    )
+    deadline = time.monotonic() + 20
+    while service.status(first.slug, 1).state != "RUNNING" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert cancel.beside(first) == [second]
+    assert [one.state for one in cancel.cancel(service, first)] == ["cancelled", "cancelled"]
+    assert service.current_version(first.slug) == 0
+    with pytest.raises(KernelError, match="nothing to end"):
+        cancel.cancel(service, runs.get(first.run_id))
 
 
 def test_runs_are_found_by_the_beginning_of_their_id():
@@ -340,15 +415,15 @@ def test_runs_are_found_by_the_beginning_of_their_id():
         runs.get("2")
     one = Run(
         run_id="20260101-1", remote="kaggle", owner="me", slug="k2l-mine", name="mine", framework="torch",
-        dataset="digits", bundle_sha256="b", source_commit="", parameters={}, time_limit=60,
+        dataset="digits", bundle_sha256="b", source_commit="", parameters={},
     )  # fmt: skip
     runs.intend(one, "{}")
     runs.intend(dataclasses.replace(one, run_id="20260101-2"), "{}")
     assert runs.get("20260101-1").notebook.read_text() == "{}"
     with pytest.raises(KernelError, match="2 runs begin with '2026'"):
         runs.get("2026")
-    with pytest.raises(KernelError, match="no run of 'mine' is complete"):
-        runs.latest(("complete",), name="mine")
+    with pytest.raises(KernelError, match="no run is complete"):
+        runs.latest("complete")
     assert (
         runs.unfinished(remote="kaggle", owner="me", slug="k2l-mine", name="mine", bundle_sha256="b").run_id[-1] == "2"
     )

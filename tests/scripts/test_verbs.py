@@ -1,10 +1,14 @@
 """What a person sees: help with an example, one-line errors, exit codes, JSON alone on stdout."""
 
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 
 from local.kernels.emulator import daemon
+from local.kernels.runs import Run
 from scripts.__main__ import VERBS
 
 
@@ -50,7 +54,7 @@ def test_the_list_of_verbs_is_shown_without_one(k2l):
         ("train --framework jax", "there are: torch"),
         ("watch nothing", "there is no run 'nothing'"),
         ("watch", "no run is pushed or complete"),
-        ("pull", "no run is complete or pushed"),
+        ("pull", "no run is pushed or complete"),
         ("cancel", "no run is pushed"),
         ("evaluate nothing", "nothing"),
         ("predict nothing.png", "model"),
@@ -60,12 +64,51 @@ def test_wrong_input_ends_in_a_line_or_two_and_exit_1(k2l, command, said):
     code, out, err = k2l(*command.split())
     assert (code, out) == (1, "")
     assert said in err and "Traceback" not in err
-    assert 1 <= len(err.strip().splitlines()) <= 3
+    assert 1 <= len(err.strip().splitlines()) <= 2
 
 
 def test_wrong_usage_is_exit_2(k2l):
     assert k2l("push", "--nonsense")[0] == 2
     assert k2l("fly")[0] == 2
+
+
+def test_a_place_that_cannot_be_written_is_named(k2l, home):
+    (home / "file").write_text("")
+    code, _, err = k2l("bundle", "--out", str(home / "file" / "x.ipynb"))
+    assert (code, err.count("\n")) == (1, 1) and str(home / "file") in err
+
+
+def test_a_run_that_failed_is_told_as_such_by_watch_and_pull(k2l, home):
+    one = Run(
+        run_id="r1", remote="emulator", owner="emulator", slug="k2l-torch", name="mine", framework="torch",
+        dataset="digits", bundle_sha256="b", source_commit="", parameters={}, state="failed", message="no ink",
+    )  # fmt: skip
+    one.record(created_at="2026-01-01T00:00:00+00:00").keep_log("no ink")
+    try:
+        for verb in ("watch", "pull"):
+            code, _, err = k2l(verb, "r1")
+            assert code == 1 and "failed: no ink" in err and str(one.log) in err
+        assert k2l("runs")[0] == 0
+        code, _, err = k2l("cancel", "r1", "--yes")
+        assert code == 1 and "nothing to end" in err
+    finally:
+        daemon.stop(home / "k2l" / ".k2l" / "emulator")
+
+
+def test_ctrl_c_is_a_word_and_130(home):
+    command = [sys.executable, "-m", "scripts", "emulator", "--port", "0", "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    train = [sys.executable, "-m", "scripts", "train", "--dataset", "digits", "--epochs", "1000"]
+    other = subprocess.Popen(train, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert "epoch" in other.stderr.readline()
+    for one in (process, other):
+        one.send_signal(signal.SIGINT)
+    _, err = other.communicate(timeout=30)
+    process.communicate(timeout=30)
+    assert other.returncode == 130
+    assert err.strip().splitlines()[-1].startswith("interrupted") and "Traceback" not in err
+    assert not (home / "k2l" / "models").exists()
 
 
 def test_a_damaged_kaggle_json_is_named_and_not_quoted(k2l, home):

@@ -345,7 +345,7 @@ def test_what_is_nowhere_is_told_where_it_looked_and_the_ways_out(tmp_path, monk
     with pytest.raises(DataError) as caught:
         load("fashion-mnist")
     message = str(caught.value)
-    for expected in (str(tmp_path / "nothing"), str(tmp_path / "home"), "no network", "--data-dir", "zalando-research"):
+    for expected in (str(tmp_path / "nothing"), str(tmp_path / "home"), "no network", "K2L_DATA", "zalando-research"):
         assert expected in message
     assert len(message.splitlines()) == 2
 

@@ -11,7 +11,7 @@ from shared.errors import ModelError
 FACTS = {
     "run_id": "r", "name": "n", "framework": "torch", "architecture": "compact", "trainable_parameters": 1,
     "dataset": "digits", "parameters": {}, "bundle_sha256": "b", "source_commit": "c", "environment": {},
-    "metrics": {"validation": {}, "test": {}},
+    "metrics": {"validation": {}, "test": {"accuracy": 0.5}},
 }  # fmt: skip
 
 
@@ -72,6 +72,13 @@ def test_a_folder_without_manifest_says_how_to_get_one(tmp_path):
         (json.dumps({**FACTS, "schema": 99, "files": {}, "created_at": ""}).encode(), "schema 99"),
         (json.dumps({**FACTS, "schema": 1, "files": [], "created_at": ""}).encode(), "object of names"),
         (json.dumps({**FACTS, "schema": 1, "files": {"a": 1}, "created_at": ""}).encode(), "no sha256"),
+        (
+            json.dumps(
+                {**FACTS, "schema": 1, "files": {"a": {"sha256": "0" * 64, "bytes": -1}}, "created_at": ""}
+            ).encode(),
+            "no sha256",
+        ),
+        (json.dumps({**FACTS, "schema": 1, "files": {}, "created_at": "", "metrics": {}}).encode(), "no test accuracy"),
         (json.dumps({**FACTS, "schema": 1, "files": {"../a": {}}, "created_at": ""}).encode(), "leaves its folder"),
     ],
 )
@@ -87,7 +94,25 @@ def test_names_below_the_folder_are_safe(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", "/etc/passwd", "../evil", "a/../../b", "C:evil", "C:\\evil", "a\\b", "a\0b", "a//b", "a/", "a\nb"],
+    [
+        "",
+        ".",
+        "..",
+        "/etc/passwd",
+        "../evil",
+        "a/../../b",
+        "C:evil",
+        "C:\\evil",
+        "a\\b",
+        "a\0b",
+        "a//b",
+        "a/",
+        "a\nb",
+        ".. /evil",
+        "x. ",
+        "NUL",
+        "com1.txt",
+    ],
 )
 def test_names_that_leave_the_folder_are_not(name):
     assert not manifest.safe_name(name)

@@ -1,0 +1,100 @@
+"""Finds the service a command is meant for, and who we are there.
+
+service = connect("kaggle")          # the service KAGGLE_API_ENVIRONMENT names
+service = connect("emulator")        # ours on loopback, started where none runs; it cannot reach production
+"""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from local import paths
+from local.kernels import credentials
+from local.kernels.client import Service
+from local.kernels.wire import cause, mount
+from shared.errors import CredentialsError, KernelError
+
+
+def connect(remote: str, *, username: str | None = None) -> Service:
+    """The service called `kaggle` or `emulator`. `username` is the owner the caller expects, checked here.
+
+    Raises CredentialsError where there are no credentials or they are somebody else's.
+    """
+    service = _connect_emulator() if remote == "emulator" else _connect_kaggle()
+    if username and username != service.username:
+        raise CredentialsError(
+            f"the owner {username!r} is not the user of the credentials, {service.username!r}: Kaggle lets nobody push "
+            f"for another.\nLeave --owner out, or use {username}'s credentials."
+        )
+    return service
+
+
+def _connect_kaggle() -> Service:
+    from kagglesdk import KaggleClient
+    from kagglesdk.kaggle_creds import KaggleCredentials
+    from kagglesdk.kaggle_env import KaggleEnv, get_endpoint, get_env
+
+    try:
+        env = get_env()
+    except Exception as error:  # noqa: BLE001 - the SDK raises a bare Exception
+        raise KernelError(f"{error}. Unset it for production, or set TEST for http://localhost:7777.") from None
+    label = "kaggle" if env is KaggleEnv.PROD else get_endpoint(env)
+    found = credentials.find()
+    if found is None:
+        login = KaggleCredentials.load(KaggleClient(env=env))
+        if login is None:
+            raise CredentialsError(f"no Kaggle credentials. {credentials.HOW}")
+        found = credentials.Credentials(token=_oauth_token(login, label))
+    sdk = KaggleClient(env=env, username=found.username, password=found.key, api_token=found.token or None)
+    return Service(sdk, username=found.username or _introspect(sdk, found.token, label), label=label)
+
+
+def _connect_emulator() -> Service:
+    from local.kernels.emulator import daemon
+
+    server = daemon.ensure(paths.state() / "emulator")
+    return at_loopback(server.url, username=server.username, key=server.key)
+
+
+def at_loopback(url: str, *, username: str, key: str) -> Service:
+    """The emulator at that URL, through the SDK like any other service; no other address is accepted."""
+    from kagglesdk import KaggleClient
+    from kagglesdk.kaggle_env import KaggleEnv
+
+    if urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise KernelError(f"{url} is not on this machine: an emulator never is anywhere else.")
+    sdk = KaggleClient(env=KaggleEnv.TEST, username=username, password=key)
+    http = sdk.http_client()
+    http._endpoint = url  # the SDK knows one port only
+    http._init_session()
+    http._session.auth = (
+        username,
+        key,
+    )  # a token of this machine's user would win over it, and is none of its business
+    http._session.trust_env = False  # nor is a proxy, or a .netrc
+    return Service(sdk, username=username, label="emulator")
+
+
+def _introspect(sdk: Any, token: str, label: str) -> str:
+    from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
+
+    request = IntrospectTokenRequest()
+    request.token = token
+    http = sdk.http_client()
+    http._init_session()
+    mount(http._session)
+    try:
+        answer = sdk.security.oauth_client.introspect_token(request)
+    except requests.RequestException as error:
+        raise CredentialsError(f"{label} did not check the access token ({cause(error)}). {credentials.HOW}") from None
+    if not answer.active or not answer.username:
+        raise CredentialsError(f"{label} says the access token is not valid any more. {credentials.HOW}")
+    return str(answer.username)
+
+
+def _oauth_token(login: Any, label: str) -> str:
+    try:
+        return str(login.get_access_token())
+    except requests.RequestException as error:
+        raise CredentialsError(f"{label} did not renew the log-in ({cause(error)}). Run: kaggle auth login") from None
