@@ -48,7 +48,8 @@ def table(columns: list[str], rows: Iterable[Iterable[object]]) -> None:
 
     grid = Table(box=box.SIMPLE_HEAD)
     for column in columns:
-        grid.add_column(column)
+        # The first names the row, for the next command: it is never cut.
+        grid.add_column(column, no_wrap=column == columns[0], overflow="fold")
     for row in rows:
         grid.add_row(*(str(cell) for cell in row))
     # Piped output has no width: give it enough that nothing is folded.

@@ -1,5 +1,7 @@
 """`k2l train`: the same training, on this machine."""
 
+from typing import Any
+
 from scripts import _options as options
 from scripts._edge import Json, emit, run, say, show
 
@@ -20,12 +22,10 @@ def train(wanted: options.Wanted, data_dir: options.DataDir = None, json: Json =
     config = wanted.config(data_dir=data_dir)
     name = wanted.model(config)
 
-    def told(row: dict[str, float]) -> None:
-        say(
-            f"epoch {row['epoch']:>3}/{config.epochs}   training loss {row['train_loss']:.4f}   "
-            f"validation loss {row['validation_loss']:.4f}, accuracy {row['validation_accuracy']:.2%}   "
-            f"{row['seconds']:.1f} s"
-        )
+    def told(row: dict[str, Any]) -> None:
+        from shared.results import epoch_line
+
+        say(epoch_line(row, config.epochs))
 
     with runs.lock(name):
         manifest = train.train(config, framework=wanted.framework, name=name, data_dir=data_dir, on_epoch=told)

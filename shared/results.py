@@ -84,6 +84,14 @@ def write(
     return manifest.write(folder, facts)
 
 
+def epoch_line(row: dict[str, Any], epochs: int) -> str:
+    """An epoch in a line of a narrow terminal; the accuracy is on the validation images."""
+    return (
+        f"epoch {row['epoch']:>3}/{epochs}   loss {row['train_loss']:.4f}, validation {row['validation_loss']:.4f}   "
+        f"accuracy {row['validation_accuracy']:.2%}   {row['seconds']:.1f} s"
+    )
+
+
 def write_history(path: Path, history: list[dict[str, Any]]) -> None:
     """One line an epoch, columns as the training loop names them."""
     with path.open("w", newline="", encoding="utf-8") as file:

@@ -131,6 +131,7 @@ print(f"{'':<36}{count_parameters(network):>14,}")
 # **Backpropagation** works out, for each weight, which way to move to be less surprised, and **Adam** moves them all
 # a little. Once through all pictures is an *epoch*. With the one-cycle schedule the steps grow, then shrink.
 #
+# Each line gives the loss on the training and on the validation images, and the accuracy on the validation images.
 # Do not be surprised if the validation images come off better than the training images: while it learns, dropout
 # silences a part of the network, and the recipe may turn and shift each picture at random. Practice is made harder
 # than the examination, on purpose.
@@ -140,12 +141,7 @@ from shared.train_torch import predict, save_weights, train
 
 
 def show(row):
-    print(
-        f"epoch {row['epoch']:>3}/{config.epochs}   training loss {row['train_loss']:.4f}   "
-        f"validation loss {row['validation_loss']:.4f}, accuracy {row['validation_accuracy']:.2%}   "
-        f"{row['seconds']:.1f} s",
-        flush=True,
-    )
+    print(results.epoch_line(row, config.epochs), flush=True)
 
 
 trained = train(config, data, on_epoch=show)

@@ -12,6 +12,7 @@ import requests
 
 from local.kernels.emulator.kernel import ENDED, Version
 from local.kernels.emulator.running import Running
+from local.kernels.emulator.session import write_json
 
 
 def as_notebook(*cells: str, kernelspec: bool = True) -> str:
@@ -122,7 +123,7 @@ class Emulated:
             (version.working / name).parent.mkdir(parents=True, exist_ok=True)
             (version.working / name).write_bytes(content)
         ended = {"status": status, "started_at": time.time(), "ended_at": time.time()}
-        (version.folder / "status.json").write_text(json.dumps(ended), encoding="utf-8")
+        write_json(version.folder / "status.json", ended)
         return version
 
     def environment(self, home: Path) -> dict[str, str]:

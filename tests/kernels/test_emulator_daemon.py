@@ -14,6 +14,7 @@ import pytest
 
 from local import paths
 from local.kernels.emulator import daemon
+from local.kernels.emulator.running import Running
 from shared.errors import KernelError
 
 
@@ -96,7 +97,7 @@ def test_in_the_foreground_it_says_how_to_reach_it_and_leaves_on_ctrl_c(tmp_path
     assert process.returncode == 0
 
 
-def test_a_port_in_use_and_a_foreign_host_are_refused_in_a_line(tmp_path):
+def test_a_port_in_use_is_refused_in_a_line(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -105,10 +106,16 @@ def test_a_port_in_use_and_a_foreign_host_are_refused_in_a_line(tmp_path):
             out, said = process.communicate(timeout=20)
     assert (process.returncode, out) == (1, "")
     assert said.startswith(f"error: port {port} on 127.0.0.1 cannot be used")
-    with command("--host", "0.0.0.0", "--state", tmp_path / "s") as process:
-        _, said = process.communicate(timeout=20)
-    assert process.returncode == 2
-    assert "not loopback" in said
+
+
+def test_it_listens_on_loopback_alone(tmp_path):
+    running = Running(tmp_path / "s")
+    hosts = [one.getsockname()[0] for one in running.sockets]
+    for one in running.sockets:
+        one.close()
+    running.lock.release()
+    assert set(hosts) <= {"127.0.0.1", "::1"}
+    assert "127.0.0.1" in hosts
 
 
 def test_a_second_one_on_the_same_state_is_refused(state):

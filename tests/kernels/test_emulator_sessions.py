@@ -1,7 +1,6 @@
 """Pushes are really executed, alone, in an empty folder; whatever happens is on disk."""
 
 import json
-import os
 import threading
 import time
 from pathlib import Path
@@ -100,12 +99,6 @@ def test_a_notebook_without_kernelspec_fails_with_a_message(emulator, notebook):
     assert "kernel name" in answer.json()["failureMessage"]
 
 
-def test_a_script_runs_too(emulator):
-    emulator.push("plain-script", text="print(6 * 7)", kernelType="script")
-    assert emulator.wait("plain-script") == "COMPLETE"
-    assert emulator.said("plain-script") == "42\n"
-
-
 def test_the_time_limit_ends_a_session_with_all_it_started(emulator):
     code = "import subprocess\nchild = subprocess.Popen(['sleep', '60'])\nprint(child.pid, flush=True)"
     emulator.push("too-long", code, "child.wait()", sessionTimeoutSeconds=2)
@@ -183,61 +176,6 @@ def test_the_log_streams_while_the_notebook_runs(emulator):
     stored = emulator.http.get(url, auth=(emulator.username, emulator.key), timeout=30)
     assert stored.headers["content-type"] == "application/json"
     assert "".join(record["data"] for record in stored.json()) == said
-
-
-def test_a_data_set_is_mounted_where_kaggle_mounts_it(emulator):
-    folder = emulator.state / "datasets" / "somebody" / "some-data"
-    folder.mkdir(parents=True)
-    (folder / "a.csv").write_text("1,2\n")
-    emulator.push(
-        "with-data",
-        "print(open('../input/datasets/somebody/some-data/a.csv').read(), end='')",
-        datasetDataSources=["somebody/some-data"],
-    )
-    assert emulator.wait("with-data") == "COMPLETE"
-    assert emulator.said("with-data") == "1,2\n"
-
-
-def test_outputs_of_another_kernel_can_be_an_input(emulator):
-    emulator.finished("first-one", {"weights.bin": b"w"})
-    source = f"{emulator.username}/first-one"
-    code = f"print(open('../input/notebooks/{source}/weights.bin').read())"
-    answer = emulator.push("second-one", code, kernelDataSources=[source, "nobody/nothing"]).json()
-    assert answer["invalidKernelSources"] == ["nobody/nothing"]
-    assert emulator.wait("second-one") == "COMPLETE"
-    assert emulator.said("second-one") == "w\n"
-
-
-def test_known_data_that_is_not_here_is_mounted_empty_and_said(emulator, monkeypatch):
-    from shared import data
-    from shared.errors import DataError
-
-    def missing(*args, **more):
-        raise DataError("there is no mnist here")
-
-    monkeypatch.setattr(data, "load", missing)
-    code = "import os\nprint(os.listdir('../input/datasets/hojjatk/mnist-dataset'))"
-    answer = emulator.push("without-data", code, datasetDataSources=["hojjatk/mnist-dataset"]).json()
-    assert "invalidDatasetSources" not in answer
-    assert emulator.wait("without-data") == "COMPLETE"
-    assert emulator.said("without-data") == "[]\n"
-    assert "there is no mnist here" in emulator.said("without-data", "stderr")
-
-
-def test_the_public_mnist_has_kaggles_layout(emulator):
-    if "K2L_DATA" not in os.environ:
-        pytest.skip("K2L_DATA names no folder with MNIST")
-    code = (
-        "from pathlib import Path\n"
-        "root = Path('../input/datasets/hojjatk/mnist-dataset')\n"
-        "print({p.relative_to(root).as_posix(): p.stat().st_size for p in root.rglob('*') if p.is_file()})"
-    )
-    emulator.push("with-mnist", code, datasetDataSources=["hojjatk/mnist-dataset"])
-    assert emulator.wait("with-mnist") == "COMPLETE"
-    sizes = eval(emulator.said("with-mnist"))
-    assert sizes["train-images.idx3-ubyte"] == 47040016
-    assert sizes["t10k-labels-idx1-ubyte/t10k-labels-idx1-ubyte"] == 10008
-    assert len(sizes) == 8
 
 
 def test_two_sessions_run_at_once(emulator):

@@ -6,19 +6,21 @@ push with papermill in a fresh process from which this repository cannot be impo
 
     daemon     finds or starts the emulator of a state folder (`--remote emulator`), and stops it
     running    a port, a state folder, the server's life
+    faults     the outermost layer: misbehaviour on request, and targets in absolute form
     server     the HTTP application: keys, methods, the log stream, storage
-    front      targets in absolute form, and faults on the wire
-    faults     misbehaviour on request
     methods    what each method answers, from the SDK's own request types to its own response types
-    pushing    the one method that starts something
-    rules      what the service refuses, and how it words it
-    service    what the methods share; signing: signed URLs for outputs
+    pushing    the one method that starts something, and what it refuses
+    service    what the methods share: finding, refusing, paging, signed URLs
     store      kernels and versions on disk (kernel: one of them), quota: GPU hours of the week
     mounts     data sets under `../input`, laid out as on Kaggle
     processes  starts, watches and ends session processes
     session    one run: a file that runs alone in its own process
     wall       keeps this repository from being importable there
 
-What it does not do: other services than kernels, other languages than Python, a GPU where this machine has
-none, cutting off the internet where `enable_internet` is false.
+What it does differently: on Kaggle papermill writes `/kaggle/working/__notebook__.ipynb` while it runs; here the
+notebook is kept beside the working folder, which therefore is empty at the start, and is among the outputs all the
+same. A session's inputs are gone once it has ended.
+
+What it does not do: other services than kernels, other languages than Python, scripts (notebooks alone), a GPU
+where this machine has none, cutting off the internet where `enable_internet` is false.
 """

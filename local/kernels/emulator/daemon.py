@@ -12,7 +12,6 @@ import base64
 import http.client
 import json
 import os
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -108,16 +107,9 @@ def start(state: Path, *, data_dir: Path | None, username: str | None, idle_time
     command += ["--data-dir", source_of_data(data_dir)] if source_of_data(data_dir) else []
     command += ["--username", username] if username else []
     log = state / "server.log"
-    with log.open("wb") as output:
-        child = subprocess.Popen(
-            command,
-            cwd=paths.CHECKOUT,
-            env={name: value for name, value in os.environ.items() if name not in WITHHELD},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+    log.unlink(missing_ok=True)
+    environment = {name: value for name, value in os.environ.items() if name not in WITHHELD}
+    child = processes.launch(command, folder=paths.CHECKOUT, environment=environment, noise=log)
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         found = running(state)

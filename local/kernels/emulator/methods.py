@@ -1,7 +1,7 @@
 """The methods of the service, by name: what each answers.
 
 A method takes the service, its parsed request and the faults that strike the call, and returns a response of
-the SDK's types, a plain dict where those cannot say it, or a `Redirect`. It raises `rules.Refusal` for HTTP
+the SDK's types, a plain dict where those cannot say it, or a `Redirect`. It raises `Refusal` for HTTP
 errors.
 """
 
@@ -16,16 +16,26 @@ from kagglesdk.kernels.types import kernels_api_service as api
 from kagglesdk.kernels.types.kernels_enums import KernelsListViewType, KernelWorkerStatus
 from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, IntrospectTokenResponse
 
-from local.kernels.emulator import quota, rules
+from local.kernels.emulator import quota
 from local.kernels.emulator.kernel import ENDED, Kernel, Version
 from local.kernels.emulator.pushing import save_kernel
-from local.kernels.emulator.rules import Refusal
-from local.kernels.emulator.service import Redirect, Service, Struck, duration, moment, page, stored_log
+from local.kernels.emulator.service import (
+    Redirect,
+    Refusal,
+    Service,
+    Struck,
+    denied,
+    duration,
+    moment,
+    page,
+    stored_log,
+    version_number,
+)
 
 
 def session_status(service: Service, request: Any, struck: Struck) -> api.ApiGetKernelSessionStatusResponse:
     """The status of a version, the current one where none is named."""
-    number = rules.version_number(request.version_label)
+    number = version_number(request.version_label)
     version = service.find_version(request.user_name, request.kernel_slug, number)
     if "stale_status" in struck and number is None and version.number > 1:
         version = service.find_version(request.user_name, request.kernel_slug, version.number - 1)
@@ -38,7 +48,7 @@ def session_status(service: Service, request: Any, struck: Struck) -> api.ApiGet
 
 def session_output(service: Service, request: Any, struck: Struck) -> api.ApiListKernelSessionOutputResponse:
     """Signed URLs of a version's outputs, page by page, and its log; nothing before the session ended."""
-    number = rules.version_number(request.version_label)
+    number = version_number(request.version_label)
     version = service.find_version(request.user_name, request.kernel_slug, number)
     response = api.ApiListKernelSessionOutputResponse()
     if service.store.status(version)["status"] not in ENDED:
@@ -58,7 +68,7 @@ def output_file(service: Service, version: Version, name: str) -> api.ApiKernelS
 
 def kernel_files(service: Service, request: Any, struck: Struck) -> api.ApiListKernelFilesResponse:
     """Names, sizes and dates of a version's outputs."""
-    number = rules.version_number(request.version_label)
+    number = version_number(request.version_label)
     version = service.find_version(request.user_name, request.kernel_slug, number)
     outputs = version.outputs() if service.store.status(version)["status"] in ENDED else {}
     items, token = page(list(outputs.items()), request.page_size, request.page_token)
@@ -80,7 +90,7 @@ def get_kernel(service: Service, request: Any, struck: Struck) -> api.ApiGetKern
     slug, _, number = (request.kernel_slug or "").partition("/")
     label = f"v{number}" if number else request.version_label
     kernel = service.find(request.user_name, slug)
-    version = service.find_version(kernel.owner, slug, rules.version_number(label))
+    version = service.find_version(kernel.owner, slug, version_number(label))
     response = api.ApiGetKernelResponse()
     response.metadata = metadata(kernel)
     response.blob = api.ApiKernelBlob()
@@ -127,7 +137,7 @@ def cancel_session(service: Service, request: Any, struck: Struck) -> api.ApiCan
         if version.session_id == request.kernel_session_id:
             service.store.cancel(version)
             return api.ApiCancelKernelSessionResponse()
-    raise rules.denied("kernelSessions.cancel")
+    raise denied("kernelSessions.cancel")
 
 
 def accelerator_quota(service: Service, request: Any, struck: Struck) -> dict[str, Any]:
@@ -155,15 +165,6 @@ def download_output(service: Service, request: Any, struck: Struck) -> Redirect:
     if service.store.status(version)["status"] not in ENDED or request.file_path not in version.outputs():
         raise Refusal(404, f"'{request.file_path}' was not found among the outputs of {version.name}")
     return Redirect(service.url_of(version, request.file_path))
-
-
-def download_zip(service: Service, request: Any, struck: Struck) -> Redirect:
-    """All outputs of a session, by its number."""
-    versions = (version for kernel in service.store.kernels() for version in kernel.versions())
-    for version in versions:
-        if version.session_id == request.kernel_session_id:
-            return archive(service, version)
-    raise rules.denied()
 
 
 def archive(service: Service, version: Version) -> Redirect:
@@ -214,6 +215,5 @@ METHODS = {
     f"{KERNELS}/CancelKernelSession": Method(api.ApiCancelKernelSessionRequest, cancel_session),
     f"{KERNELS}/GetAcceleratorQuotaStatistics": Method(QuotaRequest, accelerator_quota),
     f"{KERNELS}/DownloadKernelOutput": Method(api.ApiDownloadKernelOutputRequest, download_output),
-    f"{KERNELS}/DownloadKernelOutputZip": Method(api.ApiDownloadKernelOutputZipRequest, download_zip),
     f"{SECURITY}/IntrospectToken": Method(IntrospectTokenRequest, introspect_token, asks_for_key=False),
 }  # fmt: skip

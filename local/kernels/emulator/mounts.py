@@ -1,36 +1,33 @@
 """Data sets under `../input`, laid out as Kaggle mounts them, from what is on this machine.
 
 `<state>/datasets/<owner>/<slug>/` holds a data set's files. Whatever lies there can be mounted: a folder put
-there by hand, or one of the public data sets below, which is written there from local files the first time it
-is asked for. Sessions get hard links, read-only. Nothing is downloaded here.
+there by hand, or one of the public data sets that `shared.data` names, which is written there from local files
+the first time it is asked for. Each session gets copies of its own (MNIST's take 0.05 s), for a notebook that runs
+as root could write through a link; they go when it ends. Nothing is downloaded here.
 """
 
 import os
 import re
 import shutil
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 
 from shared.errors import DataError
 
-PARTS = {"train-images": "train_images", "train-labels": "train_labels",
-         "t10k-images": "test_images", "t10k-labels": "test_labels"}  # fmt: skip
 REF = r"\w[\w-]*/\w[\w-]*"
-
-
-@dataclass(frozen=True)
-class Published:
-    """A public data set: which of our data sets it is, and under which names Kaggle has its four files."""
-
-    name: str
-    layouts: tuple[str, ...]
-
-
-PUBLIC = {
-    "hojjatk/mnist-dataset": Published("mnist", ("{part}.idx{rank}-ubyte", "{old}/{old}")),
-    "zalando-research/fashionmnist": Published("fashion-mnist", ("{old}",)),
-}  # fmt: skip
+# The arrays of a data set, and how file names call each.
+PARTS = {
+    "train_images": {"part": "train-images", "idx": "idx3-ubyte", "npz": "train-imgs"},
+    "train_labels": {"part": "train-labels", "idx": "idx1-ubyte", "npz": "train-labels"},
+    "test_images": {"part": "t10k-images", "idx": "idx3-ubyte", "npz": "test-imgs"},
+    "test_labels": {"part": "t10k-labels", "idx": "idx1-ubyte", "npz": "test-labels"},
+}
+# Under which names Kaggle has the four files of our data sets.
+LAYOUTS = {
+    "mnist": ("{part}.{idx}", "{part}-{idx}/{part}-{idx}"),
+    "fashion-mnist": ("{part}-{idx}",),
+    "kmnist": ("kmnist-{npz}.npz",),
+}
 
 
 def source_of_data(data_dir: Path | None) -> str:
@@ -39,21 +36,21 @@ def source_of_data(data_dir: Path | None) -> str:
     return str(Path(named).resolve()) if named else ""
 
 
-def link(source: Path, target: Path) -> None:
-    """A hard link, or a copy where the two are on different disks; the file becomes read-only."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
-    target.chmod(0o444)
+def public(ref: str) -> str | None:
+    """Which of our data sets a public one is (`owner/slug`)."""
+    from shared.data import KAGGLE_REFS  # here, for it loads numpy
+
+    return {ref: name for name, ref in KAGGLE_REFS.items()}.get(ref)
 
 
 def copy_tree(files: dict[str, Path], folder: Path) -> None:
-    """Copies files under their names, with folders where a name has slashes."""
+    """Copies files under their names, with folders where a name has slashes; the copies are read-only, as there."""
     for name, path in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, folder / name)
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+        if os.name == "posix":  # elsewhere a read-only file could not be removed
+            target.chmod(0o444)
 
 
 class Mounts:
@@ -65,7 +62,7 @@ class Mounts:
 
     def knows(self, ref: str) -> bool:
         """Whether there is such a data set (`owner/slug`), be its files on this machine or not."""
-        return re.fullmatch(REF, ref) is not None and (ref in PUBLIC or self._kept(ref).is_dir())
+        return re.fullmatch(REF, ref) is not None and (public(ref) is not None or self._kept(ref).is_dir())
 
     def mount(self, ref: str, inputs: Path) -> str | None:
         """Lays a data set out under `inputs/datasets/<owner>/<slug>`; a remark where it stays empty."""
@@ -75,37 +72,35 @@ class Mounts:
             source = self._fetch(ref)
         except DataError as error:
             return f"[emulator] {ref} is mounted empty, its files are not on this machine: {error}"
-        for path in sorted(source.rglob("*")):
-            if path.is_file():
-                link(path, target / path.relative_to(source))
+        copy_tree({path.relative_to(source).as_posix(): path for path in source.rglob("*") if path.is_file()}, target)
         return None
 
     def _kept(self, ref: str) -> Path:
         return self.folder.joinpath(*ref.split("/"))
 
     def _fetch(self, ref: str) -> Path:
-        kept = self._kept(ref)
-        if not kept.is_dir():
+        kept, name = self._kept(ref), public(ref)
+        if name and not kept.is_dir():
             part = self.folder / f"{uuid.uuid4().hex}.part"
-            write_public(PUBLIC[ref], part, self.data_dir)
+            write_public(name, part, self.data_dir)
             kept.parent.mkdir(parents=True, exist_ok=True)
             part.rename(kept)
         return kept
 
 
-def write_public(published: Published, folder: Path, data_dir: Path | None) -> None:
-    """Writes a public data set's files from local ones. DataError: they are not there, or damaged."""
+def write_public(name: str, folder: Path, data_dir: Path | None) -> None:
+    """Writes a data set's files, as Kaggle has them, from local ones. DataError: they are not there, or damaged."""
+    import numpy as np
+
     from shared import data
 
-    dataset = data.load(published.name, data_dir=data_dir, download=False)
-    for part, field in PARTS.items():
+    dataset = data.load(name, data_dir=data_dir, download=False)
+    for field, names in PARTS.items():
         array = getattr(dataset, field).astype("uint8")
-        written: Path | None = None
-        for layout in published.layouts:
-            path = folder / layout.format(part=part, rank=array.ndim, old=f"{part}-idx{array.ndim}-ubyte")
+        for layout in LAYOUTS[name]:
+            path = folder / layout.format(**names)
             path.parent.mkdir(parents=True, exist_ok=True)
-            if written is None:
-                data.write_idx(path, array)
-                written = path
+            if path.suffix == ".npz":
+                np.savez(path, array)
             else:
-                link(written, path)
+                data.write_idx(path, array)

@@ -21,6 +21,7 @@ KEPT = (
     "COMSPEC", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
     "NVIDIA_DRIVER_CAPABILITIES", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
 )  # fmt: skip
+NEW_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Windows' own way
 
 
 def prepare(state: Path) -> None:
@@ -46,19 +47,33 @@ def environment(state: Path, folder: Path, *, gpu: bool) -> dict[str, str]:
     return values
 
 
-def spawn(state: Path, folder: Path, *, gpu: bool) -> subprocess.Popen[bytes]:
-    """Starts the session of a version's folder, detached; its own noise goes to `process.txt` there."""
-    (folder / "home").mkdir(exist_ok=True)
-    with (folder / "process.txt").open("ab") as noise:
+def launch(command: list[str], *, folder: Path, environment: dict[str, str], noise: Path) -> subprocess.Popen[bytes]:
+    """Starts a process in `folder` that outlives this one, and that Ctrl-C at this terminal does not reach.
+
+    What it says is added to the file `noise`.
+    """
+    with noise.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-P", session.__file__, str(folder)],
-            cwd=folder / "kaggle" / "working",
-            env=environment(state, folder, gpu=gpu),
+            command,
+            cwd=folder,
+            env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=noise,
-            stderr=noise,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
+            creationflags=NEW_GROUP,
         )
+
+
+def spawn(state: Path, folder: Path, *, gpu: bool) -> subprocess.Popen[bytes]:
+    """Starts the session of a version's folder; its own noise goes to `process.txt` there."""
+    (folder / "home").mkdir(exist_ok=True)
+    return launch(
+        [sys.executable, "-P", session.__file__, str(folder)],
+        folder=folder / "kaggle" / "working",
+        environment=environment(state, folder, gpu=gpu),
+        noise=folder / "process.txt",
+    )
 
 
 def forget(child: subprocess.Popen[bytes]) -> None:

@@ -1,5 +1,10 @@
-"""SaveKernel: a push becomes the next version of its kernel and starts to run, or is refused."""
+"""SaveKernel: a push becomes the next version of its kernel and starts to run, or is refused.
 
+Refused in two ways: by an HTTP error (`Refusal`), or with HTTP 200 and an `error` in the answer, the text that a
+`problem_with_…` returns. The wording is the service's own where it is publicly known, else in its manner.
+"""
+
+import json
 import time
 from collections import Counter
 from pathlib import Path
@@ -7,24 +12,28 @@ from pathlib import Path
 from kagglesdk.kernels.types.kernels_api_service import ApiSaveKernelRequest, ApiSaveKernelResponse
 from slugify import slugify
 
-from local.kernels.emulator import quota, rules
+from local.kernels.emulator import quota
 from local.kernels.emulator.kernel import Kernel, Version
 from local.kernels.emulator.mounts import copy_tree
-from local.kernels.emulator.rules import Refusal
-from local.kernels.emulator.service import Service, Struck
+from local.kernels.emulator.service import Refusal, Service, Struck, denied
+
+NAME_LENGTH = range(5, 51)
+NOTEBOOK_BYTES = 1_000_000
+SESSION_SECONDS = 12 * 3600
+CAPACITY = {"GPU": 2, "CPU": 5}
 
 
 def save_kernel(service: Service, request: ApiSaveKernelRequest, struck: Struck) -> ApiSaveKernelResponse:
-    """Answers with the version's number, or with HTTP 200 and an `error`. Refusal: see `rules`."""
-    if len((request.text or "").encode()) > rules.NOTEBOOK_BYTES:
+    """Answers with the version's number, or with HTTP 200 and an `error`. Refusal: see `names`; over a megabyte."""
+    if len((request.text or "").encode()) > NOTEBOOK_BYTES:
         raise Refusal(400, "", bare=True)
     response = ApiSaveKernelResponse()
     with service.saving:
         title, slug = names(service, request)
         problem = (
-            rules.problem_with_names(title, slug)
-            or rules.problem_with_source(request)
-            or problem_with_room(service, gpu=rules.wants_gpu(request))
+            problem_with_names(title, slug)
+            or problem_with_source(request)
+            or problem_with_room(service, gpu=wants_gpu(request))
         )
         if problem:
             response.error = problem
@@ -48,7 +57,7 @@ def names(service: Service, request: ApiSaveKernelRequest) -> tuple[str, str]:
     """The title, and the slug a push is filed under. Refusal: somebody else's kernel, or names that clash."""
     owner, _, name = (request.slug or "").rpartition("/")
     if owner and owner != service.username:
-        raise rules.denied("kernels.update")
+        raise denied("kernels.update")
     target = target_of(service, request, name)
     title = request.new_title or (target.about["title"] if target else "")
     slug = slugify(title)
@@ -57,7 +66,7 @@ def names(service: Service, request: ApiSaveKernelRequest) -> tuple[str, str]:
     if not target and slug != name and service.store.kernel(service.username, slug):
         raise Refusal(409, f"The requested title '{title}' is already in use by a notebook.")
     # Asked for one slug with the title of another, the service files the kernel under the title's.
-    return title, slug if len(name) in rules.NAME_LENGTH or target else name
+    return title, slug if len(name) in NAME_LENGTH or target else name
 
 
 def target_of(service: Service, request: ApiSaveKernelRequest, name: str) -> Kernel | None:
@@ -67,14 +76,47 @@ def target_of(service: Service, request: ApiSaveKernelRequest, name: str) -> Ker
     for kernel in service.store.kernels():
         if kernel.id == request.id:
             return kernel
-    raise rules.denied("kernels.update")
+    raise denied("kernels.update")
+
+
+def wants_gpu(request: ApiSaveKernelRequest) -> bool:
+    """Whether a push takes GPU quota; `machine_shape` counts before `enable_gpu`."""
+    shape = request.machine_shape or ""
+    return shape.startswith("Nvidia") if shape else bool(request.enable_gpu)
+
+
+def problem_with_names(title: str, slug: str) -> str | None:
+    """What is wrong with a title and the slug it is to be filed under, or None."""
+    for what, name in (("title", title), ("slug", slug)):
+        if len(name) not in NAME_LENGTH:
+            return f"The {what} must be between {NAME_LENGTH[0]} and {NAME_LENGTH[-1]} characters."
+    return None
+
+
+def problem_with_source(request: ApiSaveKernelRequest) -> str | None:
+    """What is wrong with the pushed text itself, or None."""
+    if request.language != "python":
+        return f"The language '{request.language}' is not supported by this emulator."
+    if request.kernel_type != "notebook":
+        return f"The kernel type '{request.kernel_type}' is not supported by this emulator."
+    try:
+        notebook = json.loads(request.text or "")
+    except ValueError:
+        return "The notebook source is not valid JSON."
+    if not isinstance(notebook, dict) or "cells" not in notebook:
+        return "The notebook source has no cells."
+    return None
 
 
 def problem_with_room(service: Service, *, gpu: bool) -> str | None:
     """Whether a session more would break the capacity or the week's quota."""
+    kind = "GPU" if gpu else "CPU"
     running = Counter("GPU" if version.push["gpu"] else "CPU" for version in service.store.live())
-    used = service.store.gpu_seconds(time.time()) if gpu else 0.0
-    return rules.problem_with_capacity(gpu, running, used, quota.GPU_SECONDS)
+    if running[kind] >= CAPACITY[kind]:
+        return f"Maximum batch {kind} session count of {CAPACITY[kind]} reached."
+    if gpu and service.store.gpu_seconds(time.time()) >= quota.GPU_SECONDS:
+        return f"Maximum weekly GPU quota of {quota.GPU_SECONDS / 3600:.2f} hours reached."
+    return None
 
 
 def kernel_of(service: Service, ref: str) -> Kernel | None:
@@ -90,17 +132,16 @@ def file(service: Service, request: ApiSaveKernelRequest, title: str, slug: str)
     remarks = [service.mounts.mount(ref, inputs) for ref in request.dataset_data_sources if service.mounts.knows(ref)]
     for kernel in filter(None, (kernel_of(service, ref) for ref in request.kernel_data_sources)):
         mount_outputs(kernel, inputs)
-    text = request.text or ""
     push = request.to_dict() | {
-        "gpu": rules.wants_gpu(request),
-        "timeout_seconds": request.session_timeout_seconds or rules.SESSION_SECONDS,
+        "gpu": wants_gpu(request),
+        "timeout_seconds": request.session_timeout_seconds or SESSION_SECONDS,
     }
     del push["text"]
     return service.store.add_version(
         service.username,
         slug,
         title=title,
-        source=text if request.kernel_type == "notebook" else rules.as_notebook(text),
+        source=request.text or "",
         push=push,
         remarks=[remark for remark in remarks if remark],
         inputs=inputs,

@@ -21,8 +21,7 @@ from typing import Any
 import uvicorn
 from filelock import FileLock, Timeout
 
-from local.kernels.emulator.faults import Faults
-from local.kernels.emulator.front import Front, Wire
+from local.kernels.emulator.faults import Faults, Front, Wire
 from local.kernels.emulator.kernel import read_json
 from local.kernels.emulator.mounts import source_of_data
 from local.kernels.emulator.server import build
@@ -30,7 +29,6 @@ from local.kernels.emulator.service import Service
 from local.kernels.emulator.session import write_json
 from shared.errors import KernelError
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 USERNAME = "emulator"
 IDLE_LOOK = 1.0
 

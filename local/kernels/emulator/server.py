@@ -7,7 +7,6 @@ them `GET /storage/…` (signed, no key) and, for the emulator itself, `GET /emu
 
 import asyncio
 import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -26,9 +25,9 @@ from starlette.routing import Route
 from local.kernels.emulator.faults import Faults
 from local.kernels.emulator.kernel import ENDED, Version
 from local.kernels.emulator.methods import ARCHIVE, METHODS
-from local.kernels.emulator.rules import Refusal
-from local.kernels.emulator.service import Redirect, Service, stored_log
+from local.kernels.emulator.service import Redirect, Refusal, Service, stored_log, version_number
 
+BODY_BYTES = 20_000_000
 LOG_INTERVAL = 0.1
 END_OF_LOG = "END_OF_LOG"
 
@@ -44,19 +43,28 @@ def refused(request: Request, error: Exception) -> Response:
     return JSONResponse(error.body(), error.code, headers)
 
 
-def check_key(service: Service, request: Request) -> None:
-    """Basic `username:key`, or the key as a Bearer token. Refusal 401 otherwise."""
+def holds_key(service: Service, request: Request) -> bool:
+    """Whether a request comes with the key: Basic `username:key`, or the key as a Bearer token."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
         try:
             username, _, key = base64.b64decode(value).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            username, key = "", ""
+        except ValueError:  # not Base64, or not text
+            return False
         genuine = username == service.username
     else:
         key, genuine = value, scheme.lower() == "bearer"
-    if not (genuine and hmac.compare_digest(key.encode(), service.key.encode())):
-        raise Refusal(401, "Unauthenticated: the username or the key is not valid")
+    return genuine and hmac.compare_digest(key.encode(), service.key.encode())
+
+
+def unauthenticated() -> Refusal:
+    return Refusal(401, "Unauthenticated: the username or the key is not valid")
+
+
+def check_key(service: Service, request: Request) -> None:
+    """Refusal 401 for a request without the key."""
+    if not holds_key(service, request):
+        raise unauthenticated()
 
 
 def elsewhere(service: Service, request: Request, redirect: Redirect) -> Response:
@@ -75,10 +83,8 @@ class Application:
 
     async def call(self, request: Request) -> Response:
         """One method of the service."""
-        text = await request.body()
         method = METHODS.get(f"{request.path_params['service']}/{request.path_params['method']}")
-        if method is None or method.asks_for_key:
-            check_key(self.service, request)
+        text = await self.body(request, asks_for_key=method is None or method.asks_for_key)
         if method is None:
             raise Refusal(404, f"The emulator has no method {request.url.path}")
         try:
@@ -90,10 +96,29 @@ class Application:
             return elsewhere(self.service, request, answer)
         return JSONResponse(answer if isinstance(answer, dict) else answer.to_dict())
 
+    async def body(self, request: Request, *, asks_for_key: bool = True) -> bytes:
+        """The request's body. Refusal: 401 without the key, 413 over BODY_BYTES.
+
+        What is refused is read to its end, for an answer that comes sooner resets the connection under the sender,
+        but it is not kept.
+        """
+        welcome = not asks_for_key or holds_key(self.service, request)
+        kept, size = bytearray(), 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if welcome and size <= BODY_BYTES:
+                kept += chunk
+        if not welcome:
+            raise unauthenticated()
+        if size > BODY_BYTES:
+            raise Refusal(413, f"The request is over {BODY_BYTES:,} bytes")
+        return bytes(kept)
+
     def log_stream(self, request: Request) -> Response:
-        """The current version's log: live as server-sent events, or the stored array once it has ended."""
+        """A version's log, `versionLabel`'s or the current one's: live as server-sent events, stored once it ended."""
         check_key(self.service, request)
-        version = self.service.find_version(request.path_params["owner"], request.path_params["slug"], None)
+        number = version_number(request.query_params.get("versionLabel"))
+        version = self.service.find_version(request.path_params["owner"], request.path_params["slug"], number)
         if self.service.store.status(version)["status"] not in ENDED:
             return StreamingResponse(self.events(version), media_type="text/event-stream")
         return Response(
@@ -141,12 +166,12 @@ class Application:
 
     async def change_faults(self, request: Request) -> Response:
         """Adds, lists or clears faults."""
-        check_key(self.service, request)
+        text = await self.body(request)
         if request.method == "DELETE":
             self.faults.clear()
         elif request.method == "POST":
             try:
-                asked = await request.json()
+                asked = json.loads(text)
                 for rule in asked if isinstance(asked, list) else [asked]:
                     self.faults.add(**rule)
             except (ValueError, TypeError) as error:
@@ -162,7 +187,7 @@ def md5_of(path: Path, changed: int) -> str:
 
 
 def build(service: Service, faults: Faults, about: dict[str, Any]) -> Starlette:
-    """The application; wrap it into `front.Front`."""
+    """The application; wrap it into `faults.Front`."""
     application = Application(service, faults, about)
     routes = [
         Route("/storage/{name:path}", application.storage),

@@ -1,24 +1,64 @@
-"""One user's kernels, as `pushing` and `methods` see them: finding, paging, times, logs."""
+"""One user's kernels, as `pushing` and `methods` see them: finding, refusing, paging, signed URLs, logs."""
 
 import base64
+import hashlib
+import hmac
+import re
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
 
-from local.kernels.emulator import rules
 from local.kernels.emulator.faults import Fault
 from local.kernels.emulator.kernel import Kernel, Version
 from local.kernels.emulator.mounts import Mounts
-from local.kernels.emulator.rules import Refusal
-from local.kernels.emulator.signing import Signer
 from local.kernels.emulator.store import Store
 
 PAGE, LONGEST_PAGE = 20, 200
+URL_LIFETIME = 3600.0  # seconds
+STATUS_NAMES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ALREADY_EXISTS",
+    416: "OUT_OF_RANGE",
+    501: "UNIMPLEMENTED",
+}
 Item = TypeVar("Item")
 Struck = dict[str, Fault]  # the faults that strike a call, by kind
+
+
+class Refusal(Exception):
+    """An HTTP error of the service; `bare` ones have no body at all."""
+
+    def __init__(self, code: int, message: str, *, bare: bool = False) -> None:
+        super().__init__(message)
+        self.code, self.message, self.bare = code, message, bare
+
+    def body(self) -> dict[str, Any]:
+        """The service's error body."""
+        status = STATUS_NAMES.get(self.code, "INTERNAL")
+        return {"error": {"code": self.code, "message": self.message, "status": status}}
+
+
+def denied(permission: str = "kernels.get") -> Refusal:
+    """The answer for what is somebody else's, and for what does not exist: the service does not tell which."""
+    return Refusal(403, f"Permission '{permission}' was denied")
+
+
+def version_number(label: str | None) -> int | None:
+    """`v2` is 2, nothing is None (the current version); all else, a bare `2` too, is a 404."""
+    if not label:
+        return None
+    match = re.fullmatch(r"v([1-9]\d*)", label)
+    if match is None:
+        raise Refusal(404, f"Version label '{label}' was not found")
+    return int(match[1])
 
 
 @dataclass(frozen=True)
@@ -26,6 +66,33 @@ class Redirect:
     """An answer that is elsewhere: path and query of a signed URL."""
 
     location: str
+
+
+class Signer:
+    """Signs outputs' names: whoever holds such a URL may fetch that file until it expires, and needs no key.
+
+        signer.sign("owner/slug/3/model.pth")   -> "/storage/owner/slug/3/model.pth?expires=…&signature=…"
+        signer.accepts(name, expires, signature)
+
+    The secret is the state folder's, so that URLs outlive a restart of the server.
+    """
+
+    def __init__(self, secret: str, lifetime: float = URL_LIFETIME) -> None:
+        self.secret = secret.encode()
+        self.lifetime = lifetime
+
+    def sign(self, name: str) -> str:
+        """Path and query of the URL for a file's name."""
+        expires = str(int(time.time() + self.lifetime))
+        query = urlencode({"expires": expires, "signature": self._signature(name, expires)})
+        return f"/storage/{quote(name)}?{query}"
+
+    def accepts(self, name: str, expires: str, signature: str) -> bool:
+        genuine = hmac.compare_digest(self._signature(name, expires).encode(), signature.encode())
+        return genuine and float(expires) >= time.time()
+
+    def _signature(self, name: str, expires: str) -> str:
+        return hmac.new(self.secret, f"{name}\n{expires}".encode(), hashlib.sha256).hexdigest()
 
 
 class Service:
@@ -51,7 +118,7 @@ class Service:
         """The kernel, or the refusal for one that does not exist."""
         kernel = self.store.kernel(owner or self.username, slug or "")
         if kernel is None:
-            raise rules.denied(permission)
+            raise denied(permission)
         return kernel
 
     def find_version(self, owner: str | None, slug: str | None, number: int | None) -> Version:
@@ -82,10 +149,14 @@ def duration(seconds: float) -> str:
 
 
 def page(items: Sequence[Item], size: int | None, token: str | None) -> tuple[Sequence[Item], str | None]:
-    """One page, and the token of the next (None: the last). Refusal: a token that is not ours."""
+    """One page, and the token of the next (None: the last). Refusal: a token that is not ours, or no size."""
     try:
         start = int(base64.urlsafe_b64decode(token).decode()) if token else 0
     except ValueError:
-        raise Refusal(400, "The page token is not valid") from None
+        start = -1
+    if start < 0:
+        raise Refusal(400, "The page token is not valid")
+    if size is not None and size < 0:
+        raise Refusal(400, "The page size is not valid")
     end = start + min(size or PAGE, LONGEST_PAGE)
     return items[start:end], base64.urlsafe_b64encode(str(end).encode()).decode() if end < len(items) else None

@@ -5,7 +5,7 @@
         push.json  source.ipynb                     as pushed
         status.json  log.jsonl                      written by the session's own process
         __notebook__.ipynb                          as executed so far
-        kaggle/working  kaggle/input                the notebook's folder, and `../input` beside it
+        kaggle/working  kaggle/input                the notebook's folder, and `../input` beside it until the end
     <state>/live/                                   one marker a session that has not been seen to end
     <state>/quota.jsonl                             ended GPU sessions
 
@@ -19,7 +19,6 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +119,8 @@ class Store:
 
     def live(self) -> list[Version]:
         """The sessions that are queued or running."""
-        return [version for version in self._marked() if self.status(version)["status"] not in ENDED]
+        with self._lock:
+            return [version for version in self._marked() if self.status(version)["status"] not in ENDED]
 
     def cancel(self, version: Version) -> None:
         """Ends a session with all it started; what it has written so far stays as its output."""
@@ -146,12 +146,13 @@ class Store:
 
     def gpu_seconds(self, now: float) -> float:
         """GPU time used since the quota's last refresh, running sessions included."""
-        running = [
-            (float(value["started_at"]), now)
-            for version in self.live()
-            if version.push["gpu"] and "started_at" in (value := version.status())
-        ]
-        return self.ledger.used(now, running)
+        with self._lock:
+            running = [
+                (float(value["started_at"]), now)
+                for version in self.live()
+                if version.push["gpu"] and "started_at" in (value := version.status())
+            ]
+            return self.ledger.used(now, running)
 
     def close(self) -> None:
         """Ends every session; for tests, and for an emulator that is told to stop."""
@@ -166,15 +167,24 @@ class Store:
             self._children.clear()
 
     def _mark(self, version: Version) -> None:
-        (self.state / "live" / str(version.session_id)).write_text(version.name, encoding="utf-8")
+        # Renamed into place: who looks through live/ never finds an empty marker.
+        part = self.state / "parts" / f"{version.session_id}.live"
+        part.write_text(version.name, encoding="utf-8")
+        part.replace(self.state / "live" / str(version.session_id))
 
-    def _marked(self) -> Iterator[Version]:
+    def _marked(self) -> list[Version]:
+        """The versions that have a marker; one whose version is gone loses it."""
+        found = []
         for marker in sorted((self.state / "live").iterdir()):
-            version = Version(self.state / "kernels" / marker.read_text(encoding="utf-8"))
+            try:
+                version = Version(self.state / "kernels" / marker.read_text(encoding="utf-8"))
+            except FileNotFoundError:
+                continue
             if (version.folder / "status.json").exists():
-                yield version
+                found.append(version)
             else:
                 marker.unlink(missing_ok=True)
+        return found
 
     def _lives(self, version: Version, value: dict[str, Any]) -> bool:
         """False for a session that says it is under way while none of its processes is."""
@@ -199,7 +209,7 @@ class Store:
         return "The session's process died" + (f": {lines[-1]}" if lines else ".")
 
     def _retire(self, version: Version, value: dict[str, Any]) -> None:
-        """Once a session is seen to have ended: its marker goes, its GPU time is booked."""
+        """Once a session is seen to have ended: its inputs and its marker go, its GPU time is booked."""
         child = self._children.pop(version.folder, None)
         if child is not None:
             child.wait()
@@ -207,4 +217,5 @@ class Store:
         if marker.exists():
             if version.push["gpu"] and "started_at" in value:
                 self.ledger.book(float(value["started_at"]), float(value["ended_at"]))
+            shutil.rmtree(version.folder / "kaggle" / "input", ignore_errors=True)
             marker.unlink()
