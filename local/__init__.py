@@ -1,1 +1,7 @@
 """The laptop side: a library of nouns. It prints nothing and never exits; `scripts` does."""
+
+import os
+
+# Read when onnxruntime is loaded: without it, a long-lived process looks up its maker's telemetry host and keeps a
+# device id in HOME, whatever `disable_telemetry_events` says.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

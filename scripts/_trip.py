@@ -3,8 +3,7 @@
 import re
 import sys
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from scripts._edge import say
 
@@ -52,25 +51,32 @@ def watched(service: "Service", run: "Run", *, quiet: bool = False) -> "Run":
     if run.state != "pushed":
         return run
     start = time.monotonic()
+    log = Indented(sys.stderr)
 
     def status(state: str) -> None:
+        log.end_line()
         say(f"[{time.monotonic() - start:6.1f} s] {state.lower()}")
 
-    return watch(service, run, on_status=status, on_log=(lambda piece: None) if quiet else indented(sys.stderr))
+    return watch(service, run, on_status=status, on_log=(lambda piece: None) if quiet else log.write)
 
 
-def indented(stream: Any) -> Callable[[str], None]:
-    """Writes pieces of text, which need not be lines, so that every line is indented and none rules the terminal."""
-    at_start = True
+class Indented:
+    """Writes pieces of a log, which need not be lines, each line indented and none ruling the terminal."""
 
-    def write(piece: str) -> None:
-        nonlocal at_start
+    def __init__(self, stream: TextIO) -> None:
+        self.stream, self.at_start = stream, True
+
+    def write(self, piece: str) -> None:
+        """Writes a piece as it comes."""
         for line in _CONTROL.sub("", piece).splitlines(keepends=True):
-            stream.write(("    " if at_start else "") + line)
-            at_start = line.endswith("\n")
-        stream.flush()
+            self.stream.write(("    " if self.at_start else "") + line)
+            self.at_start = line.endswith("\n")
+        self.stream.flush()
 
-    return write
+    def end_line(self) -> None:
+        """Ends a line that a piece left open."""
+        if not self.at_start:
+            self.write("\n")
 
 
 def pulled(service: "Service", run: "Run", **options: Any) -> "Run":

@@ -42,8 +42,8 @@ def loop(
 
         home = report(paths.models() / cargo.name)
         row = _row(one, home)
-        one.record(state="done")
-    emit([row]) if json else _show(row, home)
+        emit([row]) if json else _show(row, home)
+        one.record(state="done")  # after it is told: killed before, the same command tells it again
 
 
 def _row(one: "Run", home: "Report") -> dict[str, Any]:

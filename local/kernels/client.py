@@ -16,10 +16,13 @@ import requests
 
 from local.kernels import credentials
 from local.kernels.spec import KernelSpec
-from local.kernels.wire import CONNECT, cause, log_text, mount, service_words
+from local.kernels.wire import CONNECT, Bare, cause, log_text, mount, service_words
 from shared.errors import CredentialsError, KernelError, RefusedError, ServiceError
 
 QUIET = 3600.0  # seconds a log may say nothing
+
+# What the SDK raises over an answer that is not what it expects.
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)
 
 Answer = TypeVar("Answer")
 
@@ -30,6 +33,10 @@ class PushLostError(ServiceError):
 
 class OutOfReachError(ServiceError):
     """The service cannot be reached at all just now."""
+
+
+class UntoldError(ServiceError):
+    """The service failed over this question, or its answer cannot be read."""
 
 
 class MissingError(KernelError):
@@ -81,10 +88,9 @@ class Service:
         self._http._init_session()
         self._session: requests.Session = self._http._session
         mount(self._session, unrepeatable=self._http._get_request_url("kernels.KernelsApiService", "SaveKernel"))
-        self._files = requests.Session()  # signed URLs: no credentials may travel there
-        self._files.auth = lambda request: request  # nor those of a .netrc
+        self._files = Bare()
         self._files.trust_env = self._session.trust_env
-        mount(self._files)
+        mount(self._files, strict=False)
 
     def push(self, spec: KernelSpec, text: str, sources: list[str]) -> Pushed:
         """Saves and runs a notebook as the kernel's next version.
@@ -99,32 +105,47 @@ class Service:
             setattr(request, name, value)
         try:
             answer = self._kernels.save_kernel(request)
-        except requests.HTTPError as error:
-            raise _refusal(error.response, spec.slug) from None
-        except (requests.RequestException, ValueError) as error:
-            raise PushLostError(
-                f"{self.label}: the answer to the push of {spec.slug} was lost ({cause(error)})."
-            ) from None
-        if answer.error:
-            raise RefusedError(f"{self.label} refused the push of {spec.slug}: {answer.error}")
-        return Pushed(version=answer.version_number or 0, url=answer.url, trouble=_trouble(answer, spec.slug))
+            error, version, url = answer.error, answer.version_number, answer.url
+        except requests.HTTPError as failure:
+            raise _refusal(failure.response, spec.slug) from None
+        except (requests.RequestException, *UNREADABLE) as failure:
+            raise PushLostError(f"{self.label}: no answer to the push of {spec.slug} ({cause(failure)}).") from None
+        if error:
+            raise RefusedError(f"{self.label} refused the push of {spec.slug}: {error}")
+        if not version:
+            raise PushLostError(f"{self.label}: the answer to the push of {spec.slug} names no version.")
+        return Pushed(version=version, url=url, trouble=_trouble(answer, spec.slug))
 
     def status(self, slug: str, version: int) -> Status:
         """The state of one version; never another's."""
         answer = self._ask("get_kernel_session_status", "ApiGetKernelSessionStatusRequest", slug, version)
         return Status(state=answer.status.name, message=answer.failure_message or "")
 
-    def current_version(self, slug: str) -> int:
-        """The number of the kernel's latest version; 0 where there is no such kernel."""
+    def exists(self, slug: str, version: int) -> bool:
+        """Whether there is such a version."""
         try:
-            return int(self._ask("get_kernel", "ApiGetKernelRequest", slug, None).metadata.current_version_number or 0)
+            self.status(slug, version)
+        except MissingError:
+            return False
+        return True
+
+    def current_version(self, slug: str) -> int | None:
+        """The number of the kernel's latest version; 0 where there is no such kernel, None where it is not told."""
+        try:
+            facts = self._ask("get_kernel", "ApiGetKernelRequest", slug, None).metadata
         except MissingError:
             return 0
+        except UntoldError:
+            return None
+        return (facts and facts.current_version_number) or None
 
     def source(self, slug: str, version: int) -> str:
-        """The notebook of one version, as the service keeps it."""
-        answer = self._ask("get_kernel", "ApiGetKernelRequest", slug, version)
-        return str(answer.blob.source or "") if answer.blob else ""
+        """The notebook of one version, as the service keeps it; "" where it does not give it."""
+        try:
+            blob = self._ask("get_kernel", "ApiGetKernelRequest", slug, version).blob
+        except (MissingError, UntoldError):
+            return ""
+        return str((blob and blob.source) or "")
 
     def outputs(self, slug: str, version: int) -> tuple[list[OutputFile], str]:
         """All files of one version, over all pages, and its log's text."""
@@ -209,12 +230,12 @@ class Service:
             return method(request)
         except requests.HTTPError as error:
             raise self._error(error.response, what) from None
+        except UNREADABLE as error:
+            raise UntoldError(f"{self.label} gave an answer about {what} that cannot be read ({error}).") from None
         except requests.RequestException as error:
             raise OutOfReachError(
                 f"{self.label} cannot be reached ({cause(error)}). Check the connection; the same command goes on."
             ) from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ServiceError(f"{self.label} gave an answer about {what} that cannot be read ({error}).") from None
 
     def _error(self, response: requests.Response | None, what: str) -> KernelError:
         said = service_words(response)
@@ -225,7 +246,7 @@ class Service:
             )
         if code in (403, 404):
             return MissingError(f"{self.label} has no {what}, or it is not yours: {said}")
-        return ServiceError(f"{self.label} failed over {what}: {said} The same command goes on.")
+        return UntoldError(f"{self.label} failed over {what}: {said} The same command goes on.")
 
 
 def _save_fields(spec: KernelSpec, ref: str, text: str, sources: list[str]) -> dict[str, Any]:
@@ -259,7 +280,7 @@ def _trouble(answer: Any, slug: str) -> str:
     filed = (answer.ref or "").rstrip("/").rsplit("/", 1)[-1]
     if filed and filed != slug:
         return f"it was filed as {filed!r}, not {slug!r}: title and slug disagree"
-    return "" if answer.version_number else "it was given no version number"
+    return ""
 
 
 def _refusal(response: requests.Response | None, slug: str) -> KernelError:

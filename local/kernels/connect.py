@@ -11,7 +11,7 @@ import requests
 
 from local import paths
 from local.kernels import credentials
-from local.kernels.client import Service
+from local.kernels.client import UNREADABLE, Service
 from local.kernels.wire import cause, mount
 from shared.errors import CredentialsError, KernelError
 
@@ -47,6 +47,10 @@ def _connect_kaggle() -> Service:
             raise CredentialsError(f"no Kaggle credentials. {credentials.HOW}")
         found = credentials.Credentials(token=_oauth_token(login, label))
     sdk = KaggleClient(env=env, username=found.username, password=found.key, api_token=found.token or None)
+    http = sdk.http_client()
+    http._init_session()
+    if env is KaggleEnv.TEST:
+        http._session.trust_env = False  # it is on this machine: no proxy has any business with it
     return Service(sdk, username=found.username or _introspect(sdk, found.token, label), label=label)
 
 
@@ -68,10 +72,8 @@ def at_loopback(url: str, *, username: str, key: str) -> Service:
     http = sdk.http_client()
     http._endpoint = url  # the SDK knows one port only
     http._init_session()
-    http._session.auth = (
-        username,
-        key,
-    )  # a token of this machine's user would win over it, and is none of its business
+    # A token of this machine's user would win over the key, and is none of its business.
+    http._session.auth = (username, key)
     http._session.trust_env = False  # nor is a proxy, or a .netrc
     return Service(sdk, username=username, label="emulator")
 
@@ -81,16 +83,15 @@ def _introspect(sdk: Any, token: str, label: str) -> str:
 
     request = IntrospectTokenRequest()
     request.token = token
-    http = sdk.http_client()
-    http._init_session()
-    mount(http._session)
+    mount(sdk.http_client()._session)
     try:
         answer = sdk.security.oauth_client.introspect_token(request)
-    except requests.RequestException as error:
+        active, username = answer.active, answer.username
+    except (requests.RequestException, *UNREADABLE) as error:
         raise CredentialsError(f"{label} did not check the access token ({cause(error)}). {credentials.HOW}") from None
-    if not answer.active or not answer.username:
+    if not active or not username:
         raise CredentialsError(f"{label} says the access token is not valid any more. {credentials.HOW}")
-    return str(answer.username)
+    return str(username)
 
 
 def _oauth_token(login: Any, label: str) -> str:

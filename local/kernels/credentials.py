@@ -54,7 +54,11 @@ def _files() -> list[Path]:
 def _read(path: Path) -> Credentials:
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
-        return Credentials(username=table["username"], key=table["key"])
+        username, key = table["username"], table["key"]
+        # A header holds nothing else, and requests would quote the key in its error.
+        if not (isinstance(username, str) and isinstance(key, str) and username and (username + key).isascii()):
+            raise ValueError
+        return Credentials(username=username, key=key)
     except (OSError, ValueError, KeyError, TypeError):
         # The error's own text could quote the key.
         raise CredentialsError(f"{path} is not a JSON object with `username` and `key`. {HOW}") from None

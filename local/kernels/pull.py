@@ -10,6 +10,7 @@ Until everything is there and right, it lies in the run's own folder, never unde
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +77,7 @@ def _manifest(service: Service, run: Run, urls: dict[str, OutputFile], max_bytes
         there = ", ".join(sorted(urls)) or "nothing"
         raise KernelError(f"{run.title} left no {manifest.NAME}: it did not come to its end. It left: {there}.")
     path = run.stage / manifest.NAME
-    _fetch_unproven(service, run, urls[manifest.NAME], path, min(max_bytes, LARGEST_MANIFEST))
-    try:
-        stated = manifest.parse(path.read_bytes(), f"the {manifest.NAME} of {run.title}")
-    except ModelError as error:
-        path.unlink()
-        raise KernelError(str(error)) from None
+    stated = _parsed(service, run, urls[manifest.NAME], path, min(max_bytes, LARGEST_MANIFEST))
     for key in ("run_id", "bundle_sha256", "name"):
         if stated[key] != getattr(run, key):
             path.unlink()
@@ -90,6 +86,19 @@ def _manifest(service: Service, run: Run, urls: dict[str, OutputFile], max_bytes
                 "it is another run's answer.\nNothing was installed. Train anew: the same command with --again."
             )
     return stated
+
+
+def _parsed(service: Service, run: Run, file: OutputFile, path: Path, max_bytes: int) -> dict[str, Any]:
+    """The manifest, fetched a second time where the first could have been cut short unnoticed."""
+    for last in (False, True):
+        _fetch_unproven(service, run, file, path, max_bytes)
+        try:
+            return manifest.parse(path.read_bytes(), f"the {manifest.NAME} of {run.title}")
+        except ModelError as error:
+            path.unlink()
+            if last:
+                raise KernelError(str(error)) from None
+    raise AssertionError("the last try returns or raises")
 
 
 def _matches(path: Path, facts: Facts) -> bool:
@@ -131,8 +140,10 @@ def _vouch_for_extras(service: Service, run: Run, urls: dict[str, OutputFile]) -
     shutil.copyfile(run.log, run.stage / "run.log")
     extras = ["run.log"]
     if EXECUTED in urls:
-        _fetch_unproven(service, run, urls[EXECUTED], run.stage / "notebook.ipynb", LARGEST_NOTEBOOK)
-        extras.append("notebook.ipynb")
+        # Good to have, and never worth a model: without it everything that is vouched for is here.
+        with suppress(ServiceError):
+            _fetch_unproven(service, run, urls[EXECUTED], run.stage / "notebook.ipynb", LARGEST_NOTEBOOK)
+            extras.append("notebook.ipynb")
     manifest.add_files(run.stage, extras)
 
 
@@ -200,7 +211,8 @@ def _write(answer: Any, part: Path, mode: str, limit: int) -> str:
                 file.write(chunk)
         except requests.RequestException as error:
             return f"the connection broke ({type(error).__name__})"
-    if declared is not None and declared.isdigit() and received < int(declared):
+    packed = "Content-Encoding" in answer.headers  # its length is then not that of the bytes
+    if not packed and declared is not None and declared.isdigit() and received < int(declared):
         return f"only {received:,} of {int(declared):,} bytes came"
     return ""
 

@@ -4,15 +4,19 @@ cargo = prepare(spec, name="compact-torch", config=config)      # all that can b
 run = push(service, cargo)
 """
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
 from local.kernels import bundle, runs
-from local.kernels.client import MissingError, PushLostError, Service
+from local.kernels.client import PushLostError, Service
 from local.kernels.runs import Run
 from local.kernels.spec import KernelSpec
 from shared.config import TrainConfig
 from shared.errors import CredentialsError, KernelError, RefusedError
+
+UNKNOWN = -1  # the version before a push, where the service does not tell it
+SETTLE = 8.0  # seconds in which a push whose answer was lost may still appear
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +49,10 @@ def push(service: Service, cargo: Cargo, *, again: bool = False) -> Run:
     run = None if again else runs.unfinished(**place, bundle_sha256=sha256)
     if run is None:
         _check_quota(service, cargo.spec)
-        run = _intend(cargo, **place, version_before=service.current_version(slug))
+        latest = service.current_version(slug)
+        run = _intend(cargo, **place, version_before=UNKNOWN if latest is None else latest)
     elif run.state == "intended":
-        run = reconcile(service, run)
+        run = _settled(service, run)
     return _send(service, cargo, run) if run.state == "intended" else run
 
 
@@ -83,25 +88,41 @@ def _intend(cargo: Cargo, **facts: Any) -> Run:
 
 
 def reconcile(service: Service, run: Run) -> Run:
-    """Asks whether an intended push arrived after all: its run_id stands in one of the versions since.
+    """Asks whether an intended push arrived after all: returned as pushed if so, as it is if surely not.
 
-    Versions are looked through from the latest down to the one before the push.
+    The run's id stands in the notebook of one of the versions since. Where the service does not give notebooks, the
+    version after the last one known is taken for ours; the pull proves it or refuses it. PushLostError where nobody
+    can tell.
     """
-    for version in range(service.current_version(run.slug), run.version_before, -1):
-        try:
-            found = run.run_id in service.source(run.slug, version)
-        except MissingError:
-            continue
-        if found:
+    latest, before = service.current_version(run.slug), max(run.version_before, 0)
+    unread = False
+    for version in range(latest or 0, before, -1):
+        source = service.source(run.slug, version)
+        if run.run_id in source:
             return run.record(state="pushed", version=version)
+        unread = unread or not source
+    if latest is None and run.version_before == UNKNOWN:
+        raise PushLostError(
+            f"{service.label} does not tell whether the push of {run.title} (run {run.run_id}) arrived.\n"
+            "Look at the kernel's page; if it is not there, push it anew: the same command with --again."
+        )
+    if ((latest or 0) <= before or unread) and service.exists(run.slug, before + 1):
+        return run.record(state="pushed", version=before + 1)
     return run
+
+
+def _settled(service: Service, run: Run) -> Run:
+    """`reconcile`, again and again for a few seconds after the push: the service may still be saving it."""
+    while (found := reconcile(service, run)).state == "intended" and run.age < SETTLE:
+        time.sleep(1)
+    return found
 
 
 def _send(service: Service, cargo: Cargo, run: Run) -> Run:
     try:
         receipt = service.push(cargo.spec, run.notebook.read_text(encoding="utf-8"), cargo.sources)
     except PushLostError as error:
-        found = reconcile(service, run)
+        found = _settled(service, run)
         if found.state == "intended":
             raise PushLostError(
                 f"{error}\nIt did not arrive, as far as can be seen; the same command tries again."

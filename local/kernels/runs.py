@@ -76,6 +76,11 @@ class Run:
         begin, end = (datetime.fromisoformat(when) for when in (self.created_at, self.updated_at))
         return (end - begin).total_seconds()
 
+    @property
+    def age(self) -> float:
+        """Seconds since the intent was written down."""
+        return (datetime.now(UTC) - datetime.fromisoformat(self.created_at)).total_seconds()
+
     def keep_log(self, text: str) -> None:
         """Keeps the log, unless there is nothing to keep."""
         if text:

@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 
 from local.kernels import runs
-from local.kernels.client import OutOfReachError, Service, Status
+from local.kernels.client import MissingError, OutOfReachError, Service, Status
 from local.kernels.runs import Run
 from shared.errors import RunError, ServiceError
 
 ENDED = {"COMPLETE": "complete", "ERROR": "failed", "CANCEL_ACKNOWLEDGED": "cancelled"}
 SOONEST, LATEST = 0.5, 15.0  # seconds between two questions
 PATIENCE = 600.0  # seconds a service may be out of reach
+UNSEEN = 60.0  # seconds in which a version just pushed may not be known yet
 LATE_LOG = 60.0  # seconds to wait for the log of a run that failed without a word
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -73,13 +74,14 @@ def _await_end(
     follower: threading.Thread,
     sleep: Callable[[float], None],
 ) -> Status:
-    seen, lost = "", 0.0
+    seen, lost, patience = "", 0.0, UNSEEN
     for wait in intervals():
         try:
-            status, lost = service.status(run.slug, run.version), 0.0
-        except OutOfReachError:
+            status = service.status(run.slug, run.version)
+            lost, patience = 0.0, 0.0
+        except (OutOfReachError, MissingError) as error:
             lost += wait
-            if lost > PATIENCE:
+            if lost > (PATIENCE if isinstance(error, OutOfReachError) else patience):
                 raise
             status = Status(state="OUT OF REACH")
         if status.state != seen:

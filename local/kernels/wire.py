@@ -16,27 +16,54 @@ TRIES = 5
 
 
 class Patient(HTTPAdapter):
-    """Every call gets a time-out, where the caller sets none."""
+    """Every call gets a time-out, where the caller sets none; a `strict` one raises every answer of 400 and above.
+
+    The SDK reads a body as JSON before it looks at the status, and so loses both where an error has none.
+    """
+
+    def __init__(self, *, max_retries: Retry, strict: bool) -> None:
+        self.strict = strict
+        super().__init__(max_retries=max_retries)
 
     def send(  # type: ignore[override]
         self, request: requests.PreparedRequest, stream: bool = False, timeout: Any = None, **rest: Any
     ) -> requests.Response:
-        return super().send(request, stream=stream, timeout=timeout or (CONNECT, READ), **rest)
+        answer = super().send(request, stream=stream, timeout=timeout or (CONNECT, READ), **rest)
+        if self.strict and answer.status_code >= 400:
+            raise requests.HTTPError(f"HTTP {answer.status_code}", response=answer)
+        return answer
 
 
-def mount(session: requests.Session, *, unrepeatable: str = "") -> None:
+class Bare(requests.Session):
+    """A session for signed URLs: no credentials travel there, those of a .netrc neither, on redirects neither."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.auth = lambda request: request
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        prepared_request.headers.pop("Authorization", None)
+
+
+class _Careful(Retry):
+    """Repeats only what surely did nothing; of the answers with Retry-After that is 429 alone."""
+
+    RETRY_AFTER_STATUS_CODES = frozenset({429})
+
+
+def mount(session: requests.Session, *, strict: bool = True, unrepeatable: str = "") -> None:
     """Gives a session time-outs, and retries; below the URL `unrepeatable` only what surely did nothing is retried."""
     # A 429 says that nothing was done, and so does a connection that never came about.
-    careful = _retry(status_forcelist=(429,), read=0, other=0)
-    bold = _retry(status_forcelist=(429, 500, 502, 503, 504))
+    careful = _retry(_Careful, status_forcelist=(429,), read=0, other=0)
+    bold = _retry(Retry, status_forcelist=(429, 500, 502, 503, 504))
     for prefix in ("https://", "http://"):
-        session.mount(prefix, Patient(max_retries=bold))
+        session.mount(prefix, Patient(max_retries=bold, strict=strict))
     if unrepeatable:
-        session.mount(unrepeatable, Patient(max_retries=careful))
+        session.mount(unrepeatable, Patient(max_retries=careful, strict=strict))
 
 
-def _retry(**rules: Any) -> Retry:
-    return Retry(
+def _retry(kind: type[Retry], **rules: Any) -> Retry:
+    return kind(
         total=TRIES, allowed_methods=None, raise_on_status=False, backoff_factor=0.5, backoff_jitter=0.5,
         backoff_max=20, retry_after_max=LONGEST_WAIT, **rules,
     )  # fmt: skip
