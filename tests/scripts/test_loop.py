@@ -75,7 +75,15 @@ def test_the_loop_leaves_a_proven_model(home):
 
 
 def test_killed_at_every_step_the_same_command_goes_on(home):
-    """Killed without warning as soon as the journal shows each state, and once more a little later."""
+    """Killed without warning as soon as the journal shows each state, and once more a little later.
+
+    A model of the same name that was there before is kept through all of it.
+    """
+    before = home / "models" / "small"
+    before.mkdir(parents=True)
+    (before / "model.pth").write_bytes(b"old")
+    facts = {key: {} for key in manifest.KEYS} | {"metrics": {"test": {"accuracy": 0.5}}, "run_id": "old"}
+    manifest.write(before, facts | {"schema": manifest.SCHEMA})
     for wanted in ("intended", "pushed", "complete", "pulled"):
         for later in (0.0, 0.3):
             process = start(home, *LOOP)
@@ -84,14 +92,14 @@ def test_killed_at_every_step_the_same_command_goes_on(home):
             time.sleep(later)
             process.send_signal(signal.SIGKILL)
             process.communicate()
-            models = home / "models" / "small"
-            assert not models.exists() or manifest.verify(models)
+            assert not before.exists() or manifest.verify(before)
     code, out, err = finish(start(home, *LOOP))
     assert code == 0, err
     assert versions(home) == 1
     assert state(home) == "done"
-    manifest.verify(home / "models" / "small")
+    assert manifest.verify(before)["run_id"] != "old"
     assert json.loads(out)["version"] == 1
+    assert [path.read_bytes() for path in home.glob(".k2l/runs/*/replaced*/model.pth")] == [b"old"]
 
 
 def test_the_same_trip_by_the_sdks_own_way_to_a_test_service(home):
