@@ -9,6 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from local.kernels import runs
 from local.kernels.client import MissingError, OutOfReachError, Service, Status
@@ -27,15 +28,38 @@ _RAISED = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit)\b.*$", r
 
 
 def intervals() -> Iterator[float]:
-    """Seconds to wait before each next question: a thirtieth of the time it has taken so far, within bounds.
+    """Seconds to wait before each next question: a sixtieth of the time it has taken so far, within bounds.
 
     A short run is seen to end at once, and one of hours costs a question every quarter of a minute.
     """
     passed = 0.0
     while True:
-        wait = min(max(passed / 30, SOONEST), LATEST)
+        wait = min(max(passed / 60, SOONEST), LATEST)
         passed += wait
         yield wait
+
+
+class LiveLog(threading.Thread):
+    """Reads the log as it is written, beside the questions after the status. A convenience: it may break off."""
+
+    def __init__(self, service: Service, run: Run, on_log: Callable[[str], None]) -> None:
+        super().__init__(daemon=True)
+        self.service, self.watched, self.on_log = service, run, on_log
+        self.pieces: list[str] = []
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        """Until the log ends. Where the stream breaks, the status goes on being asked, and the whole log comes last."""
+        with suppress(ServiceError):
+            for piece in self.service.follow_log(self.watched.slug, self.watched.version):
+                self.pieces.append(piece)
+                self.on_log(piece)
+        self.ended.set()
+
+    def pause(self, seconds: float) -> None:
+        """Waits, but not beyond the end of the log: the run has most likely ended with it."""
+        if self.ended.wait(seconds):
+            self.ended.clear()
 
 
 def watch(
@@ -44,34 +68,28 @@ def watch(
     *,
     on_status: Callable[[str], None] = lambda state: None,
     on_log: Callable[[str], None] = lambda text: None,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], None] | None = None,
 ) -> Run:
     """Waits for the run's version to end and returns the run as complete, its log saved.
 
     `on_status` is told each new state, `on_log` each piece of the log. A service out of reach is borne for ten
     minutes. Raises RunError with the failing cell's error where the run failed or was cancelled there.
     """
-    heard: list[str] = []
-
-    def hear(piece: str) -> None:
-        heard.append(piece)
-        on_log(piece)
-
-    follower = threading.Thread(target=_follow, args=(service, run, hear), daemon=True)
-    ended = _await_end(service, run, on_status, follower, sleep)
-    if follower.ident:
-        follower.join(timeout=2)
+    log = LiveLog(service, run, on_log)
+    ended = _await_end(service, run, on_status, log, sleep or log.pause)
+    if log.ident:
+        log.join(timeout=2)
     now = runs.get(run.run_id)
     if now.state != "pushed":
         return now  # another command has seen the end first
-    return _finish(service, run, ended, "".join(heard), sleep)
+    return _finish(service, run, ended, "".join(log.pieces), sleep or time.sleep)
 
 
 def _await_end(
     service: Service,
     run: Run,
     on_status: Callable[[str], None],
-    follower: threading.Thread,
+    log: LiveLog,
     sleep: Callable[[float], None],
 ) -> Status:
     seen, lost, patience = "", 0.0, UNSEEN
@@ -89,8 +107,8 @@ def _await_end(
             on_status(seen)
         if seen in ENDED:
             break
-        if seen == "RUNNING" and not follower.ident:
-            follower.start()
+        if seen == "RUNNING" and not log.ident:
+            log.start()
         sleep(wait)
     return status
 
@@ -121,11 +139,3 @@ def _whole_log(service: Service, run: Run, heard: str, *, patience: float, sleep
         sleep(LATE_LOG / 10)
         waited += LATE_LOG / 10
     return log or heard
-
-
-def _follow(service: Service, run: Run, on_log: Callable[[str], None]) -> None:
-    try:
-        for piece in service.follow_log(run.slug, run.version):
-            on_log(piece)
-    except ServiceError:
-        return  # the status goes on being asked, and the whole log is fetched at the end
