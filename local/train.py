@@ -20,8 +20,11 @@ def train(
     name: str,
     data_dir: Path | None = None,
     on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
+    on_step: Callable[[float], None] = lambda done: None,
 ) -> dict[str, Any]:
     """Trains and leaves `models/<name>/`; returns its manifest. The test set is read once, at the end.
+
+    `on_epoch` and `on_step` are told how it goes, as by the training loop.
 
     `bundle_sha256` is that of the notebook that would train the same on Kaggle.
     """
@@ -35,7 +38,7 @@ def train(
     from shared.train_torch import train as train_torch
 
     data = load(config.dataset, data_dir=data_dir)
-    trained = train_torch(config, data, on_epoch)
+    trained = train_torch(config, data, on_epoch, on_step)
     logits = predict(trained.model, data.test_images)
     test = score(logits, data.test_labels)
 

@@ -6,7 +6,8 @@ Exit codes: 0 done, 1 an error the user can mend (said on stderr), 2 wrong usage
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -54,6 +55,21 @@ def table(columns: list[str], rows: Iterable[Iterable[object]]) -> None:
         grid.add_row(*(str(cell) for cell in row))
     # Piped output has no width: give it enough that nothing is folded.
     Console(width=None if sys.stdout.isatty() else 160, soft_wrap=False).print(grid)
+
+
+@contextmanager
+def bar(what: str) -> Iterator[Callable[[float], None]]:
+    """A progress bar on a terminal's stderr, and nothing elsewhere: gives the call that sets the share done, 0 to 1."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=1.0)
+        yield lambda done: progress.update(task, completed=done)
 
 
 def guarded(run: Callable[[], object]) -> NoReturn:

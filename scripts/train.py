@@ -3,7 +3,7 @@
 from typing import Any
 
 from scripts import _options as options
-from scripts._edge import Json, emit, run, say, show
+from scripts._edge import Json, bar, emit, run, say, show
 
 
 @options.trained
@@ -27,8 +27,10 @@ def train(wanted: options.Wanted, data_dir: options.DataDir = None, json: Json =
 
         say(epoch_line(row, config.epochs))
 
-    with runs.lock(name):
-        manifest = train.train(config, framework=wanted.framework, name=name, data_dir=data_dir, on_epoch=told)
+    with runs.lock(name), bar("training") as done:
+        manifest = train.train(
+            config, framework=wanted.framework, name=name, data_dir=data_dir, on_epoch=told, on_step=done
+        )
     if json:
         emit([manifest])
     else:

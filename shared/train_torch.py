@@ -107,8 +107,15 @@ def _cpu_multiplies_bfloat16() -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-def train(config: TrainConfig, data: DataSet, on_epoch: Callable[[Row], None] = lambda row: None) -> Trained:
-    """Trains `config.architecture` on the training split of `data`; `on_epoch` is told each epoch's row.
+def train(
+    config: TrainConfig,
+    data: DataSet,
+    on_epoch: Callable[[Row], None] = lambda row: None,
+    on_step: Callable[[float], None] = lambda done: None,
+) -> Trained:
+    """Trains `config.architecture` on the training split of `data`.
+
+    `on_epoch` is told each epoch's row, `on_step` after each step the share of the whole training that is done.
 
     A row: epoch, train_loss, train_accuracy (as trained: augmented, with dropout), validation_loss,
     validation_accuracy, learning_rate (at its end), seconds. The loss is the cross-entropy in nats.
@@ -126,7 +133,7 @@ def train(config: TrainConfig, data: DataSet, on_epoch: Callable[[Row], None] = 
 
     for epoch in range(1, config.epochs + 1):
         began = time.perf_counter()
-        loss, accuracy = _epoch(step, images, labels)
+        loss, accuracy = _epoch(step, images, labels, on_step)
         checked = _check(step.shown, data.train_images[held_out], data.train_labels[held_out], epoch)
         history.append(
             {
@@ -155,7 +162,9 @@ def train(config: TrainConfig, data: DataSet, on_epoch: Callable[[Row], None] = 
     )
 
 
-def _epoch(step: "_Step", images: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:
+def _epoch(
+    step: "_Step", images: torch.Tensor, labels: torch.Tensor, on_step: Callable[[float], None]
+) -> tuple[float, float]:
     """Once through the training images in a new order; the mean loss and the accuracy on the way."""
     step.model.train()
     # Summed on the device: asking for a number each step would make a GPU wait.
@@ -165,6 +174,7 @@ def _epoch(step: "_Step", images: torch.Tensor, labels: torch.Tensor) -> tuple[f
         loss, hits = step(images[index], labels[index])
         loss_sum += loss * len(index)
         correct += hits
+        on_step(step.taken / step.steps)
     return loss_sum.item() / len(images), correct.item() / len(images)
 
 
@@ -173,6 +183,7 @@ class _Step:
 
     def __init__(self, config: TrainConfig, model: nn.Module, device: torch.device, *, steps: int) -> None:
         self.config, self.model, self.device = config, model, device
+        self.steps, self.taken = steps, 0
         self.precision = pick_precision(config.precision, device)
         self.augmented = bool(config.rotation or config.shift or config.scale)
         self.generator = torch.Generator().manual_seed(config.seed)
@@ -215,6 +226,7 @@ class _Step:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.schedule.step()
+        self.taken += 1
         if config.ema:
             self.averaged.update_parameters(self.model)
         logits = logits.detach()

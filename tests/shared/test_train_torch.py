@@ -43,8 +43,9 @@ def test_the_same_seed_gives_the_same_network(data):
 
 
 def test_the_history_has_a_row_an_epoch_and_each_is_told(data):
-    told = []
-    trained = train(config(epochs=3), data, told.append)
+    told, shares = [], []
+    trained = train(config(epochs=3), data, told.append, shares.append)
+    assert shares == sorted(shares) and shares[-1] == 1 and len(shares) % 3 == 0
     assert told == trained.history
     assert [row["epoch"] for row in told] == [1, 2, 3]
     assert set(told[0]) == {
