@@ -2,14 +2,12 @@
 
     result = evaluate(models.find("compact-torch"), data.load("mnist"))
     result.row()                          # what `k2l evaluate --json` prints
-    save(result, data, folder)            # predictions, labels and pictures, for the model's folder
 
-Every runtime gets the same raw images. `evaluate` writes nothing; nothing here prints.
+Every runtime gets the same raw images. Nothing here writes or prints.
 """
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,21 +73,3 @@ def run(runtime: runtimes.Runtime, images_nhw: NDArray[np.uint8], *, batch: int)
     start = time.perf_counter()
     parts = [runtime.logits(images_nhw[i : i + batch]) for i in range(0, len(images_nhw), batch)]
     return np.concatenate(parts), time.perf_counter() - start
-
-
-def save(result: Evaluation, data: DataSet, folder: Path) -> list[str]:
-    """Writes predictions.npy, labels.npy and the pictures of a result into a folder; returns the files' names."""
-    from shared import plots
-
-    images, labels = data.test_images, data.test_labels
-    np.save(folder / "predictions.npy", result.logits.argmax(1).astype(np.int64))
-    np.save(folder / "labels.npy", labels)
-    shown = slice(0, 32)
-    figures = {
-        "confusion.png": plots.confusion(result.scores.confusion, data.classes),
-        "samples.png": plots.samples(images[shown], labels[shown], result.logits[shown].argmax(1), data.classes),
-        "misclassified.png": plots.misclassified(images, labels, result.logits, data.classes),
-    }
-    for name, figure in figures.items():
-        plots.save(figure, folder / name)
-    return ["predictions.npy", "labels.npy", *figures]

@@ -3,42 +3,10 @@ import subprocess
 import sys
 
 import pytest
-import torch
+from model_folders import write_manifest, write_weights
 
 from local import convert
-from shared import manifest
-from shared.architectures import architecture, count_parameters
-from shared.build_torch import build_torch
 from shared.data import load
-
-
-def write_weights(path, name, seed=0):
-    """An untrained network whose batch norms have seen something, so that every layer shows in the logits."""
-    torch.manual_seed(seed)
-    module = build_torch(architecture(name))
-    module.train()
-    with torch.no_grad():
-        for _ in range(3):
-            module(torch.rand(32, 1, 28, 28))
-    torch.save(module.state_dict(), path)
-
-
-def write_manifest(folder, name, **changed):
-    """A manifest as a training leaves it."""
-    facts = {
-        "run_id": "r1",
-        "name": folder.name,
-        "framework": "torch",
-        "architecture": name,
-        "trainable_parameters": count_parameters(architecture(name)),
-        "dataset": "digits",
-        "parameters": {},
-        "bundle_sha256": "",
-        "source_commit": "",
-        "environment": {},
-        "metrics": {"validation": {}, "test": {}},
-    }
-    return manifest.write(folder, facts | changed)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 import numpy as np
 import onnx
 import pytest
-from conftest import write_weights
+from model_folders import write_weights
 
 from local import convert, runtimes
 from shared.errors import ModelError

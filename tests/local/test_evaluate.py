@@ -46,17 +46,6 @@ def test_a_model_with_too_few_classes_is_refused(named, digits, monkeypatch):
         evaluate.evaluate(models.find(named), digits)
 
 
-def test_saving_leaves_predictions_labels_and_pictures(named, digits, tmp_path):
-    result = evaluate.evaluate(models.find(named), digits)
-    folder = tmp_path / "out"
-    folder.mkdir()
-    names = evaluate.save(result, digits, folder)
-    assert sorted(names) == sorted(path.name for path in folder.iterdir())
-    predictions, labels = np.load(folder / "predictions.npy"), np.load(folder / "labels.npy")
-    assert float((predictions == labels).mean()) == pytest.approx(result.scores.accuracy)
-    assert all((folder / name).read_bytes().startswith(b"\x89PNG") for name in names if name.endswith(".png"))
-
-
 def test_the_verb_prints_one_object_a_model(named, k2l):
     done = k2l("evaluate", "small", "small/model.pth", "--json", "--batch", "500")
     rows = [json.loads(line) for line in done.stdout.splitlines()]

@@ -1,7 +1,7 @@
 import shutil
 
 import pytest
-from conftest import write_manifest
+from model_folders import write_manifest
 
 from local import models
 from shared import manifest
