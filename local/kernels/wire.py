@@ -30,6 +30,7 @@ class Patient(HTTPAdapter):
     ) -> requests.Response:
         answer = super().send(request, stream=stream, timeout=timeout or (CONNECT, READ), **rest)
         if self.strict and answer.status_code >= 400:
+            _ = answer.content  # read to its end, the connection is free again; the service's words stand in it
             raise requests.HTTPError(f"HTTP {answer.status_code}", response=answer)
         return answer
 

@@ -1,0 +1,110 @@
+"""What was promised of speed, in figures that other programs on the machine cannot spoil.
+
+Commands are measured in processor seconds, the best of a few. The round trip waits for other processes, so that only
+the clock can tell: that test has three outcomes, shown, broken, and not to be told on so busy a machine (skipped).
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local import paths
+from local.kernels.emulator import daemon
+
+AROUND = 8.0  # seconds a trip may take around its training
+SURELY_OURS = 12.0  # seconds that no slower processor explains
+PRESSURE = Path("/proc/pressure")
+
+
+def command(home, *arguments):
+    """A verb in a fresh process, without credentials and with a home of its own; its completed process."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("KAGGLE_", "K2L_"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts", *arguments], cwd=paths.CHECKOUT, env={**kept, "K2L_HOME": str(home)},
+        capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def processor_seconds(home, *arguments, times=5):
+    """The least of a few runs: the first one compiles, and a shared cache makes any of them slower."""
+    least = float("inf")
+    for _ in range(times):
+        before = os.times()
+        command(home, *arguments)
+        after = os.times()
+        least = min(least, sum(after[2:4]) - sum(before[2:4]))
+    return least
+
+
+def test_help_is_there_in_half_a_second(tmp_path):
+    assert processor_seconds(tmp_path, "--help") < 0.5
+
+
+def test_a_bundle_is_built_in_a_second_by_a_fresh_process(tmp_path):
+    assert processor_seconds(tmp_path, "bundle", "--out", str(tmp_path / "notebook.ipynb"), times=3) < 1
+
+
+def stalled():
+    """Seconds since the machine's start in which something on it waited for a processor or the disk; None: not told."""
+    try:
+        lines = [(PRESSURE / kind).read_text().splitlines()[0] for kind in ("cpu", "io")]
+    except OSError:
+        return None
+    return sum(int(line.rpartition("total=")[2]) for line in lines) / 1e6
+
+
+def trip(home):
+    """One trip with a real small training: seconds around the training, and in how many something was held up."""
+    training = ("--dataset", "digits", "--epochs", "10", "--name", "small", "--again")
+    before = stalled()
+    row = json.loads(command(home, "loop", "--remote", "emulator", *training, "--json").stdout)
+    assert 0 < row["seconds_training"] < row["seconds_push_to_installed"]
+    around = row["seconds_push_to_installed"] - row["seconds_training"]
+    return around, None if before is None else stalled() - before
+
+
+def verdict(around, held_up):
+    if around <= AROUND:
+        return "shown"
+    return "broken" if held_up is not None and around - held_up > SURELY_OURS else "not to be told"
+
+
+@pytest.mark.slow
+def test_a_trip_takes_at_most_eight_seconds_around_its_training(tmp_path):
+    """On a quiet machine it shows the promise itself: push to installed in the training's time and eight seconds.
+
+    On a busy one the clock counts the turns of others too. Linux tells how long anything on the machine was held up
+    (pressure stall information); a trip that even without all of that takes half as long again, three times in a row,
+    is our own doing, and fails. In between nothing can be told, and the test is skipped with its figures. So it cannot
+    see a second or two lost, nor anything above eight seconds where the system tells no pressure.
+    """
+    tried = []
+    try:
+        while not tried or (len(tried) < 3 and verdict(*tried[-1]) == "broken"):
+            tried.append(trip(tmp_path))
+    finally:
+        daemon.stop(tmp_path / ".k2l" / "emulator")
+    said = "seconds around the training, and of something held up: " + ", ".join(str(one) for one in tried)
+    if verdict(*tried[-1]) == "not to be told":
+        pytest.skip(f"too busy a machine, or none that tells: {said}")
+    assert verdict(*tried[-1]) == "shown", said
+
+
+@pytest.mark.parametrize(
+    ("around", "held_up", "said"),
+    [
+        (7.9, 9.0, "shown"),
+        (7.9, None, "shown"),
+        (14, 5, "not to be told"),
+        (14, None, "not to be told"),
+        (14, 1, "broken"),
+    ],
+)
+def test_a_late_trip_is_blamed_on_us_only_without_another_reason(around, held_up, said):
+    assert verdict(around, held_up) == said
