@@ -1,0 +1,126 @@
+"""Pull against the emulator: whole and proven, or nothing under models/ and an error that says why."""
+
+import dataclasses
+import hashlib
+import threading
+
+import pytest
+import trips
+
+from local import paths
+from local.kernels import pull
+from shared import manifest
+from shared.errors import KernelError
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("K2L_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def service(emulator):
+    return trips.service_of(emulator)
+
+
+def test_files_of_many_pages_all_come(emulator, service):
+    files = {f"plots/{n:03d}.png": bytes([n % 256]) * n for n in range(230)}
+    _, left_out = pull.pull(service, trips.finished(emulator, files))
+    assert left_out == []
+    assert len(manifest.verify(paths.models() / "mine")["files"]) == 231
+
+
+def test_files_that_the_manifest_does_not_name_are_left_out_and_told(emulator, service):
+    stated = {"a": {"sha256": hashlib.sha256(b"a").hexdigest(), "bytes": 1}}
+    _, left_out = pull.pull(service, trips.finished(emulator, {"a": b"a", "extra.bin": b"?"}, stated=stated))
+    assert left_out == ["extra.bin"]
+    assert not (paths.models() / "mine" / "extra.bin").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"run_id": "r0"}, "another run's answer"),
+        ({"bundle_sha256": "other"}, "another run's answer"),
+        ({"schema": 7}, "schema 7"),
+        ({"stated": {"gone": {"sha256": "0" * 64, "bytes": 1}}}, "gone, but the service has no such file"),
+        ({"stated": {"../evil": {"sha256": "0" * 64, "bytes": 1}}}, "leaves its folder"),
+        ({"stated": {"a": {"sha256": "0" * 64, "bytes": 1}}}, "not those the manifest vouches for"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_proven_is_not_installed(emulator, service, changes, said):
+    with pytest.raises(KernelError, match=said):
+        pull.pull(service, trips.finished(emulator, {"a": b"a"}, **changes))
+    assert trips.nothing_installed()
+
+
+def test_a_run_without_manifest_is_not_installed(emulator, service):
+    one = trips.finished(emulator, {})
+    emulator.finished("k2l-mine", {"model.pth": b"half"})
+    with pytest.raises(KernelError, match=r"left no manifest\.json.*It left: .*model\.pth"):
+        pull.pull(service, dataclasses.replace(one, version=2))
+    assert trips.nothing_installed()
+
+
+def test_more_bytes_than_allowed_are_refused(emulator, service):
+    with pytest.raises(KernelError, match="--max-bytes"):
+        pull.pull(service, trips.finished(emulator, {"a": b"a" * 1000}), max_bytes=999)
+    assert trips.nothing_installed()
+
+
+def test_an_interrupted_pull_goes_on_where_it_was(emulator, service, monkeypatch):
+    content = bytes(range(256)) * 4000
+    one = trips.finished(emulator, {"big.bin": content, "small": b"s"})
+    one.stage.mkdir(parents=True)
+    (one.stage / "small").write_bytes(b"s")
+    (one.stage / "big.bin.part").write_bytes(content[:600_000])
+    asked = []
+    download = service.download
+    monkeypatch.setattr(
+        service, "download", lambda url, start=0: asked.append((url, start)) or download(url, start=start)
+    )
+    pull.pull(service, one)
+    manifest.verify(paths.models() / "mine")
+    assert [start for url, start in asked if "big.bin" in url] == [600_000]
+    assert not any("small" in url for url, _ in asked)
+
+
+def test_a_wrong_part_is_fetched_anew(emulator, service):
+    one = trips.finished(emulator, {"a": b"right answer"})
+    one.stage.mkdir(parents=True)
+    (one.stage / "a.part").write_bytes(b"wrong")
+    pull.pull(service, one)
+    assert (paths.models() / "mine" / "a").read_bytes() == b"right answer"
+
+
+def test_a_model_that_was_there_is_kept_aside(emulator, service):
+    old = paths.models() / "mine"
+    old.mkdir(parents=True)
+    (old / "model.pth").write_bytes(b"old")
+    one = trips.finished(emulator, {"a": b"a"})
+    done, _ = pull.pull(service, one)
+    assert not (paths.models() / "mine" / "model.pth").exists()
+    pull.pull(service, one)  # killed before the journal knew: nothing is fetched, nothing moved
+    pull.pull(service, done, again=True)
+    kept = sorted(path.name for path in one.folder.glob("replaced*"))
+    assert kept == ["replaced", "replaced-2"]
+    assert (one.folder / "replaced" / "model.pth").read_bytes() == b"old"
+
+
+def test_models_never_shows_half_a_folder(emulator, service):
+    one = trips.finished(emulator, {f"{n}.bin": bytes(50_000) for n in range(40)})
+    seen, done = set(), threading.Event()
+
+    def look():
+        while not done.is_set():
+            folder = paths.models() / "mine"
+            seen.add(len(list(folder.iterdir())) if folder.exists() else 0)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    pull.pull(service, one)
+    done.set()
+    watcher.join()
+    assert seen <= {0, 42}  # forty files, the manifest and the log, or nothing
