@@ -7,6 +7,9 @@ Nothing is trusted: the manifest must be this run's and this bundle's; names tha
 Until everything is there and right, it lies in the run's own folder, never under `models/`.
 """
 
+import base64
+import hashlib
+import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +27,7 @@ from shared.errors import KernelError, ModelError, ServiceError
 MAX_BYTES = 2_000_000_000
 LARGEST_MANIFEST, LARGEST_NOTEBOOK = 10_000_000, 100_000_000
 AT_ONCE = 8
-CHUNK = 1 << 18
+CHUNK = 1 << 14  # bytes; what is lost of a transfer that breaks
 TRIES = 4
 EXECUTED = "__notebook__.ipynb"  # made by the service, so the run's manifest cannot name it
 EXPIRED = "the service refuses its own link to it"
@@ -201,7 +204,7 @@ def _write(answer: Any, part: Path, mode: str, limit: int) -> str:
     import requests
 
     declared = answer.headers.get("Content-Length")
-    received = 0
+    received, digest = 0, hashlib.md5(usedforsecurity=False)
     with part.open(mode) as file:
         try:
             for chunk in answer.iter_content(CHUNK):
@@ -209,11 +212,16 @@ def _write(answer: Any, part: Path, mode: str, limit: int) -> str:
                 if file.tell() + len(chunk) > limit:
                     return f"it is larger than {limit:,} bytes"
                 file.write(chunk)
+                digest.update(chunk)
         except requests.RequestException as error:
             return f"the connection broke ({type(error).__name__})"
     packed = "Content-Encoding" in answer.headers  # its length is then not that of the bytes
     if not packed and declared is not None and declared.isdigit() and received < int(declared):
         return f"only {received:,} of {int(declared):,} bytes came"
+    stated = re.search(r"md5=([\w+/=]+)", answer.headers.get("x-goog-hash", ""))
+    if stated and mode == "wb" and not packed and stated[1] != base64.b64encode(digest.digest()).decode():
+        part.unlink()
+        return "its bytes are not those the storage sent"
     return ""
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from local.kernels import runs
-from local.kernels.client import MissingError, OutOfReachError, Service, Status
+from local.kernels.client import MissingError, OutOfReachError, Service, Status, UntoldError
 from local.kernels.runs import Run
 from shared.errors import RunError, ServiceError
 
@@ -72,8 +72,9 @@ def watch(
 ) -> Run:
     """Waits for the run's version to end and returns the run as complete, its log saved.
 
-    `on_status` is told each new state, `on_log` each piece of the log. A service out of reach is borne for ten
-    minutes. Raises RunError with the failing cell's error where the run failed or was cancelled there.
+    `on_status` is told each new state, `on_log` each piece of the log. A service that is out of reach, or fails
+    over the question, is borne for ten minutes. Raises RunError with the failing cell's error where the run failed or
+    was cancelled there.
     """
     log = LiveLog(service, run, on_log)
     ended = _await_end(service, run, on_status, log, sleep or log.pause)
@@ -97,9 +98,9 @@ def _await_end(
         try:
             status = service.status(run.slug, run.version)
             lost, patience = 0.0, 0.0
-        except (OutOfReachError, MissingError) as error:
+        except (OutOfReachError, UntoldError, MissingError) as error:
             lost += wait
-            if lost > (PATIENCE if isinstance(error, OutOfReachError) else patience):
+            if lost > (patience if isinstance(error, MissingError) else PATIENCE):
                 raise
             status = Status(state="OUT OF REACH")
         if status.state != seen:

@@ -3,7 +3,6 @@
 Nothing is pushed twice, nothing unproven is installed. Waits between retries are written down and not waited.
 """
 
-import json
 import time
 from types import SimpleNamespace
 
@@ -49,13 +48,6 @@ def waits(monkeypatch):
 def impatience(monkeypatch):
     """A lost push is asked after once: this service has saved it at once or never will."""
     monkeypatch.setattr(push, "SETTLE", 0)
-
-
-@pytest.fixture(autouse=True)
-def pages(monkeypatch):
-    """A body that is text leaves the emulator as it is: a web page, not JSON."""
-    dumps = SimpleNamespace(dumps=lambda body: body if isinstance(body, str) else json.dumps(body))
-    monkeypatch.setattr("local.kernels.emulator.faults.json", dumps, raising=False)
 
 
 @pytest.fixture
@@ -309,7 +301,7 @@ def test_expired_links_are_replaced_by_fresh_ones(emulator, service, starts, mon
 def test_a_file_corrupt_for_ever_is_refused_and_comes_once_it_is_mended(emulator, service):
     one = trips.finished(emulator, {"model.pth": b"weights", "other": b"o"})
     emulator.faults.add(fault="corrupt", match="model.pth", times=None)
-    with pytest.raises(KernelError, match=r"model\.pth .*not those the manifest vouches for.\nNothing was installed"):
+    with pytest.raises(KernelError, match=r"model\.pth .*not those the storage sent.\nNothing was installed"):
         pull.pull(service, one)
     assert trips.nothing_installed() and runs.get("r1").state == "complete"
     emulator.faults.clear()

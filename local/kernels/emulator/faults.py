@@ -139,7 +139,8 @@ async def hang_up(scope: Scope) -> None:
 
 async def answer_status(fault: Fault, send: Send) -> None:
     """The fault's own answer in place of the real one."""
-    body = b"" if fault.body is None else json.dumps(fault.body).encode()
+    text = fault.body if isinstance(fault.body, str) else json.dumps(fault.body)
+    body = b"" if fault.body is None else text.encode()
     headers = {"content-type": "application/json", "content-length": str(len(body)), **fault.headers}
     pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": fault.status, "headers": pairs})
