@@ -134,7 +134,7 @@ class Service:
         try:
             facts = self._ask("get_kernel", "ApiGetKernelRequest", slug, None).metadata
         except MissingError:
-            return 0
+            return None if self.exists(slug, 1) else 0  # some services do not show a kernel that they run
         except UntoldError:
             return None
         return (facts and facts.current_version_number) or None

@@ -101,7 +101,7 @@ def reconcile(service: Service, run: Run) -> Run:
         if run.run_id in source:
             return run.record(state="pushed", version=version)
         unread = unread or not source
-    if latest is None and run.version_before == UNKNOWN:
+    if not latest and run.version_before == UNKNOWN:
         raise PushLostError(
             f"{service.label} does not tell whether the push of {run.title} (run {run.run_id}) arrived.\n"
             "Look at the kernel's page; if it is not there, push it anew: the same command with --again."

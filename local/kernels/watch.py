@@ -130,7 +130,8 @@ def _finish(service: Service, run: Run, status: Status, heard: str, sleep: Calla
         return run.record(state=state)
     said = status.message or (failure(log) if state == "failed" else "somebody ended it there")
     run.record(state=state, message=said)
-    raise RunError(f"the run {run.run_id} ({run.title}) {state}: {said}\nIts log is kept: {run.log}")
+    kept = f"\nIts log is kept: {run.log}" if run.log.is_file() else "\nIt left no log."
+    raise RunError(f"the run {run.run_id} ({run.title}) {state}: {said}{kept}")
 
 
 def _whole_log(service: Service, run: Run, heard: str, *, patience: float, sleep: Callable[[float], None]) -> str:

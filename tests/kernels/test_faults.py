@@ -130,9 +130,9 @@ def test_a_push_whose_answer_was_lost_is_found_again_and_not_repeated(emulator, 
 
 def test_a_push_lost_with_the_service_is_found_by_the_next_command(emulator, service, cargo):
     emulator.faults.add(**TROUBLES["dropped after"], method="SaveKernel")
-    # The first GetKernel, for the version before, comes through.
+    # What is asked for the version before comes through.
     emulator.faults.add(**TROUBLES["503"], method="GetKernel", skip=1, times=None)
-    emulator.faults.add(**TROUBLES["503"], method="GetKernelSessionStatus", times=None)
+    emulator.faults.add(**TROUBLES["503"], method="GetKernelSessionStatus", skip=1, times=None)
     with pytest.raises(ServiceError, match=r"Try again later \(HTTP 503\).*same command goes on"):
         push.push(service, cargo)
     assert (arrived(emulator), [one.state for one in runs.every()]) == (1, ["intended"])
@@ -395,3 +395,17 @@ def test_everything_at_once_is_survived(emulator, service, kernel):
     assert [rule["method"] for rule in emulator.faults.listed()] == ["LogStream"]
     manifest.verify(paths.models() / "mine")
     assert trips.installed()["model.pth"] == b"weights"
+
+
+def test_a_service_that_hides_its_kernels_is_not_pushed_to_twice(emulator, service, cargo):
+    """GetKernel says there is none, though a version runs: what an earlier one left is not taken for ours."""
+    emulator.finished(trips.SLUG, {})
+    emulator.faults.add(fault="status", method="GetKernel", status=403, times=None)
+    emulator.faults.add(**TROUBLES["dropped after"], method="SaveKernel")
+    for _ in range(2):
+        with pytest.raises(client.PushLostError, match=r"does not tell whether .*\n.*--again"):
+            push.push(service, cargo)
+    assert [one.state for one in runs.every()] == ["intended"]
+    emulator.faults.clear()
+    assert service.current_version(trips.SLUG) == 2
+    assert push.push(service, cargo).version == 2
