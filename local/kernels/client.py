@@ -278,7 +278,7 @@ def _trouble(answer: Any, slug: str) -> str:
     if invalid:
         return f"these inputs do not exist or are not yours: {', '.join(invalid)}"
     filed = (answer.ref or "").rstrip("/").rsplit("/", 1)[-1]
-    if filed and filed != slug:
+    if filed and filed.lower() != slug.lower():
         return f"it was filed as {filed!r}, not {slug!r}: title and slug disagree"
     return ""
 
