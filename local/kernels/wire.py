@@ -102,7 +102,8 @@ def cause(error: Exception) -> str:
     while inner := _inner(reason):
         reason = inner
     text = str(reason)
-    return (text.split(": ", 1)[-1] if "object at 0x" in text else text).strip() or type(reason).__name__
+    named = "object at 0x" in text or "Connection(" in text
+    return (text.rsplit(": ", 1)[-1] if named else text).strip() or type(reason).__name__
 
 
 def _inner(error: BaseException) -> BaseException | None:
