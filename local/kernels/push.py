@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.kernels import bundle, runs
-from local.kernels.client import PushLostError, Service
+from local.kernels.client import MissingError, PushLostError, Service, UntoldError
 from local.kernels.runs import Run
 from local.kernels.spec import KernelSpec
 from shared.config import TrainConfig
-from shared.errors import CredentialsError, KernelError, RefusedError
+from shared.errors import KernelError, RefusedError
 
 UNKNOWN = -1  # the version before a push, where the service does not tell it
 SETTLE = 8.0  # seconds in which a push whose answer was lost may still appear
@@ -62,9 +62,7 @@ def _check_quota(service: Service, spec: KernelSpec) -> None:
         return
     try:
         quota = service.quota()
-    except CredentialsError:
-        raise
-    except KernelError:
+    except (UntoldError, MissingError):
         return
     if quota.total and quota.used >= quota.total:
         raise RefusedError(
