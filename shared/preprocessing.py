@@ -2,7 +2,8 @@
 
     batch = to_float(images)      # uint8 [n, 28, 28] -> float32 [n, 1, 28, 28] in 0..1
 
-Training, evaluation and the deployed runtimes all call this function, so that none can differ from another.
+Evaluation and every runtime call this function, so that none can differ from another; a training step divides by
+the same 255 on its own device, where the images lie as bytes.
 There is no mean or deviation to subtract: the background stays 0, which is also what a padded convolution
 sees beyond the frame. Finding a digit in a picture is not done here.
 """

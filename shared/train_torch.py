@@ -28,6 +28,7 @@ from shared.config import TrainConfig
 from shared.data import DataSet, split, validation_size
 from shared.errors import ConfigError
 from shared.metrics import Scores, score
+from shared.preprocessing import to_float
 
 Row = dict[str, Any]
 
@@ -247,7 +248,7 @@ def predict(model: nn.Module, images_nhw: NDArray[np.uint8], *, batch: int = 100
     model.eval()
     with torch.inference_mode():
         parts = [
-            model(_pixels(device, images_nhw[at : at + batch]).float().div_(255)).cpu().numpy()
+            model(torch.from_numpy(to_float(images_nhw[at : at + batch])).to(device)).cpu().numpy()
             for at in range(0, len(images_nhw), batch)
         ]
     return np.concatenate(parts)

@@ -123,7 +123,7 @@ def shared_modules(code: str) -> list[str]:
 
     def visit(text: str) -> None:
         for name in _shared_imports(text):
-            if name not in found and name not in visiting:
+            if name not in visiting:
                 visiting.add(name)
                 visit(_module_path(name).read_text(encoding="utf-8"))
                 found.append(name)

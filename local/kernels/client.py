@@ -173,7 +173,6 @@ class Service:
             with self._session.get(
                 url, params={"versionLabel": f"v{version}"}, headers=headers, stream=True, timeout=(CONNECT, QUIET)
             ) as answer:
-                answer.raise_for_status()
                 if "event-stream" not in answer.headers.get("Content-Type", ""):
                     yield log_text(answer.text)
                     return

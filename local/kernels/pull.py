@@ -93,15 +93,15 @@ def _manifest(service: Service, run: Run, urls: dict[str, OutputFile], max_bytes
 
 def _parsed(service: Service, run: Run, file: OutputFile, path: Path, max_bytes: int) -> dict[str, Any]:
     """The manifest, fetched a second time where the first could have been cut short unnoticed."""
-    for last in (False, True):
+    trouble = ""
+    for _ in range(2):
         _fetch_unproven(service, run, file, path, max_bytes)
         try:
             return manifest.parse(path.read_bytes(), f"the {manifest.NAME} of {run.title}")
         except ModelError as error:
             path.unlink()
-            if last:
-                raise KernelError(str(error)) from None
-    raise AssertionError("the last try returns or raises")
+            trouble = str(error)
+    raise KernelError(trouble)
 
 
 def _matches(path: Path, facts: Facts) -> bool:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from local.vision.picture import median
 
 Mask = NDArray[np.bool_]
-Plane = NDArray[np.float32]
 
 SIDE = 28
 BOX = 20

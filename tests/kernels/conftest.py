@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 import requests
+import trips
 
+from local.kernels.client import Service
 from local.kernels.emulator.kernel import ENDED, Version
 from local.kernels.emulator.running import Running
 from local.kernels.emulator.session import write_json
+from local.kernels.spec import KernelSpec
 
 
 def as_notebook(*cells: str, kernelspec: bool = True) -> str:
@@ -160,3 +163,22 @@ def shared_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulat
 def notebook() -> Callable[..., str]:
     """`notebook(*cells, kernelspec=True)`: a notebook's JSON."""
     return as_notebook
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the test's own for models and journal."""
+    monkeypatch.setenv("K2L_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def service(emulator: Emulated) -> Service:
+    """The test's emulator, through the real SDK."""
+    return trips.service_of(emulator)
+
+
+@pytest.fixture
+def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], KernelSpec]:
+    """`kernel(code)`: a kernel whose notebook runs that code alone."""
+    return trips.tiny_kernel(tmp_path, monkeypatch)

@@ -31,9 +31,7 @@ TROUBLES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("K2L_HOME", str(tmp_path / "home"))
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture(autouse=True)
@@ -48,16 +46,6 @@ def waits(monkeypatch):
 def impatience(monkeypatch):
     """A lost push is asked after once: this service has saved it at once or never will."""
     monkeypatch.setattr(push, "SETTLE", 0)
-
-
-@pytest.fixture
-def service(emulator):
-    return trips.service_of(emulator)
-
-
-@pytest.fixture
-def kernel(tmp_path, monkeypatch):
-    return trips.tiny_kernel(tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -12,16 +12,7 @@ from local.kernels import pull
 from shared import manifest
 from shared.errors import KernelError
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("K2L_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def service(emulator):
-    return trips.service_of(emulator)
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def test_files_of_many_pages_all_come(emulator, service):

@@ -8,11 +8,7 @@ from local.kernels import runs
 from local.kernels.runs import Run
 from shared.errors import KernelError
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("K2L_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def test_two_commands_for_one_model_do_not_race(home):

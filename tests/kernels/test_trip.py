@@ -13,21 +13,7 @@ from local.kernels.runs import Run
 from shared import manifest
 from shared.errors import CredentialsError, KernelError, RefusedError, RunError, ServiceError
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("K2L_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def service(emulator):
-    return trips.service_of(emulator)
-
-
-@pytest.fixture
-def kernel(tmp_path, monkeypatch):
-    return trips.tiny_kernel(tmp_path, monkeypatch)
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def test_a_training_goes_there_and_comes_back_proven(emulator, service, kernel):

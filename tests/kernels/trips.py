@@ -4,7 +4,7 @@
     write = trips.tiny_kernel(folder, monkeypatch)
     run = push.push(service, trips.cargo_of(write(trips.LEAVES_A_MODEL)))
 
-Plain functions, so that each test file says as fixtures what it uses. `K2L_HOME` must be a folder of the test's own.
+Plain functions; conftest makes fixtures of those that most tests want. `K2L_HOME` must be a folder of the test's own.
 """
 
 import dataclasses
