@@ -1,5 +1,6 @@
 """Training on this machine: the same loop, the same outputs and the same manifest as a run on Kaggle leaves."""
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from local.kernels import bundle, runs, spec
 from shared.config import TrainConfig
 from shared.errors import one_of
 
-FRAMEWORKS = ("torch",)
+FRAMEWORKS = ("torch", "keras")
 
 
 def train(
@@ -34,18 +35,17 @@ def train(
     from shared import results
     from shared.data import load
     from shared.metrics import score
-    from shared.train_torch import describe_device, pick_device, predict, save_weights
-    from shared.train_torch import train as train_torch
 
+    trainer = importlib.import_module(f"shared.train_{framework}")
     data = load(config.dataset, data_dir=data_dir)
-    trained = train_torch(config, data, on_epoch, on_step)
-    logits = predict(trained.model, data.test_images)
+    trained = trainer.train(config, data, on_epoch, on_step)
+    logits = trainer.predict(trained.model, data.test_images)
     test = score(logits, data.test_labels)
 
     run_id = f"local-{runs.new_id()}"
     stage = paths.state() / "trained" / run_id
     stage.mkdir(parents=True)
-    save_weights(trained.model, stage / "model.pth")
+    trainer.save_weights(trained.model, stage / trainer.WEIGHTS)
     manifest = results.write(
         stage,
         config=config,
@@ -56,7 +56,7 @@ def train(
             "source_commit": bundle.source_commit(),
         },
         framework=framework,
-        environment=results.environment(framework, describe_device(pick_device(config.device))),
+        environment=results.environment(framework, trainer.describe_device(trainer.pick_device(config.device))),
         history=trained.history,
         validation=trained.validation,
         test=test,

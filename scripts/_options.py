@@ -40,7 +40,7 @@ class Wanted:
     architecture: Annotated[
         str, typer.Option(help="Which network: compact, baseline, simple, improved, lite, sprint, …")
     ] = "compact"
-    framework: Annotated[str, typer.Option(help="torch.")] = "torch"
+    framework: Annotated[str, typer.Option(help="torch or keras: the same network in PyTorch or Keras 3.")] = "torch"
     epochs: Annotated[
         int | None, typer.Option(help="Times through the training images. [default: 3; 40 for digits]")
     ] = None

@@ -1,4 +1,7 @@
-"""Random affine augmentation of a batch on its own device, in PyTorch: one grid, one bilinear sample."""
+"""Random affine augmentation of a batch on its own device, in PyTorch: one grid, one bilinear sample.
+
+`shared.augment_keras` is its twin.
+"""
 
 import math
 
@@ -7,15 +10,15 @@ from torch.nn import functional as F
 
 
 def random_affine(
-    images_nchw: torch.Tensor, *, rotation: float, shift: float, scale: float, generator: torch.Generator
+    images_nchw: torch.Tensor, draw: torch.Tensor, *, rotation: float, shift: float, scale: float
 ) -> torch.Tensor:
     """Each image turned by up to `rotation` degrees, moved by up to `shift` pixels, resized by up to `scale`.
 
-    Float images [n, c, h, w]; amounts are drawn evenly between minus and plus the bound, one set an image;
-    what comes in from outside is 0 (background). Returns a new tensor of the same shape and type.
+    Float images [n, c, h, w]; `draw` [4, n] holds, for each image, evenly drawn numbers in -1..1 that say how much
+    of the bounds it gets: turn, size, right, down. What comes in from outside is 0 (background).
+    Returns a new tensor of the same shape and type.
     """
     n, height = images_nchw.shape[0], images_nchw.shape[-2]
-    draw = (torch.rand(4, n, generator=generator) * 2 - 1).to(images_nchw.device)
     angle = draw[0] * math.radians(rotation)
     size = 1 / (1 + draw[1] * scale)
     move = draw[2:] * (2 * shift / height)  # affine_grid's side is 2 long, from -1 to 1

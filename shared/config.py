@@ -102,6 +102,9 @@ class TrainConfig:
                 one_of(field.name, value, CHOICES[field.name])
             else:
                 _in_range(field.name, value)
+        if self.optimizer == "adam" and self.weight_decay:
+            # What Adam makes of it differs from framework to framework.
+            raise ConfigError(f"optimizer 'adam' takes no weight_decay, not {self.weight_decay}: use 'adamw'.")
 
     @classmethod
     def create(cls, **parameters: Any) -> "TrainConfig":

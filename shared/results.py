@@ -21,13 +21,14 @@ from shared.config import TrainConfig
 from shared.data import DataSet
 from shared.metrics import Scores
 
+PACKAGES = {"torch": ("torch",), "keras": ("keras", "tensorflow")}  # what a framework's version consists of
 SCALARS = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "loss", "ece")
 
 
 def environment(framework: str, accelerator: str) -> dict[str, str]:
-    """The versions and the device a training ran with; `framework` is its package's name."""
-    names = {"python": platform.python_version(), framework: version(framework), "numpy": version("numpy")}
-    return names | {"accelerator": accelerator}
+    """The versions and the device a training ran with; `framework` is torch or keras."""
+    packages = {name: version(name) for name in (*PACKAGES[framework], "numpy")}
+    return {"python": platform.python_version(), **packages, "accelerator": accelerator}
 
 
 def draw(*, history: list[dict[str, Any]], data: DataSet, logits: NDArray[np.float32], test: Scores) -> dict[str, Any]:

@@ -9,9 +9,7 @@ Chooses nothing on the test set and never sees it: validation images come from t
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,38 +25,10 @@ from shared.build_torch import build_torch
 from shared.config import TrainConfig
 from shared.data import DataSet, split, validation_size
 from shared.errors import ConfigError
-from shared.metrics import Scores, score
 from shared.preprocessing import to_float
+from shared.training import Best, Row, Trained, check, cpu_multiplies_bfloat16, epoch_row
 
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trained:
-    """A trained network in evaluation mode, its history (a row an epoch), and its scores on the validation images."""
-
-    model: nn.Module
-    history: list[Row]
-    validation: Scores
-    precision: str
-    seconds: float
-
-
-@dataclass
-class _Best:
-    """The epoch with the lowest validation loss so far: its scores and weights, for early stopping."""
-
-    scores: Scores | None = None
-    age: int = 0
-    weights: dict[str, torch.Tensor] = field(default_factory=dict)
-
-    def waited(self, scores: Scores, model: nn.Module) -> int:
-        """Takes in one epoch; the number of epochs since the best one."""
-        self.age += 1
-        if self.scores is None or scores.loss < self.scores.loss:
-            self.scores, self.age = scores, 0
-            self.weights = {key: value.clone() for key, value in model.state_dict().items()}
-        return self.age
+WEIGHTS = "model.pth"
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
@@ -98,14 +68,8 @@ def pick_precision(wanted: str, device: torch.device) -> torch.dtype:
     """`auto` is bfloat16 where the hardware multiplies it natively, else float32."""
     if wanted != "auto":
         return torch.bfloat16 if wanted == "bfloat16" else torch.float32
-    native = torch.cuda.get_device_capability()[0] >= 8 if device.type == "cuda" else _cpu_multiplies_bfloat16()
+    native = torch.cuda.get_device_capability()[0] >= 8 if device.type == "cuda" else cpu_multiplies_bfloat16()
     return torch.bfloat16 if native else torch.float32
-
-
-def _cpu_multiplies_bfloat16() -> bool:
-    # Older releases of torch have no public way to ask; without an answer, float32 is never wrong.
-    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def train(
@@ -117,9 +81,6 @@ def train(
     """Trains `config.architecture` on the training split of `data`.
 
     `on_epoch` is told each epoch's row, `on_step` after each step the share of the whole training that is done.
-
-    A row: epoch, train_loss, train_accuracy (as trained: augmented, with dropout), validation_loss,
-    validation_accuracy, learning_rate (at its end), seconds. The loss is the cross-entropy in nats.
     Raises ConfigError when the device cannot be had, or the training diverges.
     """
     torch.manual_seed(config.seed)
@@ -129,27 +90,29 @@ def train(
     images, labels = _pixels(device, data.train_images[inner]), torch.from_numpy(data.train_labels[inner]).to(device)
     step = _Step(config, model, device, steps=config.epochs * math.ceil(len(images) / config.batch_size))
     history: list[Row] = []
-    best = _Best()
+    best = Best()
     start = time.perf_counter()
 
     for epoch in range(1, config.epochs + 1):
         began = time.perf_counter()
         loss, accuracy = _epoch(step, images, labels, on_step)
-        checked = _check(step.shown, data.train_images[held_out], data.train_labels[held_out], epoch)
+        checked = check(predict(step.shown, data.train_images[held_out]), data.train_labels[held_out], epoch)
         history.append(
-            {
-                "epoch": epoch,
-                "train_loss": loss,
-                "train_accuracy": accuracy,
-                "validation_loss": checked.loss,
-                "validation_accuracy": checked.accuracy,
-                "learning_rate": step.learning_rate,
-                "seconds": time.perf_counter() - began,
-            }
+            epoch_row(
+                epoch,
+                loss=loss,
+                accuracy=accuracy,
+                checked=checked,
+                learning_rate=step.learning_rate,
+                began=began,
+            )
         )
         on_epoch(history[-1])
-        if config.patience and best.waited(checked, step.shown) >= config.patience:
-            break
+        if config.patience:
+            if best.improved(checked):
+                best.weights = {key: value.clone() for key, value in step.shown.state_dict().items()}
+            if best.age >= config.patience:
+                break
 
     if best.scores:
         checked = best.scores
@@ -213,13 +176,8 @@ class _Step:
         config = self.config
         batch = pixels.float().div_(255)
         if self.augmented:
-            batch = random_affine(
-                batch,
-                rotation=config.rotation,
-                shift=config.shift,
-                scale=config.scale,
-                generator=self.generator,
-            )
+            draw = torch.rand(4, len(batch), generator=self.generator).to(self.device) * 2 - 1
+            batch = random_affine(batch, draw, rotation=config.rotation, shift=config.shift, scale=config.scale)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision is torch.bfloat16):
             logits = self.model(batch.to(memory_format=torch.channels_last)).float()
         loss = F.cross_entropy(logits, target, label_smoothing=config.label_smoothing)
@@ -233,13 +191,6 @@ class _Step:
         logits = logits.detach()
         # Told without the smoothing, so that it can be held beside the validation loss.
         return F.cross_entropy(logits, target), (logits.argmax(1) == target).sum()
-
-
-def _check(model: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.int64], epoch: int) -> Scores:
-    logits = predict(model, images)
-    if not np.isfinite(logits).all():
-        raise ConfigError(f"the training diverged in epoch {epoch}: the logits are not finite. Lower learning_rate.")
-    return score(logits, labels)
 
 
 def predict(model: nn.Module, images_nhw: NDArray[np.uint8], *, batch: int = 1000) -> NDArray[np.float32]:

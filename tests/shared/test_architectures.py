@@ -1,9 +1,11 @@
-"""The networks are what their table says, and PyTorch builds just that."""
+"""The networks are what their table says, and PyTorch and Keras build just that."""
 
+import numpy as np
 import pytest
 import torch
 
 from shared.architectures import ARCHITECTURES, BatchNorm, Conv, architecture, count_parameters, trace
+from shared.build_keras import build_keras
 from shared.build_torch import build_torch
 from shared.errors import ConfigError
 
@@ -38,6 +40,24 @@ def test_torch_builds_the_same_shapes_and_parameters(network):
 
 
 @every
+def test_keras_builds_the_same_shapes_and_parameters(network):
+    model = build_keras(network)
+    assert sum(int(np.prod(weights.shape)) for weights in model.trainable_weights) == network.parameters
+    assert model.input_shape == (None, 28, 28, 1)
+    for layer, row in zip(model.layers, trace(network), strict=True):
+        height_width_channels = (*row.shape[1:], row.shape[0])
+        assert layer.output.shape[1:] == height_width_channels, row.kind
+    assert model.output_shape == (None, 10)
+
+
+@every
+def test_layers_bear_the_same_names_in_both(network):
+    assert [name for name, _ in build_torch(network).named_children()] == [
+        layer.name for layer in build_keras(network).layers
+    ]
+
+
+@every
 def test_a_strided_convolution_never_pads(network):
     """`same` padding differs between frameworks where the stride is not 1."""
     for layer in network.layers:
@@ -49,11 +69,15 @@ def test_the_logits_are_not_squeezed():
     assert logits.min() < 0 and not torch.allclose(logits.exp().sum(1), torch.ones(64))
 
 
-def test_batch_norm_has_the_epsilon_that_keras_is_given_too():
+def test_batch_norm_has_one_epsilon_and_momentum():
     model = build_torch(architecture("lite"))
     norms = [module for module in model if isinstance(module, torch.nn.BatchNorm2d)]
     assert len(norms) == sum(isinstance(layer, BatchNorm) for layer in architecture("lite").layers)
     assert {norm.eps for norm in norms} == {1e-5}
+    theirs = [layer for layer in build_keras(architecture("lite")).layers if hasattr(layer, "moving_mean")]
+    assert len(theirs) == len(norms)
+    assert {layer.epsilon for layer in theirs} == {1e-5}
+    assert {round(1 - layer.momentum, 9) for layer in theirs} == {norm.momentum for norm in norms}
 
 
 def test_an_unknown_network_is_answered_with_all_there_are():

@@ -4,6 +4,7 @@ The GPUs are those that Kaggle has had, the architecture lists those of torch 2.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from shared.config import TrainConfig
 from shared.data import load
 from shared.errors import ConfigError
 from shared.train_torch import describe_device, gpu_trouble, pick_device, pick_precision, train
+from shared.training import cpu_multiplies_bfloat16
 
 TORCH_2_10 = "sm_70 sm_75 sm_80 sm_86 sm_90 sm_100 sm_120"
 TORCH_2_15 = "sm_75 sm_80 sm_86 sm_90 sm_100 sm_120"
@@ -44,14 +46,11 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Gpu:
 
 
 @pytest.fixture
-def cpu_that_multiplies(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Makes torch say so much of the CPU; None stands for a torch that cannot be asked, as 2.10."""
+def cpu_that_multiplies(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """Makes the CPU one that multiplies bfloat16, or not."""
 
-    def see(capabilities: dict[str, bool] | None) -> None:
-        if capabilities is None:
-            monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
-        else:
-            monkeypatch.setattr(torch.cpu, "get_capabilities", returning(capabilities), raising=False)
+    def see(multiplies: bool) -> None:
+        monkeypatch.setattr("shared.train_torch.cpu_multiplies_bfloat16", lambda: multiplies)
 
     return see
 
@@ -150,28 +149,38 @@ def test_a_gpu_trains_in_bfloat16_from_ampere_on(gpu: Gpu, capability: tuple[int
     assert pick_precision("auto", torch.device("cuda")) is precision
 
 
-@pytest.mark.parametrize(
-    ("capabilities", "precision"),
-    [
-        pytest.param({"avx512_bf16": True}, torch.bfloat16, id="avx512_bf16"),
-        pytest.param({"avx512_bf16": False, "amx_bf16": True}, torch.bfloat16, id="amx_bf16"),
-        pytest.param({"avx2": True, "avx512_bf16": False, "amx_bf16": False}, torch.float32, id="neither"),
-        pytest.param({}, torch.float32, id="nothing is known"),
-        pytest.param(None, torch.float32, id="torch 2.10 cannot be asked"),
-    ],
-)
+@pytest.mark.parametrize(("multiplies", "precision"), [(True, torch.bfloat16), (False, torch.float32)])
 def test_a_cpu_trains_in_bfloat16_only_where_it_is_known_to_multiply_it(
-    cpu_that_multiplies: Callable[..., None], capabilities: dict[str, bool] | None, precision: torch.dtype
+    cpu_that_multiplies: Callable[[bool], None], multiplies: bool, precision: torch.dtype
 ):
-    cpu_that_multiplies(capabilities)
+    cpu_that_multiplies(multiplies)
     assert pick_precision("auto", torch.device("cpu")) is precision
 
 
+@pytest.mark.parametrize(
+    ("cpuinfo", "multiplies"),
+    [
+        pytest.param("flags : avx2 avx512_bf16 fma", True, id="avx512_bf16"),
+        pytest.param("flags : amx_bf16 amx_tile", True, id="amx_bf16"),
+        pytest.param("flags : avx2 avx512f", False, id="neither"),
+        pytest.param(None, False, id="a system that does not tell"),
+    ],
+)
+def test_linux_tells_whether_the_cpu_multiplies_bfloat16(monkeypatch: pytest.MonkeyPatch, cpuinfo, multiplies):
+    def read_text(path: Path, encoding: str = "") -> str:
+        if cpuinfo is None:
+            raise FileNotFoundError(path)
+        return cpuinfo
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    assert cpu_multiplies_bfloat16() is multiplies
+
+
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_a_precision_that_is_asked_for_is_taken(gpu: Gpu, cpu_that_multiplies: Callable[..., None], device: str):
+def test_a_precision_that_is_asked_for_is_taken(gpu: Gpu, cpu_that_multiplies: Callable[[bool], None], device: str):
     gpu(T4)
-    cpu_that_multiplies({})
+    cpu_that_multiplies(False)
     assert pick_precision("bfloat16", torch.device(device)) is torch.bfloat16
     gpu(H100)
-    cpu_that_multiplies({"avx512_bf16": True})
+    cpu_that_multiplies(True)
     assert pick_precision("float32", torch.device(device)) is torch.float32

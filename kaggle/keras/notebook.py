@@ -1,0 +1,199 @@
+# %% [markdown]
+# # Teach a network to read digits
+#
+# This notebook was bundled by **k2l**. It trains a small convolutional network in Keras (on TensorFlow) on whatever
+# it runs on, explains each step as it goes, and leaves weights, pictures and a `manifest.json` that vouches for every
+# byte.
+# It needs no internet. To run it by hand, attach the data set `hojjatk/mnist-dataset` and press *Run all*.
+
+# %% [markdown]
+# ## What to train
+#
+# The cell below lists every parameter with its default; `None` leaves the choice to the recipe.
+# What was asked for from the command line stands in the cell right under it and has the last word: to try something
+# else by hand, change the values there.
+
+# %% tags=["parameters"]
+name = "by-hand"  # the model's name at home
+architecture = "compact"  # which network: see the table further down
+dataset = "auto"  # mnist, fashion-mnist, kmnist, digits; auto is mnist, or digits where there is none
+recipe = "tuned"  # tuned, or plain: what a tutorial does
+epochs = None
+seed = 0
+patience = 0  # epochs without a better validation loss before it stops early; 0 never stops
+device = "auto"  # cpu, cuda; auto is the GPU where it can be used
+batch_size = None  # images a step
+optimizer = None  # adam, adamw
+schedule = None  # constant, one-cycle
+learning_rate = None  # how far a step goes; with one-cycle, at its peak
+weight_decay = None  # how strongly weights are pulled towards 0
+label_smoothing = None  # how much of the target is spread over all classes
+rotation = None  # augmentation: up to so many degrees,
+shift = None  # so many pixels,
+scale = None  # and so large a fraction
+ema = None  # averages the weights over the steps, with this decay; 0 is off
+precision = None  # float32, bfloat16; auto is bfloat16 where the hardware multiplies it
+run_id = "by-hand"  # who sent this run, and what exactly was sent
+bundle_sha256 = ""
+source_commit = ""
+
+# %% [markdown]
+# ## The shared code
+#
+# The same files run on the laptop: one definition of the network, one way to prepare a picture, one set of metrics.
+# They are written to a scratch folder, because whatever stays in the working folder becomes an output of the run.
+
+# %% tags=["shared"]
+import sys
+import tempfile
+from pathlib import Path
+
+CODE = tempfile.mkdtemp(prefix="k2l-")
+Path(CODE, "shared").mkdir()
+sys.path.insert(0, CODE)
+
+# %% [markdown]
+# ## The settings
+#
+# Checked before anything starts: what does not exist or is out of range is named here, with what does.
+
+# %%
+from shared.config import TrainConfig
+from shared.data import choose, load
+
+dataset, missing = choose(dataset)
+if missing:
+    print(f"NOTE: {missing}")
+config = TrainConfig.create(
+    architecture=architecture, dataset=dataset, recipe=recipe, epochs=epochs, seed=seed, patience=patience,
+    device=device, batch_size=batch_size, optimizer=optimizer, schedule=schedule, learning_rate=learning_rate,
+    weight_decay=weight_decay, label_smoothing=label_smoothing, rotation=rotation, shift=shift, scale=scale,
+    ema=ema, precision=precision,
+)  # fmt: skip
+config.as_dict()
+
+# %% [markdown]
+# ## What it runs on
+#
+# TensorFlow takes a GPU if it sees one, and else trains on the CPU: slower, but right.
+
+# %%
+from shared import results
+from shared.train_keras import describe_device, gpu_trouble, pick_device
+
+accelerator = describe_device(pick_device(config.device))
+print(f"on {accelerator}" + (f" ({gpu_trouble()})" if gpu_trouble() else ""))
+environment = results.environment("keras", accelerator)
+environment
+
+# %% [markdown]
+# ## The data
+#
+# A picture is 28 x 28 numbers from 0 (paper) to 255 (ink). The *training* images teach the network. A fixed part of
+# them, the *validation* images, is held back: every choice is made on those. The *test* images are looked at once,
+# at the very end, so that the final figure is an honest one.
+
+# %%
+import numpy as np
+
+from shared import plots
+
+data = load(config.dataset)
+print(f"{data.name}: {len(data.train_images):,} training and {len(data.test_images):,} test images from {data.source}")
+plots.samples(data.train_images[:32], data.train_labels[:32], data.train_labels[:32], data.classes)
+
+# %% [markdown]
+# ## The network
+#
+# - A **convolution** slides small filters (3 x 3 numbers) over the picture; each answers strongly where the picture
+#   looks like it: an edge, a stroke's end, a loop.
+# - **ReLU** keeps positive answers and drops the rest. Without it, any stack of layers would be one single layer.
+# - **Max pooling** keeps the strongest answer of each 2 x 2 window: half the size, and a pixel's shift hardly matters.
+# - **Batch norm** keeps the numbers in a range where learning is quick.
+# - A **dense** layer weighs all answers together; the last one gives ten scores, the **logits**, one for each digit.
+# - **Dropout** silences some values at random during training, so that no single one is relied upon.
+
+#
+# Keras takes pictures with the channels last, 28 x 28 x 1, and can tell what it has built:
+
+# %%
+from shared.architectures import architecture as network_of
+from shared.build_keras import build_keras
+
+network = network_of(config.architecture)
+print(network.source)
+build_keras(network).summary()
+
+# %% [markdown]
+# ## Training
+#
+# The network sees a *batch* of pictures, and the **cross-entropy** says how surprised it was by the right answers.
+# **Backpropagation** works out, for each weight, which way to move to be less surprised, and **Adam** moves them all
+# a little. Once through all pictures is an *epoch*. With the one-cycle schedule the steps grow, then shrink.
+# In Keras, `compile` names the loss and the optimizer, and `fit` does the rest; `train` calls both, and measures the
+# network on the validation images after each epoch.
+#
+# Each line gives the loss on the training and on the validation images, and the accuracy on the validation images.
+# Do not be surprised if the validation images come off better than the training images: while it learns, dropout
+# silences a part of the network, and the recipe may turn and shift each picture at random. Practice is made harder
+# than the examination, on purpose.
+
+# %%
+from shared.train_keras import predict, save_weights, train
+
+
+def show(row):
+    print(results.epoch_line(row, config.epochs), flush=True)
+
+
+trained = train(config, data, on_epoch=show)
+print(f"trained in {trained.seconds:.1f} s, in {trained.precision}")
+
+# %% [markdown]
+# ## How well it reads
+#
+# Now the test images, once. Rows of the confusion matrix are the true digits, columns the answers: what is off the
+# diagonal was misread.
+
+# %%
+from shared.metrics import score
+
+logits = predict(trained.model, data.test_images)
+test = score(logits, data.test_labels)
+figures = results.draw(history=trained.history, data=data, logits=logits, test=test)
+wrong = int(np.sum(logits.argmax(1) != data.test_labels))
+print(f"test accuracy {test.accuracy:.2%}: {wrong} of {len(logits):,} misread")
+figures["curves"]
+
+# %%
+figures["confusion"]
+
+# %% [markdown]
+# The mistakes it was surest of. Would you have known?
+
+# %%
+figures["misclassified"]
+
+# %% [markdown]
+# ## What goes home
+#
+# Weights, scores, answers and pictures. The manifest is written last: where it exists, the rest is whole.
+
+# %%
+folder = Path.cwd()
+save_weights(trained.model, folder / "model.keras")
+manifest = results.write(
+    folder,
+    config=config,
+    identity={"name": name, "run_id": run_id, "bundle_sha256": bundle_sha256, "source_commit": source_commit},
+    framework="keras",
+    environment=environment,
+    history=trained.history,
+    validation=trained.validation,
+    test=test,
+    logits=logits,
+    data=data,
+    figures=figures,
+)
+for file, facts in manifest["files"].items():
+    print(f"{facts['bytes']:>12,} bytes   {facts['sha256'][:12]}   {file}")

@@ -1,0 +1,45 @@
+"""Loads TensorFlow and Keras without their chatter, and so that PyTorch can stand beside them.
+
+    from shared.start_keras import keras, tensorflow as tf
+
+Everything here takes the two from this module.
+
+TensorFlow's C++ side writes remarks on its own build straight to the process's stderr while it is loaded, before any
+setting of its log is read. They are nobody's business on a terminal; real errors come as exceptions and stay.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+__all__ = ["keras", "silent_stderr", "tensorflow"]
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # remarks off, errors on
+
+
+@contextlib.contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Sends what is written to file descriptor 2, by C code too, nowhere."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+# PyTorch loads triton when it first optimises or exports. Each brings its own LLVM, and triton's ends the process
+# (`registered more than once`) where TensorFlow's was there before it; the other way round they get along.
+with contextlib.suppress(ImportError):
+    import triton  # noqa: F401
+
+with silent_stderr():
+    import keras
+    import tensorflow
+
+    tensorflow.config.list_physical_devices()  # looks for a GPU now: what it says without one is an error to nobody

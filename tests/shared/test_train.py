@@ -1,0 +1,166 @@
+"""Both training loops learn, repeat themselves, and leave what they say they leave."""
+
+import dataclasses
+import importlib
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+
+from shared import manifest, results
+from shared.build_keras import build_keras
+from shared.build_torch import build_torch
+from shared.config import TrainConfig
+from shared.data import DataSet, load
+from shared.errors import ConfigError
+from shared.metrics import score
+
+
+@pytest.fixture(scope="module", params=["torch", "keras"])
+def trainer(request):
+    """The training loop of one framework; both have the same functions."""
+    return importlib.import_module(f"shared.train_{request.param}")
+
+
+@pytest.fixture(scope="module")
+def data() -> DataSet:
+    """A few hundred real digits: enough to learn from in a second."""
+    digits = load("digits")
+    return dataclasses.replace(digits, train_images=digits.train_images[:600], train_labels=digits.train_labels[:600])
+
+
+def config(**given) -> TrainConfig:
+    return TrainConfig.create(**{"dataset": "digits", "epochs": 2, "device": "cpu", "batch_size": 64, **given})
+
+
+@pytest.mark.parametrize("given", [{}, {"recipe": "plain"}, {"precision": "bfloat16"}, {"ema": 0.8}], ids=str)
+def test_it_learns(trainer, data, given):
+    trained = trainer.train(config(epochs=12, **given), data)
+    test = score(trainer.predict(trained.model, data.test_images), data.test_labels)
+    assert test.accuracy > 0.8
+    assert trained.history[-1]["train_loss"] < trained.history[0]["train_loss"]
+
+
+def test_the_same_seed_gives_the_same_network(trainer, data):
+    first, second, other = (trainer.train(config(seed=seed), data) for seed in (1, 1, 2))
+    logits = [trainer.predict(one.model, data.test_images) for one in (first, second, other)]
+    assert np.array_equal(logits[0], logits[1])
+    assert not np.allclose(logits[0], logits[2])
+
+
+def test_the_history_has_a_row_an_epoch_and_each_is_told(trainer, data):
+    told, shares = [], []
+    trained = trainer.train(config(epochs=3), data, told.append, shares.append)
+    assert shares == sorted(shares) and shares[-1] == 1 and len(shares) % 3 == 0
+    assert told == trained.history
+    assert [row["epoch"] for row in told] == [1, 2, 3]
+    assert set(told[0]) == {
+        "epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "learning_rate", "seconds",
+    }  # fmt: skip
+    assert told[-1]["learning_rate"] < told[0]["learning_rate"]
+
+
+def test_early_stopping_returns_the_best_epoch(trainer, data):
+    trained = trainer.train(config(epochs=40, patience=1, recipe="plain", learning_rate=0.05, seed=3), data)
+    losses = [row["validation_loss"] for row in trained.history]
+    assert len(losses) < 40
+    assert trained.validation.loss == min(losses)
+
+
+def test_a_training_that_diverges_says_what_to_do(trainer, data, monkeypatch):
+    def broken_torch(network):
+        model = build_torch(network)
+        torch.nn.init.constant_(model.conv1.weight, float("nan"))
+        return model
+
+    def broken_keras(network):
+        model = build_keras(network)
+        model.get_layer("conv1").kernel.assign(model.get_layer("conv1").kernel * np.nan)
+        return model
+
+    monkeypatch.setattr("shared.train_torch.build_torch", broken_torch)
+    monkeypatch.setattr("shared.train_keras.build_keras", broken_keras)
+    with pytest.raises(ConfigError, match=r"diverged in epoch 1.*learning_rate"):
+        trainer.train(config(), data)
+
+
+def test_the_results_are_written_whole_and_vouched_for(trainer, data, tmp_path):
+    wanted = config()
+    trained = trainer.train(wanted, data)
+    logits = trainer.predict(trained.model, data.test_images)
+    test = score(logits, data.test_labels)
+    trainer.save_weights(trained.model, tmp_path / trainer.WEIGHTS)
+    framework = trainer.__name__.rpartition("_")[2]
+    stated = results.write(
+        tmp_path,
+        config=wanted,
+        identity={"name": "n", "run_id": "r", "bundle_sha256": "b", "source_commit": "c"},
+        framework=framework,
+        environment=results.environment(framework, "CPU"),
+        history=trained.history,
+        validation=trained.validation,
+        test=test,
+        logits=logits,
+        data=data,
+        figures=results.draw(history=trained.history, data=data, logits=logits, test=test),
+    )
+    assert stated == manifest.verify(tmp_path)
+    assert set(stated["files"]) == {
+        trainer.WEIGHTS, "metrics.json", "history.csv", "predictions.npy", "labels.npy",
+        "curves.png", "confusion.png", "samples.png", "misclassified.png",
+    }  # fmt: skip
+    assert stated["metrics"]["test"]["accuracy"] == test.accuracy
+    assert stated["parameters"] == wanted.as_dict()
+    predictions, labels = (np.load(tmp_path / f"{name}.npy") for name in ("predictions", "labels"))
+    assert (predictions == labels).mean() == pytest.approx(test.accuracy)
+    assert {framework, "python", "numpy", "accelerator"} <= set(stated["environment"])
+    assert (tmp_path / "history.csv").read_text().splitlines()[0].startswith("epoch,train_loss,")
+
+
+def test_the_weights_are_plain_float32_whatever_they_were_trained_in(data, tmp_path):
+    from shared import train_keras, train_torch
+
+    wanted = config(precision="bfloat16", epochs=1)
+    trained = train_torch.train(wanted, data)
+    train_torch.save_weights(trained.model, tmp_path / "model.pth")
+    weights = torch.load(tmp_path / "model.pth", weights_only=True)
+    assert set(weights) == set(trained.model.state_dict())
+    assert {value.dtype for value in weights.values()} == {torch.float32}
+
+    trained = train_keras.train(wanted, data)
+    train_keras.save_weights(trained.model, tmp_path / "model.keras")
+    assert {weight.dtype for weight in trained.model.weights} == {"float32"}
+    with zipfile.ZipFile(tmp_path / "model.keras") as file:
+        assert b"bfloat16" not in file.read("config.json") and b'"optimizer_config"' not in file.read("config.json")
+
+
+def test_keras_follows_the_learning_rates_of_torchs_one_cycle():
+    from shared.train_keras import OneCycle
+
+    weights = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([weights], 1.0, momentum=0.9)
+    steps = 101
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=steps + 1)
+    theirs = []
+    for _ in range(steps):
+        theirs.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    assert np.allclose(OneCycle(0.01, steps)(np.arange(steps)), theirs, atol=1e-7)
+
+
+def test_adam_with_weight_decay_is_refused_since_frameworks_differ_on_it():
+    with pytest.raises(ConfigError, match="adamw"):
+        config(optimizer="adam", weight_decay=0.1)
+
+
+def test_lite_and_its_batch_norm_train_in_keras_as_in_torch(data):
+    """The same network after the same training, though from other first weights: about as good."""
+    from shared import train_keras, train_torch
+
+    reached = [
+        loop.train(config(architecture="lite", epochs=15), data).validation.accuracy
+        for loop in (train_torch, train_keras)
+    ]
+    assert min(reached) > 0.75 and abs(reached[0] - reached[1]) < 0.2, reached
