@@ -1,93 +1,163 @@
-"""Weights from one format into another, kept only if they say the same as before.
+"""Weights from one framework into the other, exactly: numbers change their places, never their values.
 
-    export = export_onnx(folder / "model.pth", folder / "model.onnx", architecture="compact")
+    model = to_keras(torch.load("model.pth", weights_only=True), architecture("lite"))
+    weights = to_torch(model, architecture("lite"))          # a state dict
 
-The target is written in one step, after the check. The manifest is the caller's to extend.
+Driven by `shared.architectures.trace` alone, so that every network crosses over, both ways. Three things differ: the
+order of the axes, what batch norm calls its four vectors, and the order in which a picture is flattened: PyTorch goes
+channel by channel (CHW), TensorFlow pixel by pixel (HWC), so that the rows of the dense layer behind change places.
+Epsilon is 1e-5 in both builders. Runs no network, and reads and writes no files: `local.export` does.
 """
 
-import io
-import time
-import warnings
-from contextlib import redirect_stderr, redirect_stdout
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from local import runtimes
-from local.runtimes import torch_runtime
+from shared.architectures import (
+    INPUT,
+    Architecture,
+    BatchNorm,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    Relu,
+    Shape,
+    trace,
+)
 from shared.errors import ModelError
-from shared.preprocessing import SIDE
 
 if TYPE_CHECKING:
-    from torch import nn
+    import keras
+    import torch
 
-TOLERANCE = 1e-4  # the largest difference of any logit
-CHECKED_IMAGES = 256
+# What batch norm calls its vectors in PyTorch and in Keras. PyTorch also counts the batches it has seen, which only
+# a cumulative average would look at.
+NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
+COUNT = "num_batches_tracked"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Export:
-    """A file that was written; `difference` is the largest between its logits and those of its source."""
+class Twin:
+    """One array in both frameworks, by name and shape.
 
-    file: Path
-    difference: float
-    seconds: float
-
-
-def export_onnx(source: Path, target: Path, *, architecture: str) -> Export:
-    """PyTorch weights as one ONNX file: "images" float32 [batch, 1, 28, 28] in 0..1 in, "logits" [batch, classes] out.
-
-    Batch norm is folded into the convolutions by the exporter. Raises ModelError, and leaves what was at `target`,
-    if the weights do not fit the architecture or the logits differ by more than 1e-4.
+    `view` is PyTorch's shape with a flattened axis taken apart, `axes` are the view's in Keras' order.
     """
-    start = time.perf_counter()
-    module = torch_runtime.build(source, architecture)
-    part = target.with_name(f".{target.stem}.part{target.suffix}")
-    try:
-        _write_onnx(module, part)
-        difference = largest_difference(runtimes.load(source, architecture=architecture), runtimes.load(part), probes())
-        if not difference <= TOLERANCE:
-            raise ModelError(
-                f"{target} was not kept: its logits differ from those of {source} by {difference:.2g}, "
-                f"more than {TOLERANCE:g}."
-            )
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
-    return Export(file=target, difference=difference, seconds=time.perf_counter() - start)
+
+    torch: str
+    keras: str
+    torch_shape: Shape
+    keras_shape: Shape
+    view: Shape
+    axes: tuple[int, ...]
+
+    def to_keras(self, values: NDArray[Any]) -> NDArray[Any]:
+        """PyTorch's array as Keras has it."""
+        return values.reshape(self.view).transpose(self.axes).reshape(self.keras_shape)
+
+    def to_torch(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Keras' array as PyTorch has it."""
+        permuted = values.reshape([self.view[axis] for axis in self.axes])
+        return np.ascontiguousarray(permuted.transpose(np.argsort(self.axes)).reshape(self.torch_shape))
 
 
-def _write_onnx(module: "nn.Module", path: Path) -> None:
-    """The exporter's work, its progress and its remarks on its own internals kept off the terminal."""
+def to_keras(weights: Mapping[str, Any], network: Architecture) -> "keras.Sequential":
+    """The network as a Keras model with these weights; `weights` is PyTorch's state dict, tensors or arrays.
+
+    Raises ModelError where an array is missing, is too many, or has another shape.
+    """
+    from shared.build_keras import build_keras
+
+    model = build_keras(network)
+    twins = [(layer, twin) for layer, row in _layers(model, network) for twin in row]
+    arrays = {key: _array(value) for key, value in weights.items() if not key.endswith(COUNT)}
+    if unknown := arrays.keys() - {twin.torch for _, twin in twins}:
+        raise ModelError(f"{network.name} has no {', '.join(sorted(unknown))}: these are another network's weights.")
+    for layer, twin in twins:
+        values = _fitting(arrays.get(twin.torch), twin.torch, twin.torch_shape, network)
+        getattr(layer, twin.keras).assign(twin.to_keras(values))
+    return model
+
+
+def to_torch(model: "keras.Model", network: Architecture) -> "dict[str, torch.Tensor]":
+    """The weights of a Keras model of that network as PyTorch's state dict.
+
+    Raises ModelError where the model has other layers or shapes.
+    """
     import torch
 
-    example = torch.zeros(2, 1, SIDE, SIDE)
-    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            module,
-            (example,),
-            path,
-            dynamo=True,
-            verbose=False,
-            input_names=["images"],
-            output_names=["logits"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            external_data=False,
-        )
+    weights = {}
+    for layer, twins in _layers(model, network):
+        for twin in twins:
+            variable = getattr(layer, twin.keras, None)
+            values = _fitting(None if variable is None else _array(variable), twin.torch, twin.keras_shape, network)
+            weights[twin.torch] = torch.from_numpy(twin.to_torch(values))
+        if any(twin.keras == NORM["running_mean"] for twin in twins):
+            weights[f"{layer.name}.{COUNT}"] = torch.tensor(0)
+    return weights
 
 
-def probes() -> NDArray[np.uint8]:
-    """Images uint8 [256, 28, 28] to compare two runtimes on: empty, full, noise, and ever more ink. Always the same."""
-    random = np.random.RandomState(0)
-    noise = random.randint(0, 256, (CHECKED_IMAGES, SIDE, SIDE))
-    inked = random.rand(CHECKED_IMAGES, SIDE, SIDE) < np.linspace(0, 1, CHECKED_IMAGES)[:, None, None]
-    return (noise * inked).astype(np.uint8)
+def _layers(model: "keras.Model", network: Architecture) -> Iterator[tuple[Any, list[Twin]]]:
+    """Each layer of a Keras model with its arrays; `grid` is the shape it is given, from before it was flattened."""
+    rows = list(trace(network))
+    grid: Shape = INPUT
+    if len(model.layers) != len(rows):
+        raise ModelError(f"{network.name} has {len(rows)} layers, and the Keras model {len(model.layers)}.")
+    for layer, row in zip(model.layers, rows, strict=True):
+        yield layer, list(_twins(layer.name, row.layer, grid))
+        if not isinstance(row.layer, Flatten | Relu | Dropout):
+            grid = row.shape
 
 
-def largest_difference(one: runtimes.Runtime, other: runtimes.Runtime, images_nhw: NDArray[np.uint8]) -> float:
-    """The largest absolute difference of any logit over the images."""
-    return float(np.abs(one.logits(images_nhw) - other.logits(images_nhw)).max())
+def _twins(name: str, layer: Layer, grid: Shape) -> Iterator[Twin]:
+    """The arrays of one layer that is given `grid`."""
+    match layer:
+        case Conv(filters=n, kernel=k, bias=bias):
+            view = (n, grid[0], k, k)
+            yield _weight(name, view, view, (k, k, grid[0], n))
+            if bias:
+                yield _vector(name, "bias", "bias", n)
+        case Dense(units=n):
+            values = math.prod(grid)
+            yield _weight(name, (n, *grid), (n, values), (values, n))
+            yield _vector(name, "bias", "bias", n)
+        case BatchNorm():
+            for ours, theirs in NORM.items():
+                yield _vector(name, ours, theirs, grid[0])
+
+
+def _weight(name: str, view: Shape, torch_shape: Shape, keras_shape: Shape) -> Twin:
+    """OIHW to HWIO, and what is dense from [out, in] to [in, out]: outputs and inputs, in that order, go last."""
+    return Twin(
+        torch=f"{name}.weight",
+        keras="kernel",
+        torch_shape=torch_shape,
+        keras_shape=keras_shape,
+        view=view,
+        axes=(*range(2, len(view)), 1, 0),
+    )
+
+
+def _vector(name: str, ours: str, theirs: str, size: int) -> Twin:
+    shape = (size,)
+    return Twin(torch=f"{name}.{ours}", keras=theirs, torch_shape=shape, keras_shape=shape, view=shape, axes=(0,))
+
+
+def _array(values: Any) -> NDArray[Any]:
+    """A tensor of either framework, or an array, as an array; shares its memory where it can."""
+    values = values.detach().cpu() if hasattr(values, "detach") else values
+    return np.asarray(values)
+
+
+def _fitting(values: NDArray[Any] | None, key: str, shape: Shape, network: Architecture) -> NDArray[Any]:
+    """The values, once they are known to be there and to have that shape."""
+    if values is None:
+        raise ModelError(f"{key} of {network.name} is missing: these are another network's weights.")
+    if values.shape != shape:
+        raise ModelError(f"{key} of {network.name} must be {list(shape)}, and is {list(values.shape)}.")
+    return values

@@ -2,9 +2,10 @@
 
     model = find("compact-torch")         # a folder under models/, any folder, or a file
     runtime = open_runtime(model, threads=1)
+    every = files("compact-torch")        # all that run of a folder
 
-A file inside a model folder is hashed before anything reads it. An ONNX file on its own is taken as it is: it carries
-its network. Loads nothing itself; the runtimes do.
+A file inside a model folder is hashed before anything reads it. One on its own is taken as it is where it carries its
+network (ONNX, LiteRT, Keras), and not where it is weights alone. Loads nothing itself; the runtimes do.
 """
 
 import os
@@ -52,21 +53,19 @@ def check_name(name: str) -> str:
 def find(name: str) -> Model:
     """The model of that name or path, checked against its manifest.
 
-    A folder gives its best file (`runtimes.SUFFIXES`). Raises ModelError: no such model, no manifest, a file changed
-    after its manifest was written, nothing that runs here.
+    A folder gives its best file: `model.onnx` where there is one. Raises ModelError: no such model, no manifest, a
+    file changed after its manifest was written, nothing that runs here.
     """
     path = _locate(name)
     if path.is_dir():
-        return _checked(path, _best_file(path))
-    if path.suffix.lower() not in runtimes.SUFFIXES:
-        raise ModelError(f"{path}: no runtime for {path.suffix or 'a file without suffix'}: {runtimes.known()}")
-    if (path.parent / manifest.NAME).is_file():
-        return _checked(path.parent, path.name)
-    if path.suffix.lower() == ".pth":
-        raise ModelError(
-            f"{path} holds weights without their network: {manifest.NAME} must lie beside it. Pull the whole folder."
-        )
-    return Model(name=path.stem, file=path)
+        return _checked(path, _runnable(path)[:1])[0]
+    return _single(path)
+
+
+def files(name: str) -> list[Model]:
+    """Every file of the model's folder that runs, best first, as `find` would give it; a file gives itself."""
+    path = _locate(name)
+    return _checked(path, _runnable(path)) if path.is_dir() else [_single(path)]
 
 
 def open_runtime(model: Model, *, threads: int = 1) -> runtimes.Runtime:
@@ -110,16 +109,36 @@ def _locate(name: str) -> Path:
     raise ModelError(f"No model {name!r}, in {paths.models()} or as a path. {available()} {HOW}")
 
 
-def _best_file(folder: Path) -> str:
-    """The file of a model folder that runs best here: first suffix first, `model.*` before others."""
-    names = sorted(manifest.read(folder)["files"], key=lambda name: (not name.startswith("model."), name))
-    for suffix in runtimes.SUFFIXES:
-        for name in names:
-            if name.lower().endswith(suffix):
-                return str(name)
-    raise ModelError(f"{folder} holds no model file that runs here: {runtimes.known()}. Pull or train it again.")
+def _runnable(folder: Path) -> list[str]:
+    """The files of a model folder that run here, the best first: `model.onnx` and its like, then the others.
+
+    A quantized `model.int8.onnx` is never taken for `model.onnx`: it has to be asked for. Never empty: ModelError.
+    """
+    suffixes = list(runtimes.SUFFIXES)
+    names = [name for name in manifest.read(folder)["files"] if Path(name).suffix.lower() in suffixes]
+    if not names:
+        raise ModelError(f"{folder} holds no model file that runs here: {runtimes.known()}. Pull or train it again.")
+
+    def rank(name: str) -> tuple[bool, int, bool, str]:
+        suffix = Path(name).suffix.lower()
+        return name != f"model{suffix}", suffixes.index(suffix), not name.startswith("model."), name
+
+    return sorted(names, key=rank)
 
 
-def _checked(folder: Path, name: str) -> Model:
-    """A file of a model folder, once its bytes are those of the manifest."""
-    return Model(name=folder.resolve().name, file=folder / name, manifest=manifest.verify(folder, [name]))
+def _single(path: Path) -> Model:
+    """The model in a file, of a folder with a manifest or standing alone."""
+    module = runtimes.module_of(path)
+    if (path.parent / manifest.NAME).is_file():
+        return _checked(path.parent, [path.name])[0]
+    if module == "torch_runtime":
+        raise ModelError(
+            f"{path} holds weights without their network: {manifest.NAME} must lie beside it. Pull the whole folder."
+        )
+    return Model(name=path.stem, file=path)
+
+
+def _checked(folder: Path, names: list[str]) -> list[Model]:
+    """Files of a model folder, once their bytes are those of the manifest."""
+    stated = manifest.verify(folder, names)
+    return [Model(name=folder.resolve().name, file=folder / name, manifest=stated) for name in names]

@@ -1,12 +1,13 @@
-"""What a model that has come home is worth: exported, evaluated here, and held against what its run said of it."""
+"""What a model that has come home is worth: exported, evaluated, quantized, and held against what its run said."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local import convert, evaluate, models
+from local import evaluate, export, models
+from local.quantize import Quantized, quantize
 from shared import manifest
-from shared.data import load
+from shared.data import DataSet, load
 from shared.errors import DataError, ModelError
 from shared.results import read_history
 
@@ -16,28 +17,40 @@ TOLERANCE = 0.001
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """A model's manifest, the evaluation here (None where the data is not on this machine, with the reason)."""
+    """A model's manifest; its evaluation here, and its int8 file, which `quantized.kept` says whether it was kept.
+
+    The last two are None where the data set is not on this machine, with the reason.
+    """
 
     manifest: dict[str, Any]
     seconds_training: float
     here: evaluate.Evaluation | None
+    quantized: Quantized | None = None
     why_not: str = ""
 
 
 def report(folder: Path) -> Report:
-    """Exports the weights to model.onnx, vouches for it, and evaluates it on the test images of its data set.
+    """Exports the weights to model.onnx, evaluates it on the test images of its data set, and quantizes it to int8.
 
-    What was done before is not done again. Raises ModelError where the accuracy here is not the one of the run.
+    What is exported is not exported again. Raises ModelError where the accuracy here is not the one of the run; an
+    int8 file that loses too much is only told of.
     """
     stated = manifest.verify(folder)
-    if "model.onnx" not in stated["files"]:
-        convert.export_onnx(folder / "model.pth", folder / "model.onnx", architecture=stated["architecture"])
-        stated = manifest.add_files(folder, ["model.onnx"])
     seconds = sum(row["seconds"] for row in read_history(folder / "history.csv"))
     try:
         data = load(stated["dataset"])
     except DataError as error:
-        return Report(manifest=stated, seconds_training=seconds, here=None, why_not=str(error).partition("\n")[0])
+        export.ensure(folder, ["onnx"])
+        why_not = str(error).partition("\n")[0]
+        return Report(manifest=manifest.read(folder), seconds_training=seconds, here=None, why_not=why_not)
+    export.ensure(folder, ["onnx"], images_nhw=data.test_images[: export.CHECKED_IMAGES])
+    here = _evaluated(folder, stated, data)
+    (quantized,) = quantize(folder, ["onnx"], dataset=data)
+    return Report(manifest=manifest.read(folder), seconds_training=seconds, here=here, quantized=quantized)
+
+
+def _evaluated(folder: Path, stated: dict[str, Any], data: DataSet) -> evaluate.Evaluation:
+    """The evaluation of model.onnx, once it is known to be what the run said."""
     here = evaluate.evaluate(models.find(str(folder)), data)
     there = stated["metrics"]["test"]["accuracy"]
     if abs(here.scores.accuracy - there) > TOLERANCE:
@@ -46,4 +59,4 @@ def report(folder: Path) -> Report:
             "these are not its weights, or not its data.\n"
             f"Pull it again (k2l pull --again {stated['run_id']}), or look at the data (k2l data)."
         )
-    return Report(manifest=stated, seconds_training=seconds, here=here)
+    return here

@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -82,27 +82,37 @@ class Wanted:
         return check_name(self.name or f"{config.architecture}-{self.framework}")
 
 
-def trained(verb: Callable[..., None]) -> Callable[..., None]:
-    """Gives a verb the options of a training, handed to it as one `Wanted`, its first argument."""
-    hints = get_type_hints(verb, include_extras=True)
-    own = list(inspect.signature(verb).parameters.values())[1:]
+def trained(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a verb the options of a training, handed to it as one `Wanted`, its first argument.
+
+    Those named by `without` are not offered, and have their defaults.
+    """
     common = get_type_hints(Wanted, include_extras=True)
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [
-        *(
-            inspect.Parameter(one.name, keyword, default=one.default, annotation=common[one.name])
-            for one in fields(Wanted)
-        ),
-        *(one.replace(kind=keyword, annotation=hints[one.name]) for one in own),
-    ]
+    offered = [one for one in fields(Wanted) if one.name not in without]
 
-    @functools.wraps(verb)
-    def command(**options: Any) -> None:
-        verb(Wanted(**{name: options.pop(name) for name in common}), **options)
+    def decorate(verb: Callable[..., None]) -> Callable[..., None]:
+        hints = get_type_hints(verb, include_extras=True)
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        parameters = [
+            *(
+                inspect.Parameter(one.name, keyword, default=one.default, annotation=common[one.name])
+                for one in offered
+            ),
+            *(
+                one.replace(kind=keyword, annotation=hints[one.name])
+                for one in list(inspect.signature(verb).parameters.values())[1:]
+            ),
+        ]
 
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {one.name: one.annotation for one in parameters}
-    return command
+        @functools.wraps(verb)
+        def command(**options: Any) -> None:
+            verb(Wanted(**{one.name: options.pop(one.name) for one in offered}), **options)
+
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {one.name: one.annotation for one in parameters}
+        return command
+
+    return decorate
 
 
 def _parameters(pairs: list[str] | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from scripts import _options as options
 from scripts._edge import Json, emit, run, show
 
 
-@options.trained
+@options.trained()
 def bundle(
     wanted: options.Wanted,
     out: Annotated[Path | None, typer.Option(help="Where to write it. [default: build/NAME.ipynb]")] = None,

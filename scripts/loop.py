@@ -1,4 +1,4 @@
-"""`k2l loop`: push, watch, pull, export, evaluate: the whole trip in one command."""
+"""`k2l loop`: push, watch, pull, export, evaluate, quantize: the whole trip in one command."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from local.report import Report
 
 
-@options.trained
+@options.trained()
 def loop(
     wanted: options.Wanted,
     remote: options.Remote = "kaggle",
@@ -20,7 +20,7 @@ def loop(
     again: options.Again = False,
     json: Json = False,
 ) -> None:
-    """The whole trip: push, watch, pull, export, evaluate.
+    """The whole trip: push, watch, pull, export, evaluate, quantize.
 
     Interrupted anywhere, the same command goes on where it stopped; nothing is pushed twice.
 
@@ -62,6 +62,8 @@ def _row(one: "Run", home: "Report") -> dict[str, Any]:
         "dataset": facts["dataset"],
         "accuracy": facts["metrics"]["test"]["accuracy"],
         "accuracy_here": home.here.scores.accuracy if home.here else None,
+        "int8_drop": home.quantized.drop if home.quantized else None,
+        "int8_kept": home.quantized.kept if home.quantized else None,
         "bytes": {name: file["bytes"] for name, file in facts["files"].items() if name.startswith("model.")},
         "files": len(facts["files"]),
         "seconds_training": round(home.seconds_training, 3),
@@ -81,11 +83,21 @@ def _show(row: dict[str, Any], home: "Report") -> None:
             ("test accuracy there", f"{row['accuracy']:.2%} of {row['dataset']}"),
             ("test accuracy here", here),
             ("weights", sizes),
+            ("int8", _int8(home)),
             ("files", f"{row['files']}, all checked, in {row['folder']}"),
             ("time", f"{row['seconds_training']:.1f} s of training, {around:.1f} s around it"),
         ],
     )
     say(f"try it: k2l predict PICTURE --model {row['name']}")
+
+
+def _int8(home: "Report") -> str:
+    made = home.quantized
+    if made is None:
+        return "not made: quantization calibration needs the data set"
+    if not made.kept:
+        return made.why
+    return f"{made.bytes / made.base_bytes:.0%} of the bytes, {0 - made.drop:+.2f} points on the validation images"
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from scripts import _options as options
 from scripts._edge import Json, emit, run
 
 
-@options.trained
+@options.trained()
 def push(
     wanted: options.Wanted,
     remote: options.Remote = "kaggle",

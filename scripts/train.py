@@ -6,7 +6,7 @@ from scripts import _options as options
 from scripts._edge import Json, bar, emit, run, say, show
 
 
-@options.trained
+@options.trained()
 def train(wanted: options.Wanted, data_dir: options.DataDir = None, json: Json = False) -> None:
     """Train on this machine.
 

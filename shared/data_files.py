@@ -2,6 +2,7 @@
 
     files = find(folder, "mnist")       # Files, Partial, or None
     arrays = read(files)                # train images, train labels, test images, test labels, all checked
+    arrays = read(files, ["test"])      # the same, the first two empty: six sevenths of the bytes stay on the disk
 
 Layouts: IDX (dashes or dots in the names, plain or gzipped, or inside a folder of the file's own name, as
 Kaggle unpacks them), CSV with a label and 784 pixels a row, and npz. In which folders to look, and what to do
@@ -11,7 +12,7 @@ when nothing is there, is decided in `shared.data`.
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -29,6 +30,7 @@ FULL_TRAIN = 60_000  # training images of mnist, fashion-mnist and kmnist alike
 Array = npt.NDArray[Any]
 Arrays = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.uint8], npt.NDArray[np.int64]]
 
+HALVES = ("train", "test")
 PARTS = ("train images", "train labels", "test images", "test labels")
 IDX_NAMES = (
     "train-images{}idx3-ubyte",
@@ -38,7 +40,6 @@ IDX_NAMES = (
 )
 CSV_NAMES = ("{}_train.csv", "{}_train.csv", "{}_test.csv", "{}_test.csv")
 NPZ_NAMES = ("{}-train-imgs.npz", "{}-train-labels.npz", "{}-test-imgs.npz", "{}-test-labels.npz")
-KERAS_KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 # Sub folders that hold a data set, in lower case and without punctuation: torchvision's, Kaggle's, ours.
 FOLDERS = {
@@ -85,19 +86,25 @@ def find(folder: Path, name: str) -> Files | Partial | None:
     return partial
 
 
-def read(files: Files) -> Arrays:
+def read(files: Files, halves: Collection[str] = HALVES) -> Arrays:
     """Train images, train labels, test images, test labels: uint8 [n, 28, 28] and int64 [n] in 0..9.
 
-    Raises DataError, naming the file, for what is damaged, of another shape, or does not belong together.
+    A half that is not asked for is not read, and is empty. Raises DataError, naming the file, for what is damaged, of
+    another shape, or does not belong together.
     """
-    arrays = dict(zip(PARTS, _READERS[files.layout](files), strict=True))
-    images = {half: _images(files, f"{half} images", arrays) for half in ("train", "test")}
-    labels = {half: _labels(files, f"{half} labels", arrays) for half in ("train", "test")}
-    for half in images:
-        if len(images[half]) != len(labels[half]):
-            path = files.paths[f"{half} labels"]
-            raise damaged(path, f"it holds {len(labels[half]):,} labels for {len(images[half]):,} images")
-    return images["train"], labels["train"], images["test"], labels["test"]
+    nothing = np.empty((0, SIDE, SIDE), np.uint8), np.empty(0, np.int64)
+    train, test = (_half(files, half) if half in halves else nothing for half in HALVES)
+    return *train, *test
+
+
+def _half(files: Files, half: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """The images and the labels of the training or of the test set, checked."""
+    raw_images, raw_labels = _READERS[files.layout](files, half)
+    images = _images(files, f"{half} images", raw_images)
+    labels = _labels(files, f"{half} labels", raw_labels)
+    if len(images) != len(labels):
+        raise damaged(files.paths[f"{half} labels"], f"it holds {len(labels):,} labels for {len(images):,} images")
+    return images, labels
 
 
 def belongs_to(files: Files) -> str:
@@ -107,7 +114,7 @@ def belongs_to(files: Files) -> str:
     """
     if files.layout != "idx":
         return ""
-    labels = _labels(files, "train labels", {"train labels": read_idx(files.paths["train labels"])})
+    labels = _labels(files, "train labels", read_idx(files.paths["train labels"]))
     counts = np.bincount(labels, minlength=CLASSES).tolist()
     balanced = counts == [FULL_TRAIN // CLASSES] * CLASSES
     fashion = balanced and labels[:10].tolist() == FASHION_BEGINS
@@ -148,13 +155,13 @@ def _first(folder: Path, names: list[str]) -> Path | None:
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
-def _read_idx(files: Files) -> list[Array]:
-    return [read_idx(files.paths[part]) for part in PARTS]
+def _read_idx(files: Files, half: str) -> tuple[Array, Array]:
+    return read_idx(files.paths[f"{half} images"]), read_idx(files.paths[f"{half} labels"])
 
 
-def _read_csv(files: Files) -> list[Array]:
-    tables = [_table(files.paths[part]) for part in ("train labels", "test labels")]
-    return [array for table in tables for array in (table[:, 1:].reshape(-1, SIDE, SIDE), table[:, 0])]
+def _read_csv(files: Files, half: str) -> tuple[Array, Array]:
+    table = _table(files.paths[f"{half} labels"])
+    return table[:, 1:].reshape(-1, SIDE, SIDE), table[:, 0]
 
 
 def _table(path: Path) -> npt.NDArray[np.uint8]:
@@ -176,12 +183,13 @@ def _table(path: Path) -> npt.NDArray[np.uint8]:
     return table
 
 
-def _read_npz(files: Files) -> list[Array]:
-    return [_from_npz(files.paths[part], key) for part, key in zip(PARTS, KERAS_KEYS, strict=True)]
+def _read_npz(files: Files, half: str) -> tuple[Array, Array]:
+    """As Keras publishes MNIST: one archive with x_train, y_train, x_test and y_test."""
+    return _from_npz(files.paths[f"{half} images"], f"x_{half}"), _from_npz(files.paths[f"{half} labels"], f"y_{half}")
 
 
-def _read_npz_parts(files: Files) -> list[Array]:
-    return [_from_npz(files.paths[part], "arr_0") for part in PARTS]
+def _read_npz_parts(files: Files, half: str) -> tuple[Array, Array]:
+    return _from_npz(files.paths[f"{half} images"], "arr_0"), _from_npz(files.paths[f"{half} labels"], "arr_0")
 
 
 def _from_npz(path: Path, key: str) -> Array:
@@ -195,16 +203,14 @@ def _from_npz(path: Path, key: str) -> Array:
         raise damaged(path, str(error).partition("\n")[0]) from error
 
 
-def _images(files: Files, part: str, arrays: dict[str, Array]) -> npt.NDArray[np.uint8]:
-    array = arrays[part]
+def _images(files: Files, part: str, array: Array) -> npt.NDArray[np.uint8]:
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[1:] != (SIDE, SIDE) or not len(array):
         what = f"{array.dtype} {list(array.shape)}"
         raise damaged(files.paths[part], f"the {part} are uint8 [n, {SIDE}, {SIDE}], these are {what}")
     return array
 
 
-def _labels(files: Files, part: str, arrays: dict[str, Array]) -> npt.NDArray[np.int64]:
-    array = arrays[part]
+def _labels(files: Files, part: str, array: Array) -> npt.NDArray[np.int64]:
     if array.dtype.kind not in "iu" or array.ndim != 1 or not len(array):
         raise damaged(
             files.paths[part],
@@ -215,7 +221,7 @@ def _labels(files: Files, part: str, arrays: dict[str, Array]) -> npt.NDArray[np
     return array.astype(np.int64)
 
 
-_READERS: dict[str, Callable[[Files], list[Array]]] = {
+_READERS: dict[str, Callable[[Files, str], tuple[Array, Array]]] = {
     "idx": _read_idx,
     "npz": _read_npz,
     "npz parts": _read_npz_parts,

@@ -59,7 +59,7 @@ def curves(history: Sequence[dict[str, Any]]) -> "Figure":
     import matplotlib as mpl
 
     with mpl.rc_context(STYLE):
-        figure = _figure(9, 3.6)
+        figure = empty_figure(9, 3.6)
         left, right = figure.subplots(1, 2)
         _curve(left, history, "loss", "Loss (cross-entropy)", scale=1)
         _curve(right, history, "accuracy", "Accuracy (%)", scale=100)
@@ -76,23 +76,32 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str] = DIGITS) 
     it is full at the most frequent mistake, or at one in a hundred where all are rarer.
     """
     import matplotlib as mpl
-    from seaborn import heatmap
 
     counts = np.asarray(matrix)
-    k, right = len(counts), int(np.trace(counts))
-    on_diagonal = np.eye(k, dtype=bool)
-    mistakes = np.where(on_diagonal, 0, counts)
+    right, images = int(np.trace(counts)), int(counts.sum())
     with mpl.rc_context(STYLE | {"axes.grid": False}):
-        figure = _figure(2.2 + 0.56 * k, 1.6 + 0.46 * k)
+        figure = empty_figure(2.2 + 0.56 * len(counts), 1.6 + 0.46 * len(counts))
         axes = figure.subplots()
-        strongest = max(mistakes.max(), counts.sum() / (100 * k), 1)
-        look = {"ax": axes, "cbar": False, "linewidths": 1.5, "linecolor": "white", "vmin": 0}
-        heatmap(mistakes, mask=on_diagonal, cmap=_shades(VERMILION), vmax=strongest, **look)
-        heatmap(counts, mask=~on_diagonal, cmap=_shades(BLUE), vmax=max(counts.max(), 1) * 1.2, **look)
-        _write_counts(axes, counts, strongest)
-        _name_classes(axes, counts, classes)
-        axes.set_title(f"{right:,} of {counts.sum():,} right ({right / max(counts.sum(), 1):.2%})")
+        paint_confusion(axes, counts, classes)
+        axes.set_title(f"{right:,} of {images:,} right ({right / max(images, 1):.2%})")
     return figure
+
+
+def paint_confusion(axes: "Axes", counts: Integers, classes: Sequence[str], *, strongest: float = 0) -> None:
+    """The heatmap of `confusion` in axes of a larger picture; `strongest`: a mistake this frequent is full, at least.
+
+    Several matrices that are to be compared are given the same `strongest`.
+    """
+    from seaborn import heatmap
+
+    k, on_diagonal = len(counts), np.eye(len(counts), dtype=bool)
+    mistakes = np.where(on_diagonal, 0, counts)
+    strongest = max(strongest, mistakes.max(), counts.sum() / (100 * k), 1)
+    look = {"ax": axes, "cbar": False, "linewidths": 1.5, "linecolor": "white", "vmin": 0}
+    heatmap(mistakes, mask=on_diagonal, cmap=_shades(VERMILION), vmax=strongest, **look)
+    heatmap(counts, mask=~on_diagonal, cmap=_shades(BLUE), vmax=max(counts.max(), 1) * 1.2, **look)
+    _write_counts(axes, counts, strongest)
+    _name_classes(axes, counts, classes)
 
 
 def samples(images: Images, labels: Integers, predictions: Integers, classes: Sequence[str] = DIGITS) -> "Figure":
@@ -165,8 +174,8 @@ def _figure_class() -> "type[Figure]":
     return Picture
 
 
-def _figure(width: float, height: float) -> "Figure":
-    """An empty figure; width and height in inches."""
+def empty_figure(width: float, height: float) -> "Figure":
+    """A figure to draw in, within `matplotlib.rc_context(STYLE)`; width and height in inches."""
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)  # inches
@@ -248,7 +257,7 @@ def _mosaic(
     canvas = np.full((max(-(-len(images) // columns) * high, 1), columns * wide), np.nan)
     ink = LinearSegmentedColormap.from_list("ink", [PAPER, "black"])
     with mpl.rc_context(STYLE):
-        figure = _figure(9.2, len(canvas) / inch + (0.56 if title else 0.25))
+        figure = empty_figure(9.2, len(canvas) / inch + (0.56 if title else 0.25))
         axes = figure.subplots()
         for i, image in enumerate(images):
             top, left = i // columns * high, i % columns * wide + 2

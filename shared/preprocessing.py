@@ -8,12 +8,12 @@ There is no mean or deviation to subtract: the background stays 0, which is also
 sees beyond the frame. Finding a digit in a picture is not done here.
 """
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 SIDE = 28  # pixels, both ways
+# Made once: a single image takes 2 µs in all, of which these would be half a one.
+_BYTE, _FLOAT, _SQUARE, _WHITE = np.dtype(np.uint8), np.dtype(np.float32), (SIDE, SIDE), np.full((), 255, np.float32)
 
 
 def to_float(images_nhw: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -21,11 +21,8 @@ def to_float(images_nhw: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
     Raises ValueError for another type or shape: a float image may be scaled already, and twice goes unseen.
     """
-    _check(images_nhw)
-    batch_nhw = np.divide(images_nhw, np.float32(255), dtype=np.float32)
-    return batch_nhw[:, np.newaxis]
-
-
-def _check(images_nhw: npt.NDArray[Any]) -> None:
-    if images_nhw.dtype != np.uint8 or images_nhw.ndim != 3 or images_nhw.shape[1:] != (SIDE, SIDE):
+    if images_nhw.dtype != _BYTE or images_nhw.shape[1:] != _SQUARE:
         raise ValueError(f"expected images uint8 [n, {SIDE}, {SIDE}], got {images_nhw.dtype} {list(images_nhw.shape)}")
+    batch_nhw = images_nhw.astype(_FLOAT)
+    np.divide(batch_nhw, _WHITE, batch_nhw)  # in place: a division that converts as well takes twice the time
+    return batch_nhw[:, np.newaxis]

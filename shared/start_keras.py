@@ -10,27 +10,13 @@ setting of its log is read. They are nobody's business on a terminal; real error
 
 import contextlib
 import os
-import sys
-from collections.abc import Iterator
 
-__all__ = ["keras", "silent_stderr", "tensorflow"]
+from shared.silence import silent_stderr
+
+__all__ = ["keras", "tensorflow"]
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # remarks off, errors on
-
-
-@contextlib.contextmanager
-def silent_stderr() -> Iterator[None]:
-    """Sends what is written to file descriptor 2, by C code too, nowhere."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 # PyTorch loads triton when it first optimises or exports. Each brings its own LLVM, and triton's ends the process

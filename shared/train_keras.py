@@ -7,6 +7,7 @@ Chooses nothing on the test set and never sees it: validation images come from t
 """
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -52,7 +53,8 @@ def describe_device(device: str) -> str:
     """The accelerator's name for people and manifests."""
     if device == "/GPU:0":
         return str(_gpu_details().get("device_name", "GPU"))
-    return f"CPU, {tf.config.threading.get_intra_op_parallelism_threads() or 'all'} threads"
+    # 0 is TensorFlow's word for as many as there are processors
+    return f"CPU, {tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()} threads"
 
 
 def _gpu_details() -> dict[str, Any]:

@@ -157,7 +157,8 @@ class _Step:
         self.optimizer = kind(model.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True)
         # One step more than is taken: a scheduler is always one ahead.
         self.schedule: LRScheduler = (
-            OneCycleLR(self.optimizer, config.learning_rate, total_steps=steps + 1)
+            # Only the rate: to cycle the momentum too gained nothing on validation, and Keras' Adam has no way to.
+            OneCycleLR(self.optimizer, config.learning_rate, total_steps=steps + 1, cycle_momentum=False)
             if config.schedule == "one-cycle"
             else LambdaLR(self.optimizer, lambda step: 1.0)
         )

@@ -6,6 +6,7 @@ import pytest
 
 from local import paths
 from scripts.__main__ import VERBS
+from shared import architectures
 from shared.architectures import ARCHITECTURES
 
 README = (paths.CHECKOUT / "README.md").read_text(encoding="utf-8")
@@ -31,3 +32,23 @@ def test_the_tree_names_every_module():
     for folder in ("shared", "local", "local/kernels", "local/vision"):
         for path in sorted((paths.CHECKOUT / folder).glob("*.py")):
             assert path.stem.startswith("__") or re.search(rf"\b{path.stem}\b", tree), path
+
+
+def test_the_three_ways_to_write_compact_are_one():
+    """The tuple is the network's own, and the code beside it builds what our builders build from it."""
+    from torch import nn
+
+    from shared.build_keras import build_keras
+    from shared.build_torch import build_torch
+    from shared.start_keras import keras
+
+    section = README.split("## One definition, two frameworks")[1].split("\n## ")[0]
+    ours, torchs, keras_way = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    compact = ARCHITECTURES["compact"]
+    assert eval(ours, vars(architectures).copy()) == compact.layers
+    by_hand = eval(torchs, {"nn": nn})
+    assert [repr(module) for module in by_hand] == [repr(module) for module in build_torch(compact)]
+    by_hand = eval(keras_way, {"keras": keras, "layers": keras.layers})
+    built = build_keras(compact)
+    assert [type(layer) for layer in by_hand.layers] == [type(layer) for layer in built.layers]
+    assert [weights.shape for weights in by_hand.weights] == [weights.shape for weights in built.weights]

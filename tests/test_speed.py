@@ -4,16 +4,22 @@ Commands are measured in processor seconds, the best of a few. The round trip wa
 the clock can tell: that test has three outcomes, shown, broken, and not to be told on so busy a machine (skipped).
 """
 
+import dataclasses
+import importlib
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from local import paths
 from local.kernels.emulator import daemon
+from shared.config import TrainConfig
+from shared.data import load
 
 AROUND = 8.0  # seconds a trip may take around its training
 SURELY_OURS = 12.0  # seconds that no slower processor explains
@@ -48,6 +54,28 @@ def test_help_is_there_in_half_a_second(tmp_path):
 
 def test_a_bundle_is_built_in_a_second_by_a_fresh_process(tmp_path):
     assert processor_seconds(tmp_path, "bundle", "--out", str(tmp_path / "notebook.ipynb"), times=3) < 1
+
+
+def steps_of(framework, data):
+    """The processor seconds of each step of a short training of `compact`, its first epoch left out."""
+    trainer = importlib.import_module(f"shared.train_{framework}")
+    ended = []
+    config = TrainConfig.create(architecture="compact", dataset="digits", epochs=3, device="cpu")
+    trainer.train(config, data, on_step=lambda done: ended.append(time.process_time()))
+    return np.diff(ended)[len(ended) // 3 :]
+
+
+@pytest.mark.slow
+def test_a_step_of_keras_takes_at_most_half_as_long_again_as_one_of_torch():
+    """Turn by turn in one process; the median is not moved by the epochs' ends."""
+    digits = load("digits")
+    images, labels = (np.tile(part, (4, *[1] * (part.ndim - 1))) for part in (digits.train_images, digits.train_labels))
+    data = dataclasses.replace(digits, train_images=images, train_labels=labels)
+    steps = {"torch": [], "keras": []}
+    for framework in ("torch", "keras") * 3:
+        steps[framework].extend(steps_of(framework, data))
+    ratio = np.median(steps["keras"]) / np.median(steps["torch"])
+    assert ratio <= 1.5, {framework: np.median(taken) for framework, taken in steps.items()}
 
 
 def stalled():

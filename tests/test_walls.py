@@ -18,7 +18,8 @@ FRAMEWORKS = {"torch", "tensorflow", "keras", "kaggle"}
 DEPENDENCIES = {
     "torch", "torchvision", "tensorflow", "keras", "kaggle", "kagglesdk", "papermill", "jupytext", "nbformat", "cv2",
     "opencv", "onnx", "onnxruntime", "onnxscript", "numpy", "sklearn", "matplotlib", "seaborn", "typer", "rich",
-    "optuna", "ai_edge_litert", "triton", "starlette", "uvicorn", "requests", "urllib3", "slugify", "filelock", "psutil",
+    "optuna", "ai_edge_litert", "triton", "starlette", "uvicorn", "requests", "urllib3", "slugify", "filelock",
+    "psutil",
 }  # fmt: skip
 # Each file of shared/ may use its own few packages, so that it runs in the notebook and starts fast here.
 STDLIB = set(sys.stdlib_module_names)

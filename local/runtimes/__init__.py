@@ -5,20 +5,37 @@
 
 The suffix of the file says which: `SUFFIXES`, best first. Each runtime imports its framework inside its own `load`,
 so that a machine needs only the one it uses. No preprocessing but `shared.preprocessing.to_float`, the same for all.
-Whether a file may be trusted is asked in `local.models`.
+Whether a file may be trusted is asked in `local.models`; that it is what its suffix says is seen to here.
 """
 
 import importlib
+import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from local.runtimes import content
 from shared.errors import ModelError
 
 # suffix -> module of this package; the order is the order of preference within a model folder
-SUFFIXES = {".onnx": "onnx_runtime", ".pth": "torch_runtime"}
+SUFFIXES = {".onnx": "onnx_runtime", ".tflite": "litert_runtime", ".pth": "torch_runtime", ".keras": "keras_runtime"}
+# module of this package -> what it imports, and what pip calls that
+PACKAGES = {
+    "onnx_runtime": ("onnxruntime", "onnxruntime"),
+    "litert_runtime": ("ai_edge_litert", "ai-edge-litert"),
+    "torch_runtime": ("torch", "torch"),
+    "keras_runtime": ("tensorflow", "tensorflow keras"),
+}
+# what else people have, and the way from there
+OTHERS = {
+    ".pt2": "a torch.export program is for other hosts; run the .pth or .onnx it was made from",
+    ".pt": "if it holds a state dict, rename it to .pth",
+    ".h5": "Keras's old format; load it in Keras and save it as .keras",
+    ".pb": "TensorFlow's own format; convert it to .tflite",
+}
 
 
 class Runtime(Protocol):
@@ -35,19 +52,35 @@ class Runtime(Protocol):
     def logits(self, images_nhw: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits float32 [n, classes] of images uint8 [n, 28, 28], white ink on black; n may be 0."""
 
+    def bare(self, images_nhw: NDArray[np.uint8]) -> Callable[[], object]:
+        """The framework's own call on these images, all that can be prepared done: what is paid without us."""
+
 
 def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> Runtime:
     """The runtime for that file, on so many threads. `architecture` names the network of bare weights (`.pth`).
 
-    Raises ModelError where the suffix is unknown, the framework is not installed, or the file is not a network
-    that takes 28x28 images and gives logits.
+    Raises ModelError where the suffix is unknown or another than the content's, the framework is not installed, or
+    the file is not a network that takes 28x28 images and gives logits.
     """
-    module = SUFFIXES.get(path.suffix.lower())
-    if module is None:
-        raise ModelError(f"{path}: no runtime for {path.suffix or 'a file without suffix'}: {known()}")
+    module = module_of(path)
+    content.check(path)
     loader = importlib.import_module(f"local.runtimes.{module}")
     runtime: Runtime = loader.load(path, threads=threads, architecture=architecture)
     return runtime
+
+
+def module_of(path: Path) -> str:
+    """Which module of this package runs the file; ModelError where none does."""
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES:
+        return SUFFIXES[suffix]
+    why = f" ({OTHERS[suffix]})" if suffix in OTHERS else ""
+    raise ModelError(f"{path}: no runtime for {suffix or 'a file without suffix'}{why}: {known()}")
+
+
+def installed(path: Path) -> bool:
+    """Whether the framework that runs the file is on this machine; nothing is imported."""
+    return importlib.util.find_spec(PACKAGES[module_of(path)][0]) is not None
 
 
 def known() -> str:
@@ -55,9 +88,10 @@ def known() -> str:
     return f"those that run are {', '.join(SUFFIXES)}"
 
 
-def missing(package: str, path: Path) -> NoReturn:
-    """The error for a framework that is not installed, with the line that installs it."""
-    raise ModelError(f"{path} needs {package}, which is not installed: pip install {package}") from None
+def missing(path: Path) -> NoReturn:
+    """The error for a file whose framework is not installed, with the line that installs it."""
+    _, pip = PACKAGES[module_of(path)]
+    raise ModelError(f"{path} needs {pip.replace(' ', ' and ')}, not installed here: pip install {pip}") from None
 
 
 def no_network(path: Path, reason: object) -> NoReturn:
@@ -66,12 +100,23 @@ def no_network(path: Path, reason: object) -> NoReturn:
     raise ModelError(f"{path} cannot be read: {first[:200]}. Pull or train the model again.") from None
 
 
+def wrong_input(path: Path, takes: str, due: str) -> NoReturn:
+    """The error for a network that is made for other images than ours."""
+    raise ModelError(f"{path} takes {takes} where {due} with a free batch is due: not a network of 28x28 grey images.")
+
+
+def check_outputs(count: int, path: Path) -> None:
+    """Returns if a network has one output; ModelError where it has more, of which one alone could be the logits."""
+    if count != 1:
+        raise ModelError(f"{path} has {count} outputs where one, the logits, is due: not a classifier.")
+
+
 def check_logits(logits: NDArray[Any], path: Path, *, images: int) -> int:
     """How many classes the logits of `images` images tell apart; ModelError where they are no logits."""
-    if logits.ndim != 2 or logits.shape[0] != images or logits.shape[1] < 2:
+    if logits.dtype != np.float32 or logits.ndim != 2 or logits.shape[0] != images or logits.shape[1] < 2:
         raise ModelError(
-            f"{path} gives {list(logits.shape)} for {images} images where logits [{images}, classes] are due: "
-            "not a classifier of 28x28 images."
+            f"{path} gives {logits.dtype} {list(logits.shape)} for {images} images where float32 [{images}, classes] "
+            "are due: not a classifier of 28x28 images."
         )
     if not np.isfinite(logits).all():
         raise ModelError(f"{path} gives logits that are no numbers: its training diverged. Train again.")

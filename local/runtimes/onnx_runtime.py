@@ -1,5 +1,6 @@
 """ONNX files with onnxruntime: the default for reading pictures, quickest to start and no training framework needed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,17 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from local.runtimes import check_logits, missing, no_network
-from shared.errors import ModelError
+from local.runtimes import check_logits, check_outputs, missing, no_network, wrong_input
 from shared.preprocessing import SIDE, to_float
 
 
 @dataclass(frozen=True, kw_only=True)
 class OnnxRuntime:
-    """One inference session."""
+    """One inference session, with the name of its input and those of its outputs, one."""
 
     session: Any
     input_name: str
+    output_names: list[str]
     classes: int
     name: str = "onnxruntime"
 
@@ -25,7 +26,13 @@ class OnnxRuntime:
         """Logits float32 [n, classes] of images uint8 [n, 28, 28]."""
         if not len(images_nhw):
             return np.empty((0, self.classes), np.float32)
-        return np.asarray(self.session.run(None, {self.input_name: to_float(images_nhw)})[0], np.float32)
+        logits: NDArray[np.float32] = self.session.run(self.output_names, {self.input_name: to_float(images_nhw)})[0]
+        return logits
+
+    def bare(self, images_nhw: NDArray[np.uint8]) -> Callable[[], object]:
+        """`InferenceSession.run` on these images."""
+        names, feed = self.output_names, {self.input_name: to_float(images_nhw)}
+        return lambda: self.session.run(names, feed)
 
 
 def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> OnnxRuntime:
@@ -33,17 +40,24 @@ def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> On
     try:
         import onnxruntime
     except ModuleNotFoundError:
-        missing("onnxruntime", path)
+        missing(path)
     try:
         session = onnxruntime.InferenceSession(path, _options(onnxruntime, threads), providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 (its errors share no class of their own)
         no_network(path, error)
     input_name = _input_name(session, path)
-    probe = session.run(None, {input_name: np.zeros((2, 1, SIDE, SIDE), np.float32)})[0]
-    return OnnxRuntime(session=session, input_name=input_name, classes=check_logits(probe, path, images=2))
+    check_outputs(len(session.get_outputs()), path)
+    output_names = [session.get_outputs()[0].name]  # naming it spares the session a search for all there are
+    try:
+        probe = session.run(output_names, {input_name: np.zeros((2, 1, SIDE, SIDE), np.float32)})[0]
+    except Exception as error:  # noqa: BLE001 (as above: a batch that is fixed further inside shows here)
+        no_network(path, error)
+    classes = check_logits(probe, path, images=2)
+    return OnnxRuntime(session=session, input_name=input_name, output_names=output_names, classes=classes)
 
 
 def _options(onnxruntime: Any, threads: int) -> Any:
+    """What is not set here was tried: memory arena, reuse and every graph optimisation are best as they come."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -56,13 +70,9 @@ def _options(onnxruntime: Any, threads: int) -> Any:
 def _input_name(session: Any, path: Path) -> str:
     """The name of the one input, once it is known to take float32 [batch, 1, 28, 28]."""
     inputs = session.get_inputs()
-    shapes = [f"{node.type}{node.shape}" for node in inputs]
-    fits = len(inputs) == 1 and inputs[0].type == "tensor(float)" and _fits(inputs[0].shape)
-    if not fits:
-        raise ModelError(
-            f"{path} takes {', '.join(shapes) or 'nothing'} where float [batch, 1, {SIDE}, {SIDE}] with a free batch "
-            "is due. Export it again: k2l loop, or local.convert.export_onnx."
-        )
+    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or not _fits(inputs[0].shape):
+        takes = ", ".join(f"{node.type}{node.shape}" for node in inputs) or "nothing"
+        wrong_input(path, takes, f"float [batch, 1, {SIDE}, {SIDE}]")
     return str(inputs[0].name)
 
 

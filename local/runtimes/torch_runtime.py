@@ -1,10 +1,13 @@
 """PyTorch weights (`.pth`, a state dict) in the network that the manifest names. The reference for every export.
 
-Weights are pulled from elsewhere, so nothing but tensors is unpickled (`weights_only=True`).
+Weights are pulled from elsewhere, so nothing but tensors is unpickled (`weights_only=True`). A state dict in int8, as
+`local.torch_ao` leaves it, runs too.
 """
 
 import pickle
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +36,18 @@ class TorchRuntime:
         """Logits float32 [n, classes] of images uint8 [n, 28, 28]."""
         return _run(self.module, images_nhw, self.threads)
 
+    def bare(self, images_nhw: NDArray[np.uint8]) -> Callable[[], object]:
+        """The module's call on these images, in inference mode."""
+        import torch
+
+        batch, threads = torch.from_numpy(to_float(images_nhw)), self.threads
+
+        def call() -> object:
+            with _threads(torch, threads), torch.inference_mode():
+                return self.module(batch)
+
+        return call
+
 
 def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> TorchRuntime:
     """The weights in their network; ModelError without an architecture, and where the two do not fit."""
@@ -48,11 +63,17 @@ def build(path: Path, architecture: str | None) -> "nn.Module":
     try:
         import torch
     except ModuleNotFoundError:
-        missing("torch", path)
+        missing(path)
+    from local import torch_ao
     from shared.architectures import architecture as network
     from shared.build_torch import build_torch
 
     weights = _weights(torch, path)
+    if torch_ao.is_int8(weights):
+        try:
+            return torch_ao.build_int8(network(architecture), weights)
+        except ModelError as error:
+            raise ModelError(f"{path}: {error}") from None
     module = build_torch(network(architecture))
     try:
         module.load_state_dict(weights)
@@ -77,14 +98,23 @@ def _weights(torch: Any, path: Path) -> Any:
 
 
 def _run(module: "nn.Module", images_nhw: NDArray[np.uint8], threads: int) -> NDArray[np.float32]:
-    """One forward pass on so many threads; torch's count is the process's, so it is put back."""
+    """One forward pass on so many threads."""
     import torch
 
+    with _threads(torch, threads), torch.inference_mode():
+        logits = module(torch.from_numpy(to_float(images_nhw)))
+    return np.asarray(logits.numpy(), np.float32)
+
+
+@contextmanager
+def _threads(torch: Any, threads: int) -> Iterator[None]:
+    """So many threads for what is inside; torch's count is the process's, so it is put back."""
     before = torch.get_num_threads()
+    if before == threads:
+        yield
+        return
     torch.set_num_threads(threads)
     try:
-        with torch.inference_mode():
-            logits = module(torch.from_numpy(to_float(images_nhw)))
+        yield
     finally:
         torch.set_num_threads(before)
-    return np.asarray(logits.numpy(), np.float32)

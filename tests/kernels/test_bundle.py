@@ -16,9 +16,14 @@ from shared.errors import ConfigError, KernelError
 PARAMETERS = {"name": "n", **TrainConfig.create(dataset="digits").as_dict()}
 
 
+@pytest.fixture(scope="module", params=["torch", "keras"])
+def framework(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def packed():
-    return bundle.build(spec.load("torch"), PARAMETERS)
+def packed(framework):
+    return bundle.build(spec.load(framework), PARAMETERS)
 
 
 @pytest.fixture
@@ -40,11 +45,11 @@ def cells(text, start):
     return [cell["source"] for cell in json.loads(text)["cells"] if cell["source"].startswith(start)]
 
 
-def test_the_same_inputs_give_the_same_bytes_in_every_process(packed):
+def test_the_same_inputs_give_the_same_bytes_in_every_process(packed, framework):
     code = (
         "from local.kernels import bundle, spec; from shared.config import TrainConfig;"
         "p = {'name': 'n', **TrainConfig.create(dataset='digits').as_dict()};"
-        "print(bundle.build(spec.load('torch'), p).sha256)"
+        f"print(bundle.build(spec.load({framework!r}), p).sha256)"
     )
     shas = {
         subprocess.run(
@@ -56,8 +61,8 @@ def test_the_same_inputs_give_the_same_bytes_in_every_process(packed):
     assert shas == {packed.sha256}
 
 
-def test_another_parameter_gives_another_hash(packed):
-    assert bundle.build(spec.load("torch"), {**PARAMETERS, "seed": 1}).sha256 != packed.sha256
+def test_another_parameter_gives_another_hash(packed, framework):
+    assert bundle.build(spec.load(framework), {**PARAMETERS, "seed": 1}).sha256 != packed.sha256
 
 
 def test_another_source_gives_another_hash(kernel):
@@ -88,12 +93,13 @@ def test_it_is_a_valid_notebook_that_kaggle_takes(packed):
     assert all(isinstance(cell["source"], str) for cell in json.loads(text)["cells"])
 
 
-def test_each_shared_file_is_a_cell_of_its_own_after_those_it_needs(packed):
+def test_each_shared_file_is_a_cell_of_its_own_after_those_it_needs(packed, framework):
     files = [source.split("/shared/")[1].split("\n")[0] for source in cells(json.dumps(packed.notebook), "%%writefile")]
     assert files[0] == "__init__.py"
     assert files.index("errors.py") < files.index("architectures.py") < files.index("config.py")
-    assert files.index("build_torch.py") < files.index("train_torch.py")
-    assert not any("keras" in name for name in files)
+    assert files.index(f"build_{framework}.py") < files.index(f"train_{framework}.py")
+    other = {"torch": "keras", "keras": "torch"}[framework]
+    assert not any(other in name for name in files)
     sources = cells(json.dumps(packed.notebook), "%%writefile")
     for name, source in zip(files, sources, strict=True):
         written = source.partition("\n")[2]

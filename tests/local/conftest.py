@@ -3,20 +3,18 @@ import subprocess
 import sys
 
 import pytest
-from model_folders import write_manifest, write_weights
+from model_folders import write_folder
+from model_formats import images
 
-from local import convert
+from local import export
 from shared.data import load
 
 
 @pytest.fixture(scope="session")
 def small_model(tmp_path_factory):
     """A model folder with weights and their export; to be copied before it is changed."""
-    folder = tmp_path_factory.mktemp("models") / "small"
-    folder.mkdir()
-    write_weights(folder / "model.pth", "lite")
-    convert.export_onnx(folder / "model.pth", folder / "model.onnx", architecture="lite")
-    write_manifest(folder, "lite")
+    folder = write_folder(tmp_path_factory.mktemp("models") / "small", "lite")
+    export.export(folder, ["onnx"], images_nhw=images())
     return folder
 
 

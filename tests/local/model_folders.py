@@ -18,6 +18,20 @@ def write_weights(path, name, seed=0):
     torch.save(module.state_dict(), path)
 
 
+def write_folder(folder, name, framework="torch", **changed):
+    """A model folder with an untrained network of either framework, and its manifest."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_weights(folder / "model.pth", name)
+    if framework == "keras":
+        from local import convert
+
+        weights = torch.load(folder / "model.pth")
+        convert.to_keras(weights, architecture(name)).save(folder / "model.keras")
+        (folder / "model.pth").unlink()
+    write_manifest(folder, name, framework=framework, **changed)
+    return folder
+
+
 def write_manifest(folder, name, **changed):
     """A manifest as a training leaves it."""
     facts = {

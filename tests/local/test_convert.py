@@ -1,56 +1,107 @@
+import os
+import re
+
 import numpy as np
-import onnx
 import pytest
+import torch
 from model_folders import write_weights
+from model_formats import images as probes
 
-from local import convert, runtimes
+from local import convert
+from shared.architectures import ARCHITECTURES, architecture
+from shared.build_torch import build_torch
+from shared.data import load
 from shared.errors import ModelError
+from shared.preprocessing import to_float
 
 
-def test_an_export_is_one_file_with_named_ends_and_a_free_batch(small_model):
-    graph = onnx.load(small_model / "model.onnx", load_external_data=False).graph
-    ends = [
-        (end.name, [d.dim_param or d.dim_value for d in end.type.tensor_type.shape.dim])
-        for end in (*graph.input, *graph.output)
-    ]
-    assert ends == [("images", ["batch", 1, 28, 28]), ("logits", ["batch", 10])]
-    assert not any(tensor.external_data for tensor in graph.initializer)
-    assert "BatchNormalization" not in {node.op_type for node in graph.node}
-    assert sorted(path.name for path in small_model.iterdir()) == ["manifest.json", "model.onnx", "model.pth"]
+@pytest.fixture
+def weights(tmp_path):
+    def make(name):
+        write_weights(tmp_path / "w.pth", name)
+        return torch.load(tmp_path / "w.pth")
+
+    return make
 
 
-@pytest.mark.parametrize("name", ["compact", "ds_cnn_v1", "improved", "sprint"])
-def test_an_export_says_what_its_source_says(tmp_path, capfd, name):
-    write_weights(tmp_path / "w.pth", name)
-    export = convert.export_onnx(tmp_path / "w.pth", tmp_path / "w.onnx", architecture=name)
-    assert export.difference < 1e-4 and export.file.is_file() and export.seconds > 0
-    assert runtimes.load(export.file).classes == 10
-    assert capfd.readouterr() == ("", "")
+def torch_logits(weights, network, images):
+    module = build_torch(network)
+    module.load_state_dict(weights)
+    module.eval()
+    with torch.inference_mode():
+        parts = [module(torch.from_numpy(to_float(images[at : at + 1000]))) for at in range(0, len(images), 1000)]
+    return np.concatenate([part.numpy() for part in parts])
 
 
-def test_an_export_that_differs_is_not_kept(tmp_path, monkeypatch):
-    write_weights(tmp_path / "w.pth", "lite")
-    (tmp_path / "w.onnx").write_bytes(b"what was there")
-    monkeypatch.setattr(convert, "TOLERANCE", -1.0)
-    with pytest.raises(ModelError, match=r"w\.onnx was not kept"):
-        convert.export_onnx(tmp_path / "w.pth", tmp_path / "w.onnx", architecture="lite")
-    assert (tmp_path / "w.onnx").read_bytes() == b"what was there"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["w.onnx", "w.pth"]
+def keras_logits(model, images):
+    parts = [model(np.moveaxis(to_float(images[at : at + 1000]), 1, -1)) for at in range(0, len(images), 1000)]
+    return np.concatenate([np.asarray(part) for part in parts])
 
 
-def test_weights_that_diverged_are_not_exported(tmp_path):
-    import torch
-
-    write_weights(tmp_path / "w.pth", "lite")
-    weights = torch.load(tmp_path / "w.pth")
-    next(iter(weights.values())).fill_(float("nan"))
-    torch.save(weights, tmp_path / "w.pth")
-    with pytest.raises(ModelError, match="diverged"):
-        convert.export_onnx(tmp_path / "w.pth", tmp_path / "w.onnx", architecture="lite")
+def agree(one, other):
+    assert np.abs(one - other).max() < 1e-4
+    assert np.array_equal(one.argmax(1), other.argmax(1))
 
 
-def test_the_probes_are_always_the_same_and_span_all_brightness():
-    images = convert.probes()
-    assert images.shape == (256, 28, 28) and images.dtype == np.uint8
-    assert np.array_equal(images, convert.probes())
-    assert images[0].max() == 0 and images[-1].mean() > 100
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_weights_go_to_keras_and_back_unchanged(weights, name):
+    network, before = architecture(name), weights(name)
+    model = convert.to_keras(before, network)
+    agree(keras_logits(model, probes()), torch_logits(before, network, probes()))
+    after = convert.to_torch(model, network)
+    assert list(after) == list(before)
+    for key, values in before.items():
+        assert after[key].dtype == values.dtype, key
+        assert key.endswith("num_batches_tracked") or torch.equal(after[key], values), key
+
+
+@pytest.mark.parametrize("name", ["sprint", "lite"])
+def test_weights_made_in_keras_say_the_same_in_torch(name):
+    from shared.build_keras import build_keras
+
+    network, random = architecture(name), np.random.RandomState(1)
+    model = build_keras(network)
+    for variable in model.variables:
+        if variable.name != "kernel":  # biases and batch norms that have learned something
+            variable.assign(random.uniform(0.1, 1, variable.shape))
+    agree(torch_logits(convert.to_torch(model, network), network, probes()), keras_logits(model, probes()))
+
+
+def test_arrays_do_as_well_as_tensors(weights):
+    network, tensors = architecture("lite"), weights("lite")
+    model = convert.to_keras({key: values.numpy() for key, values in tensors.items()}, network)
+    agree(keras_logits(model, probes()), torch_logits(tensors, network, probes()))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda weights: weights.pop("conv2.bias"), "conv2.bias of compact is missing"),
+        (lambda weights: weights.update(other=torch.zeros(1)), "compact has no other"),
+        (lambda weights: weights.update({"dense1.weight": torch.zeros(3, 4)}), "must be [128, 1568], and is [3, 4]"),
+    ],
+)
+def test_weights_that_do_not_fit_are_told_by_name(weights, change, message):
+    wrong = weights("compact")
+    change(wrong)
+    with pytest.raises(ModelError, match=re.escape(message)):
+        convert.to_keras(wrong, architecture("compact"))
+
+
+def test_a_model_of_another_network_is_refused():
+    from shared.build_keras import build_keras
+
+    model = build_keras(architecture("compact"))
+    with pytest.raises(ModelError, match=r"lite has 19 layers, and the Keras model 11"):
+        convert.to_torch(model, architecture("lite"))
+    with pytest.raises(ModelError, match=r"conv1\.weight of baseline must be \[3, 3, 1, 32\], and is \[3, 3, 1, 16\]"):
+        convert.to_torch(model, architecture("baseline"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("K2L_DATA" not in os.environ, reason="needs MNIST: set K2L_DATA")
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_all_test_images_of_mnist_get_the_same_answers_both_ways(weights, name):
+    images, network = load("mnist").test_images, architecture(name)
+    model = convert.to_keras(weights(name), network)
+    agree(keras_logits(model, images), torch_logits(convert.to_torch(model, network), network, images))

@@ -32,6 +32,34 @@ def test_a_folder_without_onnx_gives_its_weights(copy):
     assert model.file.name == "model.pth" and models.open_runtime(model).classes == 10
 
 
+def test_all_files_that_run_are_found_plain_ones_first(copy):
+    for name in ("a.onnx", "model.int8.onnx", "model.int8.tflite", "model.keras", "model.pt2", "model.tflite"):
+        (copy / name).write_bytes(name.encode())
+    write_manifest(copy, "lite")
+    names = [model.file.name for model in models.files("small")]
+    assert names == [
+        "model.onnx", "model.tflite", "model.pth", "model.keras", "model.int8.onnx", "a.onnx", "model.int8.tflite",
+    ]  # fmt: skip
+    assert all(model.name == "small" and model.architecture == "lite" for model in models.files("small"))
+    assert [model.file.name for model in models.files("small/model.pth")] == ["model.pth"]
+
+
+def test_a_quantized_file_is_not_taken_for_the_model(copy):
+    (copy / "model.onnx").rename(copy / "model.int8.onnx")
+    write_manifest(copy, "lite")
+    assert models.find("small").file.name == "model.pth"
+    (copy / "model.pth").unlink()
+    write_manifest(copy, "lite")
+    assert models.find("small").file.name == "model.int8.onnx"
+
+
+def test_all_files_are_checked_before_any_is_used(copy):
+    (copy / "model.pth").write_bytes(b"changed")
+    assert models.find("small").file.name == "model.onnx"
+    with pytest.raises(ModelError, match=r"model\.pth was changed"):
+        models.files("small")
+
+
 def test_folders_and_files_can_be_named_by_path(copy, monkeypatch):
     assert models.find(str(copy)).file == copy / "model.onnx"
     assert models.find(str(copy / "model.pth")).architecture == "lite"
@@ -71,8 +99,12 @@ def test_an_onnx_file_on_its_own_is_taken_and_weights_are_not(small_model, tmp_p
     model = models.find(str(tmp_path / "model.onnx"))
     assert (model.manifest, model.architecture, model.dataset) == (None, None, None)
     assert models.open_runtime(model).classes == 10
-    with pytest.raises(ModelError, match=r"manifest\.json must lie beside it"):
-        models.find(str(tmp_path / "model.pth"))
+    for ask in (models.find, models.files):
+        with pytest.raises(ModelError, match=r"manifest\.json must lie beside it"):
+            ask(str(tmp_path / "model.pth"))
+    for name in ("other.tflite", "other.keras"):
+        (tmp_path / name).write_bytes(b"")
+        assert models.find(str(tmp_path / name)).file.name == name
 
 
 def test_a_folder_with_nothing_that_runs_says_what_would(copy):
@@ -80,8 +112,9 @@ def test_a_folder_with_nothing_that_runs_says_what_would(copy):
         (copy / name).unlink()
     (copy / "model.bin").write_bytes(b"1")
     write_manifest(copy, "lite")
-    with pytest.raises(ModelError, match=r"\.onnx, \.pth"):
-        models.find("small")
+    for ask in (models.find, models.files):
+        with pytest.raises(ModelError, match=r"\.onnx, \.tflite, \.pth, \.keras"):
+            ask("small")
 
 
 def test_an_unknown_name_lists_what_there_is_and_how_to_get_more(copy):
@@ -93,7 +126,7 @@ def test_an_unknown_name_lists_what_there_is_and_how_to_get_more(copy):
 
 def test_a_suffix_that_does_not_run_is_named(home, tmp_path):
     (tmp_path / "weights.h5").write_bytes(b"")
-    with pytest.raises(ModelError, match=r"no runtime for \.h5.*\.onnx, \.pth"):
+    with pytest.raises(ModelError, match=r"no runtime for \.h5 .*save it as \.keras.*\.onnx, \.tflite"):
         models.find(str(tmp_path / "weights.h5"))
 
 

@@ -1,127 +1,121 @@
-import pickle
+"""What runs, and that it says the same everywhere; what is refused is in test_runtimes_refused.py."""
+
+import shutil
+import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
+from model_folders import write_weights
+from model_formats import images, save_tflite
 
-from local import runtimes
-from local.convert import probes
+from local import convert, runtimes, torch_ao
 from shared.architectures import architecture
 from shared.build_torch import build_torch
-from shared.errors import ModelError
+from shared.preprocessing import to_float
+
+NAMES = {"model.onnx": "onnxruntime", "model.tflite": "litert", "model.pth": "torch", "model.keras": "keras"}
 
 
-def save_onnx(path, module, example, **options):
-    """A foreign ONNX file, as somebody else's exporter might leave it."""
-    import io
-    import warnings
-    from contextlib import redirect_stdout
-
-    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        torch.onnx.export(module.eval(), (example,), path, dynamo=True, verbose=False, external_data=False, **options)
-
-
-def test_the_same_images_give_the_same_logits_in_every_runtime(small_model):
-    images = probes()
-    torch_logits = runtimes.load(small_model / "model.pth", architecture="lite").logits(images)
-    onnx_logits = runtimes.load(small_model / "model.onnx").logits(images)
-    assert torch_logits.shape == onnx_logits.shape == (256, 10)
-    assert torch_logits.dtype == onnx_logits.dtype == np.float32
-    assert np.abs(torch_logits - onnx_logits).max() < 1e-4
-    assert np.ptp(torch_logits, axis=0).min() > 1e-3  # the images do tell the logits apart
+@pytest.fixture(scope="session")
+def formats(small_model, tmp_path_factory):
+    """A folder with one network in every format, float and quantized."""
+    folder = tmp_path_factory.mktemp("formats")
+    for name in ("model.onnx", "model.pth"):
+        shutil.copy(small_model / name, folder / name)
+    network, weights = architecture("lite"), torch.load(folder / "model.pth")
+    model = convert.to_keras(weights, network)
+    model.save(folder / "model.keras")
+    save_tflite(folder / "model.tflite", model)
+    for ends in ("float32", "int8", "uint8"):
+        save_tflite(folder / f"{ends}.int8.tflite", model, ends=ends)
+    module = build_torch(network)
+    module.load_state_dict(weights)
+    torch.save(torch_ao.quantize(module, network, [torch.from_numpy(to_float(images()))]), folder / "model.int8.pth")
+    return folder
 
 
-def test_a_batch_gives_what_its_images_give_alone(small_model):
-    for name in ("model.pth", "model.onnx"):
-        runtime = runtimes.load(small_model / name, architecture="lite", threads=2)
-        images = probes()[100:107]
-        alone = np.concatenate([runtime.logits(image[None]) for image in images])
-        assert np.allclose(runtime.logits(images), alone, atol=1e-5)
-        assert runtime.logits(images[:0]).shape == (0, 10)
+def logits(path, threads=1):
+    return runtimes.load(path, architecture="lite", threads=threads).logits(images())
+
+
+def test_the_same_images_give_the_same_logits_in_every_runtime(formats, capfd):
+    said = {name: logits(formats / name) for name in NAMES}
+    for name, values in said.items():
+        assert values.shape == (256, 10) and values.dtype == np.float32
+        assert np.abs(values - said["model.pth"]).max() < 1e-4, name
+    assert np.ptp(said["model.pth"], axis=0).min() > 1e-3  # the images do tell the logits apart
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["float32.int8.tflite", "int8.int8.tflite", "uint8.int8.tflite", "model.int8.pth"])
+def test_a_quantized_file_says_nearly_the_same(formats, name):
+    exact, near = logits(formats / "model.pth"), logits(formats / name)
+    assert near.dtype == np.float32 and len(np.unique(near)) < 257
+    assert 0 < np.abs(near - exact).max() < 0.1 * np.ptp(exact)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_batch_gives_what_its_images_give_alone(formats, name):
+    runtime = runtimes.load(formats / name, architecture="lite", threads=2)
+    assert (runtime.name, runtime.classes) == (NAMES[name], 10)
+    some = images()[100:107]
+    alone = np.concatenate([runtime.logits(image[None]) for image in some])
+    assert np.allclose(runtime.logits(some), alone, atol=1e-5)
+    assert runtime.logits(some[:0]).shape == (0, 10)
+    assert np.array_equal(runtime.logits(some[:1]), alone[:1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_bare_call_computes_the_same(formats, name):
+    runtime = runtimes.load(formats / name, architecture="lite")
+    (last, *_) = [np.asarray(runtime.bare(images()[:3])())]
+    assert np.allclose(last.reshape(3, 10), runtime.logits(images()[:3]), atol=1e-6)
+
+
+def test_logits_stay_as_they_are_when_the_next_images_come(formats):
+    for name in NAMES:
+        runtime = runtimes.load(formats / name, architecture="lite")
+        first = runtime.logits(images()[200:201])
+        kept = first.copy()
+        runtime.logits(images()[:1])
+        assert np.array_equal(first, kept), name
 
 
 def test_dropout_is_off(tmp_path):
-    torch.save(build_torch(architecture("compact")).state_dict(), tmp_path / "w.pth")
-    runtime = runtimes.load(tmp_path / "w.pth", architecture="compact")
-    assert np.array_equal(runtime.logits(probes()), runtime.logits(probes()))
+    write_weights(tmp_path / "w.pth", "compact")
+    convert.to_keras(torch.load(tmp_path / "w.pth"), architecture("compact")).save(tmp_path / "w.keras")
+    for name in ("w.pth", "w.keras"):
+        runtime = runtimes.load(tmp_path / name, architecture="compact")
+        assert np.array_equal(runtime.logits(images()), runtime.logits(images()))
 
 
 def test_running_torch_leaves_the_process_its_threads(small_model):
     before = torch.get_num_threads()
-    runtimes.load(small_model / "model.pth", architecture="lite", threads=1).logits(probes()[:1])
-    assert torch.get_num_threads() == before
+    for threads in (1, 2):
+        runtimes.load(small_model / "model.pth", architecture="lite", threads=threads).logits(images()[:1])
+        assert torch.get_num_threads() == before
 
 
-def test_an_unknown_suffix_is_told_which_run(tmp_path):
-    with pytest.raises(ModelError, match=r"\.onnx, \.pth"):
-        runtimes.load(tmp_path / "model.h5")
-
-
-@pytest.mark.parametrize(("module", "file"), [("onnxruntime", "model.onnx"), ("torch", "model.pth")])
-def test_a_runtime_that_is_not_installed_gives_the_pip_line(small_model, monkeypatch, module, file):
-    monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ModelError, match=f"pip install {module}"):
-        runtimes.load(small_model / file, architecture="lite")
-
-
-@pytest.mark.parametrize("suffix", [".onnx", ".pth"])
-@pytest.mark.parametrize("content", [b"", b"no network at all", b"PK\x03\x04 half a zip"])
-def test_a_damaged_file_is_one_line_that_names_it(tmp_path, suffix, content):
-    path = tmp_path / f"broken{suffix}"
-    path.write_bytes(content)
-    with pytest.raises(ModelError, match=r"broken\.") as error:
-        runtimes.load(path, architecture="lite")
-    assert "\n" not in str(error.value) and len(str(error.value)) < 400
-
-
-class Trap:
-    def __reduce__(self):
-        return print, ("this must never run",)
-
-
-@pytest.mark.parametrize("zipped", [True, False])
-def test_a_pickle_that_would_run_code_is_refused_in_one_line(tmp_path, capsys, zipped):
-    path = tmp_path / "trap.pth"
-    if zipped:
-        torch.save({"conv1.weight": Trap()}, path)
-    else:
-        path.write_bytes(pickle.dumps(Trap()))
-    with pytest.raises(ModelError, match=r"refused.*could run code") as error:
-        runtimes.load(path, architecture="lite")
-    assert "\n" not in str(error.value)
-    assert capsys.readouterr().out == ""
-
-
-def test_weights_of_another_network_are_named(small_model):
-    with pytest.raises(ModelError, match="does not hold the weights of compact"):
-        runtimes.load(small_model / "model.pth", architecture="compact")
-
-
-def test_weights_that_are_no_state_dict_are_named(tmp_path):
-    torch.save(torch.zeros(3), tmp_path / "w.pth")
-    with pytest.raises(ModelError, match="does not hold the weights of lite"):
-        runtimes.load(tmp_path / "w.pth", architecture="lite")
-
-
-def test_weights_without_an_architecture_are_refused(small_model):
-    with pytest.raises(ModelError, match="manifest"):
-        runtimes.load(small_model / "model.pth")
-
-
-def test_an_onnx_file_for_other_images_is_refused(tmp_path):
-    path = tmp_path / "rgb.onnx"
-    save_onnx(
-        path, torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 10)), torch.zeros(1, 3, 32, 32)
+def test_each_runtime_loads_its_own_framework_alone_and_takes_the_threads_it_is_given(formats):
+    script = (
+        "import sys; from pathlib import Path; import numpy as np; from local import runtimes\n"
+        "runtimes.load(Path(sys.argv[1]), threads=1).logits(np.zeros((1, 28, 28), np.uint8))\n"
+        "loaded = {name.partition('.')[0] for name in sys.modules}\n"
+        "print(*loaded & {'torch', 'tensorflow', 'onnxruntime', 'ai_edge_litert'})\n"
+        "if 'tensorflow' in loaded:\n"
+        "    print(sys.modules['tensorflow'].config.threading.get_intra_op_parallelism_threads())\n"
     )
-    with pytest.raises(ModelError, match=r"rgb\.onnx takes tensor\(float\)\[1, 3, 32, 32\]"):
-        runtimes.load(path)
-
-
-def test_an_onnx_file_that_gives_no_logits_is_refused(tmp_path):
-    path = tmp_path / "copy.onnx"
-    batch = ({0: torch.export.Dim("batch")},)
-    save_onnx(path, torch.nn.ReLU(), torch.zeros(2, 1, 28, 28), dynamic_shapes=batch)
-    with pytest.raises(ModelError, match="not a classifier"):
-        runtimes.load(path)
+    said = {}
+    for name in ("model.onnx", "model.tflite", "model.keras"):
+        done = subprocess.run(
+            [sys.executable, "-c", script, formats / name], capture_output=True, text=True, check=True
+        )
+        assert done.stderr == "", name
+        said[name] = done.stdout.split()
+    assert said == {
+        "model.onnx": ["onnxruntime"],
+        "model.tflite": ["ai_edge_litert"],
+        "model.keras": ["tensorflow", "1"],
+    }

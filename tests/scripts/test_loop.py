@@ -61,8 +61,8 @@ def test_the_loop_leaves_a_proven_model(home):
     folder = home / "models" / "small"
     stated = manifest.verify(folder)
     assert {
-        "model.pth", "model.onnx", "metrics.json", "history.csv", "predictions.npy", "labels.npy", "curves.png",
-        "confusion.png", "samples.png", "misclassified.png", "notebook.ipynb", "run.log",
+        "model.pth", "model.onnx", "model.int8.onnx", "metrics.json", "history.csv", "predictions.npy", "labels.npy",
+        "curves.png", "confusion.png", "samples.png", "misclassified.png", "notebook.ipynb", "run.log",
     } == set(stated["files"])  # fmt: skip
     assert (row["dataset"], row["name"], stated["dataset"]) == ("digits", "small", "digits")
     assert row["accuracy"] == stated["metrics"]["test"]["accuracy"] == pytest.approx(row["accuracy_here"], abs=0.001)
@@ -72,6 +72,16 @@ def test_the_loop_leaves_a_proven_model(home):
     key = json.loads((home / ".k2l" / "emulator" / "server.json").read_text())["key"].encode()
     kept = [path for part in ("models", ".k2l/runs") for path in (home / part).rglob("*") if path.is_file()]
     assert kept and not [path for path in kept if key in path.read_bytes()]
+
+
+def test_the_same_trip_with_keras(home):
+    code, out, err = finish(start(home, *LOOP, "--framework", "keras"))
+    assert code == 0, err
+    row = json.loads(out)
+    stated = manifest.verify(home / "models" / "small")
+    assert {"model.keras", "model.onnx"} <= set(stated["files"]) and "model.pth" not in stated["files"]
+    assert stated["framework"] == "keras" and {"keras", "tensorflow"} <= set(stated["environment"])
+    assert row["accuracy"] > 0.9 and row["accuracy"] == pytest.approx(row["accuracy_here"], abs=0.001)
 
 
 def test_killed_at_every_step_the_same_command_goes_on(home):

@@ -97,6 +97,13 @@ def test_every_public_layout_is_read(tmp_path, layout):
     assert found.name == "mnist" and found.classes == tuple("0123456789") and "--data-dir" in found.source
 
 
+def test_the_training_images_can_be_left_on_the_disk(tmp_path):
+    for i, make in enumerate((write, write_keras, lambda folder: write_csv(folder, "mnist", header=True))):
+        found = load("mnist", data_dir=make(tmp_path / str(i)), halves=["test"])
+        assert np.array_equal(found.test_images, PARTS[2]) and np.array_equal(found.test_labels, PARTS[3])
+        assert found.train_images.shape == (0, 28, 28) and found.train_labels.shape == (0,)
+
+
 @pytest.mark.parametrize(
     ("name", "make"),
     [

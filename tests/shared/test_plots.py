@@ -129,3 +129,12 @@ def test_pyplot_holds_no_figure_and_its_settings_stay_as_they_were():
 def test_importing_the_module_loads_no_plotting_library():
     code = "import sys, shared.plots; sys.exit(any(m in sys.modules for m in ('matplotlib', 'seaborn', 'pandas')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_matrices_that_are_compared_can_share_a_scale_of_mistakes():
+    counts = np.diag([9, 9, 9])
+    counts[0, 1] = 2
+    alone, shared = (plots.empty_figure(4, 4).subplots() for _ in range(2))
+    plots.paint_confusion(alone, counts, "abc")
+    plots.paint_confusion(shared, counts, "abc", strongest=20)
+    assert [axes.collections[0].get_clim() for axes in (alone, shared)] == [(0, 2), (0, 20)]

@@ -1,0 +1,157 @@
+"""Several architectures trained one after another with one recipe, and what came of each.
+
+    network = trained(Training(config=config, framework="torch", name="lite-torch"))
+    network.row()                         # what `k2l compare --json` prints
+    draw([network, other], folder)        # curves.png, parameters.png
+
+Each ends in `models/<name>/` as `k2l train` leaves it, before the next begins. One that is there already, with the
+same parameters and the same training code, is not trained again.
+"""
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from local import agreement, charts, paths, train
+from local.kernels import bundle, runs, spec
+from local.outputs import gathered
+from shared import manifest, plots
+from shared.config import TrainConfig
+from shared.results import read_history
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """One network to be trained."""
+
+    config: TrainConfig
+    framework: str
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        return paths.models() / self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A trained network: its manifest, its epochs, and whether it was trained just now."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    history: list[dict[str, float]]
+    trained_now: bool
+
+    @property
+    def test_images(self) -> int:
+        """How many images the test accuracy was measured on."""
+        return len(np.load(self.folder / "labels.npy", mmap_mode="r"))
+
+    @property
+    def test_accuracy(self) -> float:
+        return float(self.manifest["metrics"]["test"]["accuracy"])
+
+    def row(self) -> dict[str, Any]:
+        """What `k2l compare --json` prints: shares are fractions of 1, times are seconds on `accelerator`.
+
+        `epochs` counts those that were run; early stopping may make them fewer than asked for. `seconds_epoch` is
+        their median: the first one of Keras also builds its graph.
+        """
+        facts, seconds = self.manifest, [epoch["seconds"] for epoch in self.history]
+        return {
+            "name": facts["name"],
+            "architecture": facts["architecture"],
+            "framework": facts["framework"],
+            "dataset": facts["dataset"],
+            "recipe": facts["parameters"]["recipe"],
+            "seed": facts["parameters"]["seed"],
+            "epochs": len(self.history),
+            "trainable_parameters": facts["trainable_parameters"],
+            "test_images": self.test_images,
+            "test_accuracy": self.test_accuracy,
+            "standard_error": agreement.standard_error(self.test_accuracy, self.test_images),
+            "validation_accuracy": facts["metrics"]["validation"]["accuracy"],
+            "seconds_training": sum(seconds),
+            "seconds_epoch": statistics.median(seconds),
+            "accelerator": facts["environment"]["accelerator"],
+            "trained_now": self.trained_now,
+        }
+
+
+def trained(
+    training: Training,
+    *,
+    data_dir: Path | None = None,
+    again: bool = False,
+    on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
+    on_step: Callable[[float], None] = lambda done: None,
+) -> Network:
+    """The network in `models/<name>/`, trained unless it is there; `again`: trained in any case.
+
+    `on_epoch` and `on_step` are told how it goes, as by `local.train`. Raises KernelError where another command is at
+    work on a model of that name.
+    """
+    with runs.lock(training.name):
+        stated = None if again else _trained_before(training)
+        trained_now = stated is None
+        if stated is None:
+            stated = train.train(
+                training.config,
+                framework=training.framework,
+                name=training.name,
+                data_dir=data_dir,
+                on_epoch=on_epoch,
+                on_step=on_step,
+            )
+    history = read_history(training.folder / "history.csv")
+    return Network(folder=training.folder, manifest=stated, history=history, trained_now=trained_now)
+
+
+def differences(networks: Sequence[Network]) -> dict[tuple[int, int], agreement.Pair]:
+    """Every two that were tested on the same images, by their places, from the answers they left behind."""
+    answers = [np.load(one.folder / "predictions.npy") for one in networks]
+    labels = [np.load(one.folder / "labels.npy") for one in networks]
+    return {
+        (i, j): agreement.compare_answers(answers[i], answers[j], labels[i])
+        for i, j in combinations(range(len(networks)), 2)
+        if np.array_equal(labels[i], labels[j])
+    }
+
+
+def draw(networks: Sequence[Network], folder: Path) -> list[Path]:
+    """Writes `curves.png`, validation accuracy over epochs, and `parameters.png`, test accuracy against parameters."""
+    points = [
+        charts.Point(
+            label=row["name"],
+            accuracy=row["test_accuracy"],
+            error=row["standard_error"],
+            parameters=row["trainable_parameters"],
+        )
+        for row in (one.row() for one in networks)
+    ]
+    histories = {one.manifest["name"]: one.history for one in networks}
+    what = f"accuracy on {', '.join(dict.fromkeys(one.manifest['dataset'] for one in networks))} (%)"
+    curves = charts.learning_curves(histories, title=f"Validation {what}")
+    by_parameters = charts.accuracy_by_parameters(points, title=f"Test {what}")
+    with gathered(folder) as stage:
+        plots.save(curves, stage / "curves.png")
+        plots.save(by_parameters, stage / "parameters.png")
+    return [folder / "curves.png", folder / "parameters.png"]
+
+
+def _trained_before(training: Training) -> dict[str, Any] | None:
+    """The manifest of the same training, if its folder is there and whole.
+
+    The same: the bundle that holds the parameters and all code of the training has the same hash.
+    """
+    if not (training.folder / manifest.NAME).is_file():
+        return None
+    packed = bundle.pack(spec.load(training.framework), name=training.name, config=training.config)
+    if manifest.read(training.folder)["bundle_sha256"] != packed.sha256:
+        return None
+    return manifest.verify(training.folder)

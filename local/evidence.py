@@ -1,0 +1,64 @@
+"""What an evaluation leaves behind for people to look at: pictures, logits, answers, figures.
+
+    keep(results, Path("build/evaluate"))
+
+    <model>-<file>/   confusion.png  misclassified.png  logits.npy  predictions.npy  labels.npy  metrics.json
+    <data set>-accuracies.png, <data set>-confusions.png     where several models saw the same images
+
+Every file appears whole or not at all.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from local import charts
+from local.evaluate import Evaluation
+from local.outputs import gathered
+from shared import plots
+from shared.manifest import write_json
+
+
+def keep(results: Sequence[Evaluation], folder: Path) -> list[Path]:
+    """Writes a folder for each evaluation, and the comparisons, below `folder`; returns their folders in order."""
+    names = list(_names(results))
+    with gathered(folder) as stage:
+        for name, result in zip(names, results, strict=True):
+            _write(result, stage / name)
+        for dataset in dict.fromkeys(result.data.name for result in results):
+            _write_comparison([result for result in results if result.data.name == dataset], stage)
+    return [folder / name for name in names]
+
+
+def _names(results: Sequence[Evaluation]) -> Iterator[str]:
+    """A folder for each; the file's suffix stays in it, model.onnx and model.pth being two. A second gets a number."""
+    seen: Counter[str] = Counter()
+    for result in results:
+        name = f"{result.model.name}-{result.model.file.name}"
+        seen[name] += 1
+        yield name if seen[name] == 1 else f"{name}-{seen[name]}"
+
+
+def _write(result: Evaluation, folder: Path) -> None:
+    folder.mkdir()
+    data, logits, scores = result.data, result.logits, result.scores
+    np.save(folder / "logits.npy", logits)
+    np.save(folder / "predictions.npy", logits.argmax(1).astype(np.int64))
+    np.save(folder / "labels.npy", data.test_labels)
+    write_json(folder / "metrics.json", result.row() | scores.as_dict())
+    plots.save(plots.confusion(scores.confusion, data.classes), folder / "confusion.png")
+    wrong = plots.misclassified(data.test_images, data.test_labels, logits, data.classes)
+    plots.save(wrong, folder / "misclassified.png")
+
+
+def _write_comparison(results: Sequence[Evaluation], folder: Path) -> None:
+    if len(results) < 2:
+        return
+    dataset = results[0].data
+    points = [charts.Point(label=one.label, accuracy=one.scores.accuracy, error=one.standard_error) for one in results]
+    title = f"Accuracy on {len(dataset.test_labels):,} test images of {dataset.name} (%)"
+    plots.save(charts.accuracies(points, title=title), folder / f"{dataset.name}-accuracies.png")
+    matrices = [(one.label, np.asarray(one.scores.confusion)) for one in results]
+    plots.save(charts.confusions(matrices, dataset.classes), folder / f"{dataset.name}-confusions.png")

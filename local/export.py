@@ -1,0 +1,228 @@
+"""A model's weights in other formats, each kept only if it says the same as its source.
+
+    export(Path("models/compact-torch"), ["onnx", "tflite"])      # model.onnx, model.tflite, in the manifest
+
+The source is what was trained: `model.pth` of PyTorch, `model.keras` of Keras; formats of the other framework are
+reached through `local.convert`. An export is written beside its place, run on 256 test images, and moved there in one
+step if no logit is off by more than 1e-4. Quantized files are made by `local.quantize`.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from local import formats, models, runtimes
+from shared import architectures, data, manifest
+from shared.architectures import Architecture
+from shared.errors import ConfigError, DataError, ModelError, one_of
+from shared.preprocessing import to_float
+
+if TYPE_CHECKING:
+    import keras
+    from torch import nn
+
+TOLERANCE = 1e-4  # the largest difference of any logit
+CHECKED_IMAGES = 256
+
+SOURCES = {"torch": "pth", "keras": "keras"}  # framework -> the format its training leaves
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """A file that was written; `difference` is the largest between its logits and those of its source."""
+
+    file: Path
+    difference: float
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `k2l export --json` prints of it, less the model's name."""
+        return {
+            "file": str(self.file),
+            "bytes": self.file.stat().st_size,
+            "difference": self.difference,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+@dataclass(frozen=True)
+class Source:
+    """The weights that were trained, in either framework: each is loaded when it is first asked for."""
+
+    folder: Path
+    format: str
+    network: Architecture
+
+    @property
+    def file(self) -> Path:
+        """The trained weights."""
+        return self.folder / f"model.{self.format}"
+
+    @cached_property
+    def module(self) -> "nn.Module":
+        """The network in PyTorch, in evaluation mode."""
+        from local.runtimes import torch_runtime
+
+        if self.format == "pth":
+            return torch_runtime.build(self.file, self.network.name)
+        from local import convert
+        from shared.build_torch import build_torch
+
+        module = build_torch(self.network)
+        module.load_state_dict(convert.to_torch(self.model, self.network))
+        return module.eval()
+
+    @cached_property
+    def model(self) -> "keras.Model":
+        """The network in Keras."""
+        if self.format == "keras":
+            from local.runtimes import keras_runtime
+
+            return keras_runtime.build(self.file)
+        from local import convert
+
+        return convert.to_keras(self.module.state_dict(), self.network)
+
+    def runtime(self) -> runtimes.Runtime:
+        """The weights as they were trained, ready to run."""
+        return runtimes.load(self.file, architecture=self.network.name)
+
+
+def folder_of(name: str) -> Path:
+    """The model folder of that name or path; ModelError for a file, which has no source to be made from."""
+    model = models.find(name)
+    if model.file.name == Path(name).name:
+        raise ModelError(f"{name} is a file: name its model folder, with its {manifest.NAME} and what was trained.")
+    return model.file.parent
+
+
+def open_source(folder: Path) -> Source:
+    """The trained weights of a model folder, hashed; ModelError where it has none, or its manifest is amiss."""
+    facts = manifest.read(folder)
+    if facts["framework"] not in SOURCES:
+        raise ModelError(
+            f"{folder} was trained with {facts['framework']!r}: exports start from {' or '.join(SOURCES)}."
+        )
+    source = Source(folder, SOURCES[facts["framework"]], architectures.architecture(facts["architecture"]))
+    manifest.verify(folder, [source.file.name])
+    return source
+
+
+def export(
+    folder: Path,
+    names: Collection[str] | None = None,
+    *,
+    images_nhw: NDArray[np.uint8] | None = None,
+    on_step: Callable[[float], None] = lambda done: None,
+) -> list[Export]:
+    """Writes each format, `model.FORMAT`, into the model folder and vouches for it in the manifest.
+
+    All formats but the source's own by default; what is there is replaced. They are compared on `images_nhw`,
+    `check_images` by default; `on_step` is told the share done. Raises ConfigError for a format that does not exist,
+    ModelError for an export that differs from its source: what was at its place then stays.
+    """
+    wanted = chosen(names, WRITERS)
+    source = open_source(folder)
+    if names is None:
+        wanted.remove(source.format)
+    elif source.format in wanted:
+        raise ConfigError(f"{source.file} is what was trained: there is nothing to export it from.")
+    images = check_images(str(manifest.read(folder)["dataset"])) if images_nhw is None else images_nhw
+    logits = source.runtime().logits(images)
+    done = []
+    for at, one in enumerate(wanted, start=1):
+        done.append(_export(source, one, images, logits))
+        manifest.add_files(folder, [done[-1].file.name])
+        on_step(at / len(wanted))
+    return done
+
+
+def chosen(names: Collection[str] | None, known: Collection[str]) -> list[str]:
+    """The formats asked for, each once, or all; ConfigError for none, and for one that does not exist."""
+    if names is not None and not names:
+        raise ConfigError(f"no format was asked for; there are: {', '.join(known)}.")
+    return [one_of("format", one, known) for one in dict.fromkeys(known if names is None else names)]
+
+
+def ensure(folder: Path, names: Collection[str], *, images_nhw: NDArray[np.uint8] | None = None) -> list[Export]:
+    """Exports those formats that the manifest does not name yet; the trained one is always there."""
+    present = manifest.read(folder)["files"]
+    absent = [one for one in WRITERS if one in names and f"model.{one}" not in present]
+    return export(folder, absent, images_nhw=images_nhw) if absent else []
+
+
+def check_images(dataset: str) -> NDArray[np.uint8]:
+    """The first 256 test images of a data set that is on this machine, else those of `digits`: uint8 [256, 28, 28]."""
+    try:
+        images = data.load(dataset, download=False).test_images
+    except (DataError, ConfigError):  # not here, or none of ours
+        images = data.load("digits").test_images
+    return images[:CHECKED_IMAGES]
+
+
+def _export(source: Source, name: str, images: NDArray[np.uint8], logits: NDArray[np.float32]) -> Export:
+    """One format, kept if its logits are those of the source."""
+    start = time.perf_counter()
+    target = source.folder / f"model.{name}"
+    with written(target) as part:
+        WRITERS[name](source, part)
+        difference = float(np.abs(_run(part, source.network, images) - logits).max())
+        if not difference <= TOLERANCE:
+            raise ModelError(
+                f"{target} was not kept: its logits differ from those of {source.file.name} by {difference:.2g}, "
+                f"more than {TOLERANCE:g}."
+            )
+    return Export(file=target, difference=difference, seconds=time.perf_counter() - start)
+
+
+@contextlib.contextmanager
+def written(target: Path) -> Iterator[Path]:
+    """A place beside `target` to write to. What is there in the end takes the place of `target`, in one step.
+
+    After an error, or once it was deleted, what was at `target` stays.
+    """
+    part = target.with_name(f".{target.stem}.part{target.suffix}")
+    try:
+        yield part
+        if part.exists():
+            part.replace(target)
+    except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
+        raise ModelError(
+            f"{target} cannot be made without {package}, not installed here: pip install -r requirements.txt"
+        ) from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write_pth(source: Source, path: Path) -> None:
+    from shared.train_torch import save_weights
+
+    save_weights(source.module, path)
+
+
+WRITERS: dict[str, Callable[[Source, Path], None]] = {
+    "pth": _write_pth,
+    "keras": lambda source, path: source.model.save(path),
+    "onnx": lambda source, path: formats.write_onnx(source.module, path),
+    "tflite": lambda source, path: formats.write_tflite(source.model, path),
+    "pt2": lambda source, path: formats.write_pt2(source.module, path),
+}
+
+
+def _run(file: Path, network: Architecture, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The logits of an export: in its runtime, or, where none of ours runs it, loaded back by what wrote it."""
+    if file.suffix in runtimes.SUFFIXES:
+        return runtimes.load(file, architecture=network.name).logits(images)
+    import torch
+
+    with torch.inference_mode():
+        module = torch.export.load(file).module()
+        return np.asarray(module(torch.from_numpy(to_float(images))).numpy())

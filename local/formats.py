@@ -1,0 +1,97 @@
+"""The exporters of PyTorch and TensorFlow, set up for these networks and kept off the terminal.
+
+    write_onnx(module, Path("model.onnx"))
+    write_tflite(model, Path("model.tflite"))
+
+The batch is free in every format. What is written is not checked here: `local.export` does that.
+"""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shared.preprocessing import SIDE
+from shared.silence import silent_stderr
+
+if TYPE_CHECKING:
+    import keras
+    from torch import nn
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps the exporters' progress, and their remarks on their own internals, off the terminal."""
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def write_onnx(module: "nn.Module", path: Path) -> None:
+    """One file: "images" float32 [batch, 1, 28, 28] in 0..1 in, "logits" [batch, classes] out; batch norm is folded."""
+    import torch
+
+    with quiet():
+        program: Any = torch.onnx.export(
+            module,
+            (torch.zeros(2, 1, SIDE, SIDE),),
+            dynamo=True,
+            verbose=False,
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+        )
+    proto = program.model_proto
+    # The exporter notes the line of code that each step came from: paths of this machine, and 10 kB of them.
+    for element in (proto.graph, *proto.graph.node, *proto.graph.value_info, *proto.graph.initializer):
+        del element.metadata_props[:]
+    path.write_bytes(proto.SerializeToString())
+
+
+def write_pt2(module: "nn.Module", path: Path) -> None:
+    """The network with its weights for `torch.export.load`, TorchScript's successor; in and out as in ONNX."""
+    import torch
+
+    with quiet():
+        batch = ({0: torch.export.Dim("batch")},)
+        program = torch.export.export(module, (torch.zeros(2, 1, SIDE, SIDE),), dynamic_shapes=batch)
+        for node in program.graph.nodes:
+            node.meta.pop("stack_trace", None)  # paths of this machine
+        torch.export.save(program, path)
+
+
+def write_tflite(model: "keras.Model", path: Path, configure: Callable[[Any], None] = lambda converter: None) -> None:
+    """A Keras model for LiteRT: float32 [batch, 28, 28, 1] in 0..1 in, logits [batch, classes] out.
+
+    `configure` is given TensorFlow's converter, to set what it should quantize.
+    """
+    from shared.start_keras import tensorflow
+
+    with quiet(), silent_stderr():
+        converter = tensorflow.lite.TFLiteConverter.from_keras_model(_with_static_shapes(model))
+        configure(converter)
+        content = converter.convert()
+    path.write_bytes(content)
+
+
+def _with_static_shapes(model: "keras.Model") -> "keras.Model":
+    """The same layers, with a flatten that leaves only the batch open.
+
+    Keras' own asks for the batch size as it runs: three more steps, which LiteRT's fast kernels do not take, so that
+    the graph falls into two parts.
+    """
+    from shared.start_keras import keras
+
+    def static(layer: Any) -> Any:
+        if not isinstance(layer, keras.layers.Flatten):
+            return layer
+        values = layer.output.shape[1]
+        return keras.layers.Lambda(lambda images: keras.ops.reshape(images, (-1, values)))
+
+    return keras.Sequential([keras.Input(model.input_shape[1:]), *map(static, model.layers)])

@@ -1,0 +1,133 @@
+"""LiteRT files (`.tflite`), TensorFlow Lite as it was called: the smallest and, quantized, the fastest.
+
+Float in and out is what our own exports have, whatever is inside. A file that is int8 or uint8 at its ends too runs as
+well: its scale and zero point say which float each step of it means.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from local.runtimes import check_logits, check_outputs, missing, no_network, wrong_input
+from shared.preprocessing import SIDE, to_float
+from shared.silence import silent_stderr
+
+
+@dataclass(frozen=True)
+class End:
+    """The input or output of a network: its tensor's number, and how whole numbers there stand for floats."""
+
+    index: int
+    dtype: Any
+    scale: float
+    zero: int
+    is_float: bool
+
+    @classmethod
+    def of(cls, details: dict[str, Any]) -> "End":
+        """From what the interpreter says of it."""
+        scale, zero = details["quantization"]
+        dtype = np.dtype(details["dtype"])
+        return cls(details["index"], dtype, scale, zero, is_float=dtype == np.float32)
+
+    def pack(self, values: NDArray[np.float32]) -> NDArray[Any]:
+        """Floats as this end takes them: rounded to the nearest step it knows, if it knows steps."""
+        if self.is_float:
+            return values
+        limits = np.iinfo(self.dtype)
+        steps: NDArray[Any] = np.clip(np.rint(values / self.scale) + self.zero, limits.min, limits.max)
+        return steps.astype(self.dtype)
+
+    def unpack(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """The floats that this end's values stand for."""
+        if self.is_float:
+            return values
+        return (values.astype(np.float32) - self.zero) * np.float32(self.scale)
+
+
+@dataclass(kw_only=True)
+class LiteRuntime:
+    """One interpreter; its memory is laid out for `batch` images, and anew when another number comes."""
+
+    interpreter: Any
+    input: End
+    output: End
+    classes: int = 0
+    name: str = "litert"
+    batch: int = field(default=1, repr=False)
+
+    def logits(self, images_nhw: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Logits float32 [n, classes] of images uint8 [n, 28, 28]."""
+        if not len(images_nhw):
+            return np.empty((0, self.classes), np.float32)
+        return self.output.unpack(self._run(self._packed(images_nhw)))
+
+    def bare(self, images_nhw: NDArray[np.uint8]) -> Callable[[], object]:
+        """Images in, `Interpreter.invoke`, logits out."""
+        values = self._packed(images_nhw)
+        return lambda: self._run(values)
+
+    def _packed(self, images_nhw: NDArray[np.uint8]) -> NDArray[Any]:
+        """[n, 28, 28, 1], channels last: the same numbers in the same order, there being one channel."""
+        return self.input.pack(to_float(images_nhw).reshape(-1, SIDE, SIDE, 1))
+
+    def _run(self, values: NDArray[Any]) -> NDArray[Any]:
+        if len(values) != self.batch:
+            self._lay_out(len(values))
+        self.interpreter.set_tensor(self.input.index, values)
+        self.interpreter.invoke()
+        logits: NDArray[Any] = self.interpreter.get_tensor(self.output.index)
+        return logits
+
+    def _lay_out(self, batch: int) -> None:
+        self.interpreter.resize_tensor_input(self.input.index, (batch, SIDE, SIDE, 1))
+        self.interpreter.allocate_tensors()
+        self.batch = batch
+
+
+def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> LiteRuntime:
+    """The file in an interpreter; `architecture` is not asked for, a LiteRT file carries its own."""
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ModuleNotFoundError:
+        missing(path)
+    try:
+        with silent_stderr():  # it reports which delegate it chose; failures come as exceptions
+            interpreter = Interpreter(str(path), num_threads=threads)
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        no_network(path, error)
+    check_outputs(len(interpreter.get_output_details()), path)
+    runtime = LiteRuntime(
+        interpreter=interpreter,
+        input=_input(interpreter.get_input_details(), path),
+        output=End.of(interpreter.get_output_details()[0]),
+    )
+    runtime.classes = _classes(runtime, path)
+    return runtime
+
+
+def _input(inputs: list[dict[str, Any]], path: Path) -> End:
+    """The one input, once it is known to take [batch, 28, 28, 1] as floats or as steps of a known size."""
+    ends = [End.of(one) for one in inputs if list(one["shape_signature"])[1:] == [SIDE, SIDE, 1]]
+    steps = [end.dtype in (np.int8, np.uint8) and end.scale > 0 for end in ends]
+    if len(inputs) != 1 or not ends or not (ends[0].is_float or steps[0]):
+        takes = ", ".join(f"{np.dtype(one['dtype']).name} {one['shape_signature'].tolist()}" for one in inputs)
+        wrong_input(path, takes or "nothing", f"float32 [batch, {SIDE}, {SIDE}, 1]")
+    return ends[0]
+
+
+def _classes(runtime: LiteRuntime, path: Path) -> int:
+    """How many classes it tells apart, for one image as for several: not every network lets its batch be changed."""
+    for images in (2, 1):
+        try:
+            with silent_stderr():
+                logits = runtime.output.unpack(runtime._run(runtime._packed(np.zeros((images, SIDE, SIDE), np.uint8))))
+        except (ValueError, RuntimeError) as error:
+            no_network(path, f"it does not run on {images} images at once: {error}")
+        classes = check_logits(logits, path, images=images)
+    return classes

@@ -1,0 +1,121 @@
+"""`k2l bench`: how fast model files run on this machine's processor."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scripts._edge import Json, bar, emit, run, say, show, table
+
+if TYPE_CHECKING:
+    from local.benchmark import Row
+    from local.models import Model
+
+
+def bench(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL...", help="A folder gives every file of it that runs, model.onnx first; or a file."
+        ),
+    ],
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the processor to use.")] = 1,
+    batch: Annotated[str, typer.Option(metavar="N,N", help="Images a call, one or more sizes.")] = "1,256",
+    seconds: Annotated[float, typer.Option(min=0, help="Timing in all; loading and cold starts come on top.")] = 10.0,
+    cold_start: Annotated[
+        bool, typer.Option("--cold-start/--no-cold-start", help="Also start each file in fresh processes.")
+    ] = True,
+    chart: Annotated[Path | None, typer.Option(metavar="PNG", help="Draw the times into this file.")] = None,
+    json: Json = False,
+) -> None:
+    """Time model files side by side.
+
+    All files at all batch sizes take turns in one process; warm-up is left out. `ratio` is the median over that of the
+    first file at the same batch size; `ours` is what this program adds to the runtime's own call, at batch 1.
+
+    Example: k2l bench compact-torch --batch 1,256 --chart bench.png
+    """
+    sizes = _sizes(batch)
+    if chart is not None:
+        _check_chart(chart)
+    from local import benchmark
+
+    wanted = _wanted(names)
+    with bar("timing") as on_step:
+        rows = benchmark.bench(
+            wanted, batches=sizes, threads=threads, cold_start=cold_start, seconds=seconds, on_step=on_step
+        )
+    if chart is not None:
+        from local.bench_chart import latencies
+        from shared.plots import save
+
+        save(latencies(rows), chart)
+        say(f"chart: {chart}")
+    if json:
+        emit(row.as_dict() for row in rows)
+        return
+    table(COLUMNS, [_cells(row) for row in rows])
+    for sentence in benchmark.slow_int8(rows):
+        show(sentence)
+
+
+COLUMNS = [
+    "model", "file", "runtime", "batch", "p50 µs", "p90 µs", "p99 µs", "images/s", "ratio", "ours µs", "start s", "kB",
+]  # fmt: skip
+
+
+def _cells(row: "Row") -> list[str]:
+    return [
+        row.model,
+        Path(row.file).name,
+        row.runtime,
+        str(row.batch),
+        *(f"{us:,.1f}" if us < 1000 else f"{us:,.0f}" for us in (row.p50_us, row.p90_us, row.p99_us)),
+        f"{row.images_per_second:,.0f}",
+        f"{row.ratio:.2f}",
+        "" if row.overhead_us is None else f"{row.overhead_us:.1f}",
+        "" if row.cold_start_s is None else f"{row.cold_start_s:.2f}",
+        f"{row.bytes / 1000:,.0f}",
+    ]
+
+
+def _wanted(names: list[str]) -> "list[Model]":
+    """The files meant, each once. Of a folder, those whose runtime is not installed are left out, and that is said."""
+    from local import models, runtimes
+
+    found = {}
+    for name in names:
+        several = models.files(name)
+        for model in several:
+            if len(several) > 1 and not runtimes.installed(model.file):
+                say(f"left out: {model.file} (its runtime is not installed)")
+            else:
+                found.setdefault(model.file.resolve(), model)
+    return list(found.values())
+
+
+def _sizes(text: str) -> list[int]:
+    from shared.errors import ConfigError
+
+    try:
+        sizes = [int(one) for one in text.split(",")]
+    except ValueError:
+        sizes = []
+    if not sizes or min(sizes) < 1 or max(sizes) > MOST_IMAGES:
+        raise ConfigError(f"--batch {text!r}: whole numbers from 1 to {MOST_IMAGES}, with commas, such as 1,256.")
+    return list(dict.fromkeys(sizes))
+
+
+MOST_IMAGES = 10_000
+
+
+def _check_chart(chart: Path) -> None:
+    """Before minutes of timing, not after."""
+    from shared.errors import ConfigError
+
+    if chart.suffix.lower() != ".png" or not chart.parent.is_dir():
+        raise ConfigError(f"--chart {chart}: it must be a .png in a folder that exists.")
+
+
+if __name__ == "__main__":
+    run(bench)

@@ -1,0 +1,137 @@
+"""`k2l compare`: several architectures trained one after another with one recipe, in a table and two pictures."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scripts import _options as options
+from scripts._edge import Json, bar, emit, run, say, show, table
+from shared.errors import ConfigError
+
+if TYPE_CHECKING:
+    from local.compare import Network, Training
+
+
+@options.trained(without=("architecture", "name"))
+def compare(
+    wanted: options.Wanted,
+    architectures: Annotated[
+        str, typer.Option(metavar="NAME,NAME,…", help="Which networks, in this order.")
+    ] = "ds_cnn_v1,ds_cnn_v2,ds_cnn_v3,lite",
+    prefix: Annotated[
+        str, typer.Option(help="Begins the names of the models: PREFIXARCHITECTURE-FRAMEWORK under models/.")
+    ] = "",
+    again: Annotated[
+        bool, typer.Option("--again", help="Train those too that are there, trained in the same way.")
+    ] = False,
+    data_dir: options.DataDir = None,
+    out: Annotated[Path | None, typer.Option(help="The pictures' folder. [default: build/compare]")] = None,
+    json: Json = False,
+) -> None:
+    """Train several networks alike, and compare them.
+
+    Each is in models/NAME before the next begins; --framework torch,keras trains each in both. The tuned recipe has
+    values of its own for lite and sprint; with --recipe plain all networks get the same.
+
+    Example: k2l compare --architectures ds_cnn_v1,ds_cnn_v2,ds_cnn_v3,lite --epochs 5
+    """
+    from local import compare as comparison
+    from local import paths
+
+    trainings = plan(wanted, architectures, prefix=prefix, data_dir=data_dir)
+    networks = []
+    for number, training in enumerate(trainings, start=1):
+        networks.append(train(training, f"{number} of {len(trainings)}", again=again, data_dir=data_dir))
+        if json:
+            emit([networks[-1].row()])
+    if not json:
+        show_all(networks)
+    pictures = comparison.draw(networks, out or paths.build() / "compare")
+    say(f"pictures: {', '.join(map(str, pictures))}")
+
+
+def plan(wanted: options.Wanted, architectures: str, *, prefix: str, data_dir: Path | None) -> list["Training"]:
+    """What is to be trained; all that can be wrong with it is found here."""
+    from local.compare import Training
+    from local.models import check_name
+    from local.train import FRAMEWORKS
+    from shared.architectures import architecture
+    from shared.errors import one_of
+
+    frameworks = [one_of("framework", name, FRAMEWORKS) for name in _listed("framework", wanted.framework)]
+    names = [architecture(name).name for name in _listed("architectures", architectures)]
+    first = replace(wanted, architecture=names[0]).config(data_dir=data_dir)
+    wanted = replace(wanted, dataset=first.dataset)  # `auto` is settled once
+    trainings = []
+    for name, framework in itertools.product(names, frameworks):
+        config = replace(wanted, architecture=name).config(data_dir=data_dir)
+        if config.architecture != name:
+            raise ConfigError("--architectures says which networks are trained: leave out --set architecture.")
+        trainings.append(Training(config=config, framework=framework, name=check_name(f"{prefix}{name}-{framework}")))
+    return trainings
+
+
+def _listed(option: str, text: str) -> list[str]:
+    """The names of a list with commas, each once; ConfigError for none."""
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise ConfigError(f"--{option} names nothing: write names with commas between them.")
+    return names
+
+
+def train(training: "Training", which: str, *, again: bool, data_dir: Path | None) -> "Network":
+    """One network, with its epochs on stderr."""
+    from local.compare import trained
+    from shared.results import epoch_line
+
+    say(f"{training.name} ({which})")
+    with bar(f"training {training.name}") as done:
+        network = trained(
+            training,
+            again=again,
+            data_dir=data_dir,
+            on_epoch=lambda row: say(epoch_line(row, training.config.epochs)),
+            on_step=done,
+        )
+    if not network.trained_now:
+        say(f"  is in {network.folder} already, of the same parameters and code; --again trains it anew")
+    return network
+
+
+def show_all(networks: Sequence["Network"]) -> None:
+    """The table, and which test accuracies really differ."""
+    from local.agreement import LEVEL, really_differ
+    from local.compare import differences
+
+    rows = [network.row() for network in networks]
+    table(list(COLUMNS), [[cell(row) for cell in COLUMNS.values()] for row in rows])
+    show("  ±: one standard error of an accuracy on so many images. Another seed moves it too: repeat with --seed.")
+    pairs = differences(networks)
+    alike = [
+        f"{rows[i]['name']} and {rows[j]['name']} (p = {pair.p_value:.2g})"
+        for (i, j), pair in pairs.items()
+        if not really_differ(pair, comparisons=len(pairs))
+    ]
+    if pairs:
+        level = f"{LEVEL:.0%}" + (f" shared by {len(pairs)} pairs" if len(pairs) > 1 else "")
+        show(f"  McNemar's exact test on the test images ({level}): {', '.join(alike) or 'none'} cannot be told apart.")
+    if len({row["accelerator"] for row in rows}) > 1:
+        show("  They were trained on different machines: their seconds do not compare.")
+
+
+COLUMNS = {
+    "network": lambda row: row["name"],
+    "parameters": lambda row: f"{row['trainable_parameters']:,}",
+    "test accuracy %": lambda row: f"{100 * row['test_accuracy']:.2f} ± {100 * row['standard_error']:.2f}",
+    "validation accuracy %": lambda row: f"{100 * row['validation_accuracy']:.2f}",
+    "epochs": lambda row: row["epochs"],
+    "seconds": lambda row: f"{row['seconds_training']:.1f}",
+    "seconds an epoch": lambda row: f"{row['seconds_epoch']:.2f}",
+}
+
+if __name__ == "__main__":
+    run(compare)

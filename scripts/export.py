@@ -1,0 +1,46 @@
+"""`k2l export`: a model's weights in other formats, each checked against its source."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from scripts._edge import Json, bar, emit, run, table
+
+
+def export(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A folder under models/, or another model folder.")],
+    to: Annotated[
+        str, typer.Option(metavar="FORMAT,…", help="Of onnx, tflite, keras, pth, pt2. [default: all but its own]")
+    ] = "",
+    json: Json = False,
+) -> None:
+    """Write a model's weights in other formats.
+
+    Each file is run on 256 test images and kept only if no logit is off by more than 1e-4; its hash goes into the
+    manifest. pt2 is for torch.export.load, elsewhere.
+
+    Example: k2l export compact-torch --to onnx,tflite
+    """
+    from local import export as exports
+
+    names = [one.strip() for one in to.split(",") if one.strip()] if to else None
+    folder = exports.folder_of(model)
+    with bar("exporting") as step:
+        done = exports.export(folder, names, on_step=step)
+    rows: list[dict[str, Any]] = [{"model": folder.resolve().name, **one.as_dict()} for one in done]
+    if json:
+        emit(rows)
+    else:
+        table(list(COLUMNS), [[show(row) for show in COLUMNS.values()] for row in rows])
+
+
+COLUMNS = {
+    "file": lambda row: Path(row["file"]).name,
+    "kB": lambda row: f"{row['bytes'] / 1000:,.1f}",
+    "largest difference": lambda row: f"{row['difference']:.1e}",
+    "seconds": lambda row: f"{row['seconds']:.1f}",
+}
+
+if __name__ == "__main__":
+    run(export)

@@ -1,0 +1,106 @@
+"""`k2l quantize`: a model in int8 and float16, what that costs and what it gains, before and after."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scripts import _options as options
+from scripts._edge import Json, bar, emit, fail, run, say, show, table
+
+if TYPE_CHECKING:
+    from local.benchmark import Row
+    from local.quantize import Quantized
+
+BATCHES = (1, 256)
+
+
+def quantize(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A folder under models/, or another model folder.")],
+    to: Annotated[str, typer.Option(metavar="FORMAT,…", help="Of onnx, tflite, float16, torch. [default: all]")] = "",
+    max_drop: Annotated[
+        float, typer.Option(min=0, help="Points of validation accuracy a file may lose and still be kept.")
+    ] = 0.2,
+    data_dir: options.DataDir = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the processor to time with.")] = 1,
+    seconds: Annotated[float, typer.Option(min=0, help="How long to time all files together.")] = 5.0,
+    json: Json = False,
+) -> None:
+    """Quantize a model: int8 for onnxruntime, LiteRT and PyTorch, float16 for LiteRT.
+
+    Quantization calibration uses training images; what is lost is measured on the validation images. A file that
+    loses too much is not kept. All are timed side by side in one process.
+
+    Example: k2l quantize compact-torch --to onnx,tflite --max-drop 0.1
+    """
+    from local import benchmark, export
+    from local import quantize as quantization
+
+    names = [one.strip() for one in to.split(",") if one.strip()] if to else None
+    folder = export.folder_of(model)
+    with bar("quantizing") as step:
+        made = quantization.quantize(folder, names, max_drop=max_drop, data_dir=data_dir, on_step=step)
+        export.ensure(folder, ["onnx"])  # what every time is held against
+    with bar("timing") as step:
+        timed = benchmark.bench(
+            _runnable(folder, made), batches=BATCHES, threads=threads, cold_start=False, seconds=seconds, on_step=step
+        )
+    rows = list(_rows(folder, made, timed))
+    if json:
+        emit(rows)
+    else:
+        table(list(COLUMNS), [[cell(row) for cell in COLUMNS.values()] for row in rows])
+        for sentence in benchmark.slow_int8(timed):
+            show(sentence)
+    for one in made:
+        if not one.kept:
+            say(one.why)
+    if not any(one.kept for one in made):
+        fail("no file was kept: nothing asked for reads well enough. Allow more with --max-drop, or train longer.")
+
+
+def _runnable(folder: Path, made: "Sequence[Quantized]") -> list[Any]:
+    """The files to time, as models: onnxruntime's float file first, since all are held against it."""
+    from local import models
+
+    files = [folder / "model.onnx", *(one.base for one in made), *(one.file for one in made if one.kept)]
+    return [models.find(str(file)) for file in dict.fromkeys(files)]
+
+
+def _rows(folder: Path, made: "Sequence[Quantized]", timed: "Sequence[Row]") -> Iterator[dict[str, Any]]:
+    """A row for each float file, and after it those for the quantized ones that stand in for it."""
+    p50 = {(row.file, row.batch): row.p50_us for row in timed}
+    first = str(folder / "model.onnx")
+    for base in dict.fromkeys(one.base for one in made):
+        those = [one for one in made if one.base == base]
+        for facts in (those[0].base_as_dict(), *(one.as_dict() for one in those)):
+            row = {"model": folder.resolve().name, **facts}
+            for n in BATCHES:
+                # A refused file has no time, even where an older one is still at its place.
+                taken = p50[facts["file"], n] if facts["kept"] else None
+                row[f"p50_us_{n}"] = taken and round(taken, 4)
+                row[f"ratio_{n}"] = taken and round(taken / p50[str(base), n], 4)
+                row[f"ratio_onnxruntime_{n}"] = taken and round(taken / p50[first, n], 4)
+            yield row
+
+
+def _each_batch(key: str, form: str) -> Any:
+    """A figure at batch 1 and at 256."""
+    return lambda row: " / ".join(format(row[f"{key}_{n}"], form) for n in BATCHES) if row["kept"] else "refused"
+
+
+COLUMNS = {
+    "file": lambda row: Path(row["file"]).name,
+    "runtime": lambda row: row["runtime"],
+    "kB": lambda row: f"{row['bytes'] / 1000:,.1f}",
+    "of float": lambda row: f"{row['share']:.2f}",
+    "validation %": lambda row: f"{100 * row['validation_accuracy']:.2f}",
+    "drop": lambda row: f"{row['drop']:.2f}",
+    "p50 µs, batch 1 / 256": _each_batch("p50_us", ",.1f"),
+    "to its float file": _each_batch("ratio", ".2f"),
+    "to onnxruntime float": _each_batch("ratio_onnxruntime", ".2f"),
+}
+
+if __name__ == "__main__":
+    run(quantize)

@@ -1,0 +1,73 @@
+"""Networks written in every format, ours and such as somebody else's exporter might leave: made by the frameworks."""
+
+import json
+import warnings
+import zipfile
+
+import numpy as np
+
+from shared.silence import silent_stderr
+
+
+def images(count=256):
+    """Images uint8 [count, 28, 28]: empty, full, noise, and ever more ink. Always the same."""
+    random = np.random.default_rng(0)
+    noise = random.integers(0, 256, (count, 28, 28))
+    return (noise * (random.random((count, 28, 28)) < np.linspace(0, 1, count)[:, None, None])).astype(np.uint8)
+
+
+def save_onnx(path, *, shape=("batch", 1, 28, 28), outputs=10, weight=0.01, flat=True, twice=False):
+    """A dense layer as ONNX, all its weights alike; where not `flat`, one that leaves the picture as it is.
+
+    With `twice`, what comes before the layer is an output as well.
+    """
+    import onnx
+    from onnx import helper
+
+    inputs = int(np.prod(shape[1:]))
+    tensor = helper.make_tensor("w", onnx.TensorProto.FLOAT, (inputs, outputs), np.full(inputs * outputs, weight, "f4"))
+    nodes = [helper.make_node("Flatten", ["x"], ["flat"]), helper.make_node("MatMul", ["flat", "w"], ["y"])]
+    graph = helper.make_graph(
+        nodes if flat else [helper.make_node("Relu", ["x"], ["y"])],
+        "other",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, shape)],
+        [
+            helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+            for name in (["y", "flat"] if twice else ["y"])
+        ],
+        [tensor] if flat else [],
+    )
+    onnx.save(helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)]), path)
+
+
+def save_tflite(path, model, *, ends=None, batch=None):
+    """A Keras model as LiteRT; with `ends`, a name of a numpy type, int8 inside and that type at input and output."""
+    from shared.start_keras import tensorflow as tf
+
+    signature = tf.TensorSpec((batch, *model.input_shape[1:]), tf.float32)
+    function = tf.function(lambda values: model(values, training=False)).get_concrete_function(signature)
+    with warnings.catch_warnings(), silent_stderr():
+        warnings.simplefilter("ignore")
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([function], model)
+        if batch is None:
+            converter = tf.lite.TFLiteConverter.from_keras_model(model)
+        if ends is not None:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.representative_dataset = lambda: (
+                [image[None, ..., None] / np.float32(255)] for image in images()
+            )
+            converter.inference_input_type = converter.inference_output_type = tf.as_dtype(ends)
+        path.write_bytes(converter.convert())
+
+
+def edit_config(source, target, change):
+    """Copies a .keras file, its config.json passed through `change`, which may edit it in place."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "config.json":
+                config = json.loads(content)
+                change(config)
+                content = json.dumps(config).encode()
+            new.writestr(name, content)

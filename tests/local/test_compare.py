@@ -1,0 +1,117 @@
+import json
+
+import pytest
+
+from local import compare, models, paths
+from local.compare import Training, trained
+from shared.config import TrainConfig
+
+
+def training(architecture, **changed):
+    config = TrainConfig.create(architecture=architecture, dataset="digits", epochs=1, **changed)
+    return Training(config=config, framework="torch", name=f"{architecture}-torch")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """One K2L_HOME for all of these tests: a training takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("home")
+        patch.setenv("K2L_HOME", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def epochs():
+    return []
+
+
+@pytest.fixture(scope="module")
+def pair(home, epochs):
+    return [trained(training(name), on_epoch=epochs.append) for name in ("ds_cnn_v1", "lite")]
+
+
+@pytest.fixture
+def untrained(monkeypatch):
+    """Has a training raise Started in place of running."""
+
+    class Started(Exception):
+        pass
+
+    def start(*_, **__):
+        raise Started
+
+    monkeypatch.setattr(compare.train, "train", start)
+    return Started
+
+
+def test_a_network_is_trained_once_and_found_again(pair, epochs, untrained):
+    again = trained(training("lite"))
+    assert (pair[1].trained_now, again.trained_now, len(epochs)) == (True, False, 2)
+    assert again.manifest == pair[1].manifest and models.find("lite-torch").architecture == "lite"
+    assert again.row() | {"trained_now": True} == pair[1].row()
+
+
+def test_other_parameters_and_the_wish_for_it_train_anew(pair, untrained):
+    for wanted, options in ((training("lite", seed=1), {}), (training("lite"), {"again": True})):
+        with pytest.raises(untrained):
+            trained(wanted, **options)
+
+
+def test_a_folder_without_its_manifest_is_not_taken_for_trained(pair, untrained):
+    manifest = pair[1].folder / "manifest.json"
+    moved = manifest.rename(manifest.with_suffix(".moved"))
+    try:
+        with pytest.raises(untrained):
+            trained(training("lite"))
+    finally:
+        moved.rename(manifest)
+
+
+def test_a_row_has_what_a_comparison_is_made_of(pair):
+    row = pair[1].row()
+    assert (row["name"], row["architecture"], row["trainable_parameters"]) == ("lite-torch", "lite", 4006)
+    assert (row["epochs"], row["test_images"], row["trained_now"]) == (1, 360, True)
+    assert row["seconds_epoch"] == row["seconds_training"] > 0 and 0 <= row["standard_error"] < 0.03
+    assert row["test_accuracy"] == pair[1].manifest["metrics"]["test"]["accuracy"]
+
+
+def test_differences_come_from_the_answers_left_behind(pair):
+    (one,) = compare.differences(pair).values()
+    accuracies = [network.test_accuracy for network in pair]
+    assert (one.only_first - one.only_second) / 360 == pytest.approx(accuracies[0] - accuracies[1])
+
+
+def test_both_pictures_are_written(pair, tmp_path):
+    pictures = compare.draw(pair, tmp_path / "pictures")
+    assert [path.name for path in pictures] == ["curves.png", "parameters.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+
+
+def test_the_verb_trains_what_is_not_there_and_prints_one_object_a_network(pair, home, k2l):
+    arguments = ("--architectures", "lite,sprint,lite", "--dataset", "digits", "--epochs", "1", "--out", home / "out")
+    done = k2l("compare", *arguments, "--json")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["name"], row["trained_now"]) for row in rows] == [("lite-torch", False), ("sprint-torch", True)]
+    assert "lite-torch already" in done.stderr and "epoch   1/1" in done.stderr
+    assert {path.name for path in (home / "out").iterdir()} == {"curves.png", "parameters.png"}
+
+
+def test_the_verb_prints_a_table_for_people(pair, k2l):
+    done = k2l("compare", "--architectures", "ds_cnn_v1,lite", "--dataset", "digits", "--epochs", "1")
+    assert "4,006" in done.stdout and "McNemar" in done.stdout
+    assert str(paths.build() / "compare" / "curves.png") in done.stderr
+
+
+def test_what_does_not_exist_is_told_before_anything_is_trained(home, k2l):
+    for arguments, said in (
+        (["--architectures", "lite,vgg"], "architecture 'vgg' does not exist"),
+        (["--architectures", ","], "--architectures names nothing"),
+        (["--framework", "jax"], "framework 'jax' does not exist"),
+        (["--prefix", "../"], "cannot be a folder's"),
+        (["--set", "architecture=lite"], "--architectures says which"),
+        (["--set", "colour=red"], "parameter 'colour' does not exist"),
+    ):
+        done = k2l("compare", "--dataset", "digits", *arguments, check=False)
+        assert done.returncode == 1 and said in done.stderr and "epoch  " not in done.stderr
+        assert len(done.stderr.splitlines()) <= 2

@@ -1,0 +1,153 @@
+import json
+import os
+import shutil
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from model_folders import write_folder
+from model_formats import images as probes
+
+from local import export, paths, runtimes
+from shared import data, manifest
+from shared.errors import ConfigError, ModelError
+
+needs_mnist = pytest.mark.skipif("K2L_DATA" not in os.environ, reason="needs MNIST: set K2L_DATA")
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_an_onnx_file_is_one_with_named_ends_and_a_free_batch(small_model):
+    graph = onnx.load(small_model / "model.onnx", load_external_data=False).graph
+    ends = [
+        (end.name, [d.dim_param or d.dim_value for d in end.type.tensor_type.shape.dim])
+        for end in (*graph.input, *graph.output)
+    ]
+    assert ends == [("images", ["batch", 1, 28, 28]), ("logits", ["batch", 10])]
+    assert not any(tensor.external_data for tensor in graph.initializer)
+    assert "BatchNormalization" not in {node.op_type for node in graph.node}
+    assert names(small_model) == ["manifest.json", "model.onnx", "model.pth"]
+
+
+@pytest.mark.parametrize("name", ["compact", "ds_cnn_v1", "improved", "sprint"])
+def test_an_export_says_what_its_source_says(tmp_path, capfd, name):
+    folder = write_folder(tmp_path / "m", name)
+    (done,) = export.export(folder, ["onnx"])
+    assert done.file == folder / "model.onnx" and done.difference < 1e-4 and done.seconds > 0
+    assert manifest.verify(folder, ["model.onnx"])
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+def test_every_format_is_reached_from_either_framework(tmp_path, capfd, framework):
+    folder = write_folder(tmp_path / "m", "sprint", framework)
+    capfd.readouterr()
+    steps = []
+    done = export.export(folder, on_step=steps.append)
+    other = {"torch": "keras", "keras": "pth"}[framework]
+    assert {one.file.name for one in done} == {f"model.{kind}" for kind in (other, "onnx", "tflite", "pt2")}
+    assert all(one.difference < 1e-4 for one in done) and steps == [0.25, 0.5, 0.75, 1.0]
+    assert sorted(manifest.verify(folder)["files"]) == [name for name in names(folder) if name != manifest.NAME]
+    assert capfd.readouterr() == ("", "")
+    for one in done:
+        assert str(paths.CHECKOUT).encode() not in one.file.read_bytes(), one.file
+    logits = [
+        runtimes.load(folder / f"model{suffix}", architecture="sprint").logits(probes()) for suffix in runtimes.SUFFIXES
+    ]
+    assert np.ptp(logits, axis=0).max() < 1e-4
+
+
+def test_a_tflite_file_takes_any_batch_without_working_out_its_size(tmp_path):
+    from ai_edge_litert.interpreter import Interpreter
+
+    folder = write_folder(tmp_path / "m", "compact")
+    export.export(folder, ["tflite"])
+    interpreter = Interpreter(str(folder / "model.tflite"), num_threads=1)
+    place = interpreter.get_input_details()[0]["index"]
+    for n in (1, 7, 256):
+        interpreter.resize_tensor_input(place, [n, 28, 28, 1])
+        interpreter.allocate_tensors()
+        interpreter.invoke()
+        assert interpreter.get_tensor(interpreter.get_output_details()[0]["index"]).shape == (n, 10)
+    steps = [step["op_name"] for step in interpreter._get_ops_details()]
+    assert not {"SHAPE", "PACK", "STRIDED_SLICE"} & set(steps) and steps.count("DELEGATE") == 1
+
+
+@pytest.mark.parametrize("name", ["onnx", "pt2"])
+def test_an_export_that_differs_is_not_kept(tmp_path, monkeypatch, name):
+    folder = write_folder(tmp_path / "m", "lite")
+    (folder / f"model.{name}").write_bytes(b"what was there")
+    before = (folder / manifest.NAME).read_bytes()
+    monkeypatch.setattr(export, "TOLERANCE", -1.0)
+    with pytest.raises(ModelError, match=rf"model\.{name} was not kept"):
+        export.export(folder, [name])
+    assert (folder / f"model.{name}").read_bytes() == b"what was there"
+    assert (folder / manifest.NAME).read_bytes() == before
+    assert names(folder) == ["manifest.json", f"model.{name}", "model.pth"]
+
+
+def test_weights_that_diverged_are_not_exported(tmp_path):
+    folder = write_folder(tmp_path / "m", "lite")
+    weights = torch.load(folder / "model.pth")
+    next(iter(weights.values())).fill_(float("nan"))
+    torch.save(weights, folder / "model.pth")
+    manifest.add_files(folder, ["model.pth"])
+    with pytest.raises(ModelError, match="diverged"):
+        export.export(folder, ["onnx"])
+
+
+def test_what_is_there_is_not_exported_again_unless_asked_for(small_model, tmp_path):
+    folder = shutil.copytree(small_model, tmp_path / "m")
+    assert export.ensure(folder, ["onnx", "pth"]) == []
+    assert [one.file.name for one in export.ensure(folder, ["pt2", "onnx"])] == ["model.pt2"]
+    assert [one.file.name for one in export.export(folder, ["onnx", "onnx"])] == ["model.onnx"]
+
+
+def test_what_cannot_be_exported_is_told(small_model, tmp_path):
+    folder = shutil.copytree(small_model, tmp_path / "m")
+    with pytest.raises(ConfigError, match=r"format 'onx' does not exist; did you mean 'onnx'\?"):
+        export.export(folder, ["onx"])
+    with pytest.raises(ConfigError, match="no format was asked for"):
+        export.export(folder, [])
+    with pytest.raises(ConfigError, match=r"model\.pth is what was trained"):
+        export.export(folder, ["onnx", "pth"])
+    with pytest.raises(ModelError, match=r"model\.onnx is a file: name its model folder"):
+        export.folder_of(str(folder / "model.onnx"))
+    (folder / "model.pth").write_bytes(b"other weights")
+    with pytest.raises(ModelError, match=r"model\.pth was changed"):
+        export.export(folder, ["onnx"])
+    (folder / manifest.NAME).unlink()
+    with pytest.raises(ModelError, match=r"no manifest\.json"):
+        export.export(folder, ["onnx"])
+
+
+def test_exports_are_checked_on_digits_where_the_data_set_is_not_here(digits, home, monkeypatch):
+    monkeypatch.delenv("K2L_DATA", raising=False)
+    for name in ("digits", "kmnist", "another"):
+        assert np.array_equal(export.check_images(name), digits.test_images[:256])
+
+
+@needs_mnist
+def test_exports_are_checked_on_their_own_data_set_where_it_is_here():
+    assert np.array_equal(export.check_images("mnist"), data.load("mnist").test_images[:256])
+
+
+@pytest.mark.slow
+def test_the_verb_prints_one_object_a_file(home, k2l):
+    write_folder(home / "models" / "m", "lite")
+    done = k2l("export", "m", "--to", "onnx, pt2", "--json")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [list(row) for row in rows] == [["model", "file", "bytes", "difference", "seconds"]] * 2
+    assert [row["file"] for row in rows] == [str(home / "models" / "m" / f"model.{kind}") for kind in ("onnx", "pt2")]
+    assert done.stderr == ""
+
+
+def test_the_verb_says_what_is_wrong_in_a_line(home, small_model, k2l):
+    shutil.copytree(small_model, home / "models" / "small")
+    for arguments in (["nothing"], ["small/model.onnx"], ["small", "--to", "tflight"], ["small", "--to", ","]):
+        done = k2l("export", *arguments, check=False)
+        assert done.returncode == 1 and done.stdout == "" and done.stderr.startswith("error: ")
+        assert len(done.stderr.splitlines()) <= 2

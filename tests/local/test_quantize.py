@@ -1,0 +1,226 @@
+import dataclasses
+import json
+import os
+import shutil
+import sys
+
+import numpy as np
+import pytest
+import torch
+from model_folders import write_folder, write_manifest
+from model_formats import images as probes
+
+from local import quantize as quantization
+from local import runtimes, torch_ao
+from local.quantize import METHODS, quantize
+from shared import data, manifest
+from shared.architectures import ARCHITECTURES, architecture
+from shared.build_torch import build_torch
+from shared.config import TrainConfig
+from shared.errors import ConfigError, DataError, ModelError
+from shared.preprocessing import to_float
+
+needs_mnist = pytest.mark.skipif("K2L_DATA" not in os.environ, reason="needs MNIST: set K2L_DATA")
+FILES = {method.file for method in METHODS.values()}
+
+
+def train(folder, config, images):
+    """A model folder with a network that has learned its data set."""
+    from shared.train_torch import save_weights
+    from shared.train_torch import train as train_torch
+
+    folder.mkdir()
+    save_weights(train_torch(config, images).model, folder / "model.pth")
+    write_manifest(folder, config.architecture, dataset=config.dataset)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, digits):
+    """sprint, after a second or two of digits; to be copied before it is changed."""
+    config = TrainConfig.create(architecture="sprint", dataset="digits", epochs=10, device="cpu")
+    return train(tmp_path_factory.mktemp("trained") / "trained", config, digits)
+
+
+@pytest.fixture
+def folder(trained, tmp_path):
+    return shutil.copytree(trained, tmp_path / "trained")
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def with_writer(monkeypatch, write, name="onnx"):
+    monkeypatch.setitem(METHODS, name, dataclasses.replace(METHODS[name], write=write))
+
+
+def write_other_weights(source, images, path):
+    """What a quantization that went wrong might leave: a network that runs and reads nothing."""
+    write_folder(path.parent / "other", "sprint")
+    from local import export
+
+    export.export(path.parent / "other", ["onnx"])
+    shutil.move(path.parent / "other" / "model.onnx", path)
+    shutil.rmtree(path.parent / "other")
+
+
+def test_every_quantized_file_is_smaller_reads_as_well_and_is_vouched_for(folder, digits, capfd):
+    steps = []
+    made = quantize(folder, max_drop=2, on_step=steps.append)  # an image of 144 is 0.7 points
+    assert capfd.readouterr() == ("", "") and steps == [0.25, 0.5, 0.75, 1.0]
+    assert all(one.kept and one.why == "" and one.images == 144 for one in made)
+    assert {one.file.name for one in made} == FILES
+    assert set(manifest.verify(folder)["files"]) == FILES | {f"model.{one}" for one in ("pth", "onnx", "tflite")}
+    for one in made:
+        share = 0.52 if one.format == "float16" else 0.3
+        assert one.bytes == one.file.stat().st_size <= share * one.base_bytes, one
+        runtime = runtimes.load(one.file, architecture="sprint")
+        assert runtime.name == one.runtime
+        whole = runtimes.load(one.base, architecture="sprint")
+        assert (
+            runtime.logits(digits.test_images).argmax(1) == whole.logits(digits.test_images).argmax(1)
+        ).mean() > 0.98
+
+
+def test_int8_takes_little_more_than_a_quarter_of_the_bytes(tmp_path):
+    folder = write_folder(tmp_path / "m", "baseline")
+    for one in quantize(folder, ["onnx", "tflite"], max_drop=100):
+        assert one.bytes <= 0.27 * one.base_bytes, one
+
+
+def test_calibration_sees_training_images_alone_the_classes_in_equal_shares(folder, digits, monkeypatch):
+    seen = []
+
+    def write(source, images, path):
+        seen.append(images)
+        shutil.copy(source.folder / "model.onnx", path)
+
+    with_writer(monkeypatch, write)
+    (made,) = quantize(folder, ["onnx"], images=200)
+    assert made.kept and made.drop == 0 and made.bytes == made.base_bytes
+    (images,) = seen
+    inner, held_out = data.split(digits.train_labels, validation=data.validation_size(digits))
+    places = {image.tobytes(): at for at, image in enumerate(digits.train_images)}
+    chosen = {places[image.tobytes()] for image in images}
+    assert len(chosen) == 200 and chosen <= set(inner) and not chosen & set(held_out)
+    counts = np.bincount(digits.train_labels[sorted(chosen)])
+    assert counts.max() - counts.min() <= 3
+
+
+def test_a_file_that_loses_too_much_is_refused_and_nothing_changes(folder, monkeypatch):
+    quantize(folder, ["onnx"], max_drop=5)
+    before = contents(folder)
+    with_writer(monkeypatch, write_other_weights)
+    (made,) = quantize(folder, ["onnx"])
+    assert not made.kept and made.drop > 50 and made.accuracy < 0.4
+    assert "model.int8.onnx was not kept: it loses" in made.why and "more than 0.2" in made.why
+    assert contents(folder) == before
+
+
+def test_a_drop_of_exactly_the_limit_is_kept(folder, monkeypatch):
+    monkeypatch.setattr(quantization, "_count", lambda *rest: 140 if ".part" in rest[-1].name else 144)
+    (made,) = quantize(folder, ["onnx"], max_drop=100 * 4 / 144)
+    assert made.kept
+
+
+def test_what_cannot_be_quantized_is_told(folder, tmp_path):
+    with pytest.raises(ConfigError, match=r"format 'int8' does not exist; .*onnx, tflite, float16, torch"):
+        quantize(folder, ["int8"])
+    write_manifest(folder, "sprint", dataset="kmnist")
+    with pytest.raises(DataError, match="holds no kmnist"):
+        quantize(folder, ["onnx"], data_dir=tmp_path)
+    (folder / manifest.NAME).unlink()
+    with pytest.raises(ModelError, match=r"no manifest\.json"):
+        quantize(folder, ["onnx"])
+
+
+def test_a_float_file_that_was_changed_is_not_quantized(folder):
+    quantize(folder, ["onnx"], max_drop=100)
+    (folder / "model.onnx").write_bytes(b"another")
+    with pytest.raises(ModelError, match=r"model\.onnx was changed"):
+        quantize(folder, ["onnx"])
+
+
+def test_a_missing_package_gives_the_pip_line(small_model, tmp_path, monkeypatch):
+    folder = shutil.copytree(small_model, tmp_path / "m")
+    before = contents(folder)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ModelError, match=r"model\.int8\.onnx cannot be made without onnx, .*pip install"):
+        quantize(folder, ["onnx"])
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_network_can_be_quantized_in_torch(tmp_path, name):
+    network = architecture(name)
+    torch.manual_seed(0)
+    module = build_torch(network).eval()
+    weights = torch_ao.quantize(module, network, [torch.from_numpy(to_float(probes()))])
+    torch.save(weights, tmp_path / "model.int8.pth")
+    torch.save(module.state_dict(), tmp_path / "model.pth")
+    int8, whole = (
+        runtimes.load(tmp_path / f"model.{kind}", architecture=name).logits(probes()) for kind in ("int8.pth", "pth")
+    )
+    assert np.abs(int8 - whole).max() < 0.1 * np.abs(whole).max()
+    assert torch_ao.is_int8(weights) and not torch_ao.is_int8(module.state_dict())
+    other = architecture("lite" if name != "lite" else "compact")
+    with pytest.raises(ModelError, match=f"not the int8 weights of {other.name}"):
+        torch_ao.build_int8(other, weights)
+
+
+def test_a_torch_without_quantization_names_the_way_out(monkeypatch):
+    import torch.ao
+
+    monkeypatch.setitem(sys.modules, "torch.ao.quantization", None)
+    monkeypatch.delattr(torch.ao, "quantization", raising=False)
+    with pytest.raises(ModelError, match="PT2E"):
+        torch_ao.build_int8(architecture("lite"), {})
+
+
+def test_the_verb_tells_what_was_refused_and_fails_if_nothing_was_kept(folder, home, capsys, monkeypatch):
+    from scripts.quantize import quantize as verb
+
+    with_writer(monkeypatch, write_other_weights)
+    with pytest.raises(SystemExit) as end:
+        verb(str(folder), to="onnx", seconds=0)
+    assert end.value.code == 1
+    out, err = capsys.readouterr()
+    assert "refused" in out and "model.int8.onnx was not kept: it loses" in err and "no file was kept" in err
+    assert not (folder / "model.int8.onnx").exists()
+
+
+def test_the_verb_prints_one_object_a_file_float_files_before_theirs(folder, home, capsys):
+    from scripts.quantize import quantize as verb
+
+    verb(str(folder), to="onnx,torch", max_drop=100, seconds=0, json=True)
+    out, err = capsys.readouterr()
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["file"] for row in rows] == [
+        str(folder / f"model.{kind}") for kind in ("onnx", "int8.onnx", "pth", "int8.pth")
+    ]
+    assert len({tuple(row) for row in rows}) == 1 and err == ""
+    assert [row["runtime"] for row in rows] == ["onnxruntime", "onnxruntime", "torch", "torch"]
+    for row, base in zip(rows, [rows[0], rows[0], rows[2], rows[2]], strict=True):
+        assert row["kept"] and row["base"] == base["file"] and row["share"] == row["bytes"] / base["bytes"]
+        for n in (1, 256):
+            assert row[f"ratio_{n}"] == pytest.approx(row[f"p50_us_{n}"] / base[f"p50_us_{n}"], abs=2e-4)
+            assert row[f"ratio_onnxruntime_{n}"] == pytest.approx(row[f"p50_us_{n}"] / rows[0][f"p50_us_{n}"], abs=2e-4)
+
+
+def test_the_verb_says_what_is_wrong_in_a_line(home, small_model, k2l):
+    folder = shutil.copytree(small_model, home / "models" / "small")
+    write_manifest(folder, "lite", dataset="kmnist")
+    for arguments in (["nothing"], ["small/model.onnx"], ["small", "--to", "int8"], ["small", "--data-dir", home]):
+        done = k2l("quantize", *arguments, check=False)
+        assert done.returncode == 1 and done.stdout == "" and done.stderr.startswith("error: ")
+        assert len(done.stderr.splitlines()) <= 2
+
+
+@pytest.mark.slow
+@needs_mnist
+def test_a_network_trained_on_mnist_loses_next_to_nothing_in_any_format(tmp_path):
+    images = data.load("mnist")
+    folder = train(tmp_path / "m", TrainConfig.create(architecture="sprint", dataset="mnist", epochs=1), images)
+    made = quantize(folder, dataset=images)
+    assert all(one.kept for one in made), [one.why for one in made]

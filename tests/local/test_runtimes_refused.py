@@ -1,0 +1,280 @@
+"""Files that do not run here, each with the one line that says why."""
+
+import json
+import pickle
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from model_formats import edit_config, save_onnx, save_tflite
+
+from local import runtimes
+from shared.architectures import architecture
+from shared.errors import ModelError
+from shared.silence import silent_stderr
+
+SUFFIXES = (".onnx", ".tflite", ".pth", ".keras")
+
+
+def refusal(path, name="lite"):
+    """The error of a file, once it is seen to be one short line that names the file."""
+    with pytest.raises(ModelError) as error:
+        runtimes.load(path, architecture=name)
+    said = str(error.value)
+    assert path.name in said and "\n" not in said and len(said) < 400 + len(str(path.parent)), said
+    return said.replace(str(path), path.name)
+
+
+@pytest.fixture(scope="session")
+def keras_files(tmp_path_factory):
+    """A network as .keras and .tflite."""
+    from shared.build_keras import build_keras
+
+    folder = tmp_path_factory.mktemp("keras")
+    model = build_keras(architecture("lite"))
+    model.save(folder / "model.keras")
+    save_tflite(folder / "model.tflite", model)
+    return folder
+
+
+@pytest.fixture
+def four(keras_files, small_model, tmp_path):
+    """{suffix: a file of that format}, copies."""
+    places = {".onnx": small_model, ".pth": small_model, ".keras": keras_files, ".tflite": keras_files}
+    return {suffix: Path(shutil.copy(places[suffix] / f"model{suffix}", tmp_path)) for suffix in SUFFIXES}
+
+
+def tiny_keras(*layers, shape=(28, 28, 1)):
+    from shared.start_keras import keras
+
+    return keras.Sequential([keras.Input(shape), *layers])
+
+
+def test_an_unknown_suffix_is_told_which_run(tmp_path):
+    assert ".onnx, .tflite, .pth, .keras" in refusal(tmp_path / "model.bin")
+    assert "torch.export program is for other hosts" in refusal(tmp_path / "model.pt2")
+    assert "rename it to .pth" in refusal(tmp_path / "model.pt")
+
+
+@pytest.mark.parametrize(
+    ("module", "pip", "suffix"),
+    [
+        ("onnxruntime", "onnxruntime", ".onnx"),
+        ("torch", "torch", ".pth"),
+        ("ai_edge_litert", "ai-edge-litert", ".tflite"),
+        ("tensorflow", "tensorflow keras", ".keras"),
+    ],
+)
+def test_a_runtime_that_is_not_installed_gives_the_pip_line(four, monkeypatch, module, pip, suffix):
+    for name in [name for name in sys.modules if name.partition(".")[0] == module]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "shared.start_keras", raising=False)
+    monkeypatch.setitem(sys.modules, module, None)
+    assert refusal(four[suffix]).endswith(f"pip install {pip}")
+    assert not runtimes.installed(four[suffix])
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_each_format_under_each_other_name_is_called_what_it_is(four, tmp_path, suffix):
+    kinds = {".onnx": "ONNX network", ".tflite": "LiteRT network", ".pth": "PyTorch weights", ".keras": "Keras model"}
+    for true, file in four.items():
+        if true != suffix:
+            said = refusal(Path(shutil.copy(file, tmp_path / f"renamed{suffix}")))
+            assert f"named {suffix} and holds " in said and kinds[true] in said and f"rename it to {true}" in said
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(
+    ("content", "called"),
+    [
+        (b"", "nothing"),
+        (b"<!DOCTYPE html><title>Not found</title>", "text"),
+        (b"PK\x03\x04 half a zip", "a zip archive"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(50), "an HDF5 file"),
+        (b"\xff\xd8\xff\xe0" + bytes(50), "cannot be read"),
+    ],
+)
+def test_what_is_no_network_at_all_is_said(tmp_path, suffix, content, called):
+    (tmp_path / f"broken{suffix}").write_bytes(content)
+    assert called in refusal(tmp_path / f"broken{suffix}")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_file_cut_short_or_missing_is_one_line(four, tmp_path, suffix, capfd):
+    whole = four[suffix].read_bytes()
+    for share in (0.02, 0.5, 0.95):
+        (tmp_path / f"cut{suffix}").write_bytes(whole[: int(len(whole) * share)])
+        refusal(tmp_path / f"cut{suffix}")
+    assert "No such file" in refusal(tmp_path / f"absent{suffix}")
+    assert capfd.readouterr().out == ""
+
+
+class Trap:
+    def __reduce__(self):
+        return print, ("this must never run",)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_that_would_run_code_is_refused(tmp_path, capsys, zipped):
+    path = tmp_path / "trap.pth"
+    if zipped:
+        torch.save({"conv1.weight": Trap()}, path)
+    else:
+        path.write_bytes(pickle.dumps(Trap()))
+    assert "refused" in refusal(path) and "could run code" in refusal(path)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_program_of_torch_is_not_taken_for_weights(tmp_path):
+    with zipfile.ZipFile(tmp_path / "program.pth", "w") as archive:
+        for name in ("data.pkl", "constants.pkl", "code/__torch__.py"):
+            archive.writestr(f"program/{name}", b"")
+    assert "TorchScript program: refused, as it could run code" in refusal(tmp_path / "program.pth")
+
+
+def change_class(config):
+    config["config"]["layers"][1] |= {"class_name": "Lambda", "config": {"function": {"class_name": "__lambda__"}}}
+
+
+def change_module(config):
+    config["config"]["layers"][1]["module"] = "os"
+
+
+def change_outermost(config):
+    config |= {"module": "subprocess", "class_name": "Popen", "config": {"args": "true"}}
+
+
+def register_foreign(config):
+    config["config"]["layers"][1]["registered_name"] = "theirs>Conv2D"
+
+
+def bring_a_function(config):
+    config["config"]["layers"][1]["config"]["activation"] = {
+        "module": "os", "class_name": "function", "config": "system", "registered_name": "system",
+    }  # fmt: skip
+
+
+def nest_a_model(config):
+    config["config"]["layers"].append(json.loads(json.dumps(config)))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (change_class, "keras.layers.Lambda"),
+        (change_module, "os.Conv2D"),
+        (change_outermost, "subprocess.Popen"),
+        (register_foreign, "theirs>Conv2D"),
+        (bring_a_function, "os.system"),
+        (nest_a_model, "keras.Sequential"),
+    ],
+)
+def test_a_keras_file_that_names_more_than_plain_layers_is_refused_unloaded(
+    keras_files, tmp_path, monkeypatch, change, named
+):
+    from shared.start_keras import keras
+
+    monkeypatch.setattr(keras.models, "load_model", lambda *_, **__: pytest.fail("Keras has seen the file"))
+    edit_config(keras_files / "model.keras", tmp_path / "trap.keras", change)
+    said = refusal(tmp_path / "trap.keras")
+    assert "refused" in said and named in said and "could run code" in said
+
+
+def test_a_keras_file_with_more_inside_is_refused(keras_files, tmp_path):
+    path = tmp_path / "more.keras"
+    shutil.copy(keras_files / "model.keras", path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("assets/vocabulary.txt", "a")
+    assert "refused: it holds assets/vocabulary.txt" in refusal(path)
+
+
+def test_how_a_model_was_trained_is_not_loaded(keras_files, tmp_path):
+    def change(config):
+        config["compile_config"] = {"loss": {"module": "theirs", "class_name": "function", "config": "loss"}}
+
+    edit_config(keras_files / "model.keras", tmp_path / "compiled.keras", change)
+    assert runtimes.load(tmp_path / "compiled.keras").classes == 10
+
+
+def test_weights_of_another_network_are_named(small_model):
+    assert "does not hold the weights of compact" in refusal(small_model / "model.pth", name="compact")
+
+
+def test_weights_that_are_no_state_dict_are_named(tmp_path):
+    torch.save(torch.zeros(3), tmp_path / "w.pth")
+    assert "does not hold the weights of lite" in refusal(tmp_path / "w.pth")
+
+
+def test_quantized_weights_of_another_network_are_named(tmp_path):
+    torch.save({"quantize.scale": torch.ones(1)}, tmp_path / "model.int8.pth")
+    assert "not the int8 weights of lite" in refusal(tmp_path / "model.int8.pth")
+
+
+def test_weights_without_an_architecture_are_refused(small_model):
+    assert "manifest" in refusal(small_model / "model.pth", name=None)
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        (("batch", 3, 28, 28), "takes tensor(float)['batch', 3, 28, 28] where float [batch, 1, 28, 28]"),
+        (("batch", 1, 32, 32), "takes tensor(float)['batch', 1, 32, 32]"),
+        ((1, 1, 28, 28), "with a free batch is due"),
+        (("batch", 784), "takes tensor(float)['batch', 784]"),
+    ],
+    ids=str,
+)
+def test_an_onnx_file_for_other_images_is_refused(tmp_path, shape, said):
+    save_onnx(tmp_path / "other.onnx", shape=shape)
+    assert said in refusal(tmp_path / "other.onnx")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"outputs": 1}, "gives float32 [2, 1] for 2 images"),
+        ({"flat": False}, "not a classifier"),
+        ({"weight": float("nan")}, "no numbers"),
+        ({"twice": True}, "has 2 outputs where one"),
+    ],
+    ids=str,
+)
+def test_an_onnx_file_that_gives_no_logits_is_refused(tmp_path, options, said):
+    save_onnx(tmp_path / "model.onnx", **options)
+    assert said in refusal(tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".tflite"])
+def test_keras_and_litert_files_of_another_shape_are_refused(tmp_path, suffix):
+    import keras
+    from keras import layers
+
+    path = tmp_path / f"other{suffix}"
+
+    def write(model):
+        model.save(path) if suffix == ".keras" else save_tflite(path, model)
+
+    write(tiny_keras(layers.Flatten(), layers.Dense(10), shape=(28, 28, 3)))
+    assert "28, 3]" in refusal(path) and "is due" in refusal(path)
+    write(tiny_keras(layers.Flatten(), layers.Dense(10), shape=(32, 32, 1)))
+    assert "32, 32, 1]" in refusal(path)
+    write(tiny_keras(layers.Conv2D(10, 3)))
+    assert "gives float32 [2, 26, 26, 10] for 2 images" in refusal(path)
+    write(tiny_keras(layers.Flatten(), layers.Dense(1)))
+    assert "gives float32 [2, 1] for 2 images" in refusal(path)
+    broken = tiny_keras(layers.Flatten(), layers.Dense(10))
+    broken.layers[-1].bias.assign(keras.ops.full((10,), float("nan")))
+    write(broken)
+    assert "no numbers" in refusal(path)
+
+
+def test_a_litert_file_for_one_image_at_a_time_is_refused(tmp_path):
+    from keras import layers
+
+    path = tmp_path / "one.tflite"
+    save_tflite(path, tiny_keras(layers.Flatten(), layers.Dense(10)), batch=1)
+    with silent_stderr():
+        assert "does not run on 2 images at once" in refusal(path)
