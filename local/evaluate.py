@@ -25,7 +25,7 @@ from shared.data import DataSet
 from shared.errors import ModelError
 from shared.metrics import Scores, score
 
-BATCH = 64  # images a forward pass: what lies between the layers still fits a core's cache
+BATCH = 32  # images a forward pass: what lies between the layers still fits a core's cache
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ def evaluate(
     ] = "",
     data_dir: options.DataDir = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the processor to use.")] = 1,
-    batch: Annotated[int, typer.Option(min=1, help="Images a forward pass.")] = 64,
+    batch: Annotated[int, typer.Option(min=1, help="Images a forward pass.")] = 32,
     every: Annotated[bool, typer.Option("--all", help="Of a folder every file that runs, not the best alone.")] = False,
     out: Annotated[
         Path | None, typer.Option(help="Keep pictures, logits, answers and figures in this folder. [default: none]")

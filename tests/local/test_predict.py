@@ -9,8 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from model_folders import write_folder
+from model_formats import images
 
-from local import predict, runtimes
+from local import export, predict, runtimes
 from local.vision import picture
 from shared.errors import PictureError
 
@@ -121,6 +123,29 @@ def test_reading_pictures_starts_without_any_training_framework(small_model):
     assert {"cv2", "onnxruntime", "numpy"} <= loaded
     heavy = {"torch", "tensorflow", "keras", "kaggle", "kagglesdk", "rich", "matplotlib", "sklearn", "onnx", "pandas"}
     assert not loaded & heavy
+
+
+def test_a_machine_without_training_frameworks_reads_and_says_what_others_files_need(tmp_path):
+    """In a process that can import neither PyTorch nor TensorFlow, nor what trains, converts or talks to Kaggle."""
+    folder = write_folder(tmp_path / "small", "lite")
+    export.export(folder, ["onnx", "tflite"], images_nhw=images())
+    script = (
+        "import sys; sys.modules |= dict.fromkeys({absent!r}); from scripts.__main__ import main\n"
+        "sys.argv[1:] = {arguments!r}; main()"
+    )
+    absent = ["torch", "torchvision", "triton", "tensorflow", "keras", "kaggle", "kagglesdk", "onnx", "sklearn"]
+    read, refused = [], {}
+    for name in ("model.onnx", "model.tflite", "model.pth"):
+        arguments = ["predict", str(DRAWN), "--model", str(folder / name), "--json"]
+        code = script.format(absent=absent, arguments=arguments)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+        if done.returncode:
+            refused[name] = done.stderr
+        else:
+            read.append(json.loads(done.stdout)["text"])
+    assert len(read) == 2 and len(set(read)) == 1
+    assert list(refused) == ["model.pth"]
+    assert refused["model.pth"].strip().endswith("not installed here: pip install torch")
 
 
 def test_a_runtime_of_either_kind_reads(small_model):
