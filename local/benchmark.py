@@ -6,7 +6,8 @@
 A row is a file at a batch size. All rows take turns in rounds of shuffled order until the time is up, so that what else
 happens on the machine falls on all alike; warm-up is left out, and the garbage collector stands still. What is timed is
 `Runtime.logits`: uint8 images in, logits out, so what a user waits for. Absolute times hold for this machine and this
-hour, the ratios of one run for longer. Accuracy is not looked at here.
+hour, the ratios of one run for longer. Accuracy is not looked at here. A torch row is PyTorch eager in its default
+memory layout; `local.runtimes.torch_runtime` says what that leaves.
 """
 
 import gc
@@ -31,6 +32,7 @@ from shared.preprocessing import SIDE
 SECONDS = 10.0  # of timing, cold starts and loading not counted
 COLD_STARTS = 3
 FEWEST_ROUNDS = 5
+SLOWER = 1.05  # times another's median, from which on it is more than noise
 WARM_UP_CALLS, WARM_UP_SECONDS = 20, 0.25  # whichever is reached first
 # One turn of a row: long enough for many calls of a fast one, so that its p99 is that of hundreds.
 TURN_SECONDS, MOST_CALLS = 0.01, 40
@@ -52,7 +54,8 @@ class Row:
     """One file at one batch size; times of a whole batch in microseconds, the cold start in seconds.
 
     `ratio` is p50 over that of the first file at this batch size. `overhead_us` is what this package adds, at batch 1,
-    to the framework's own call: from uint8 image to digit, less the call with its float input ready.
+    to the framework's own call: from uint8 image to digit, less the call with its float input ready, both undisturbed
+    (their 10th percentiles).
     """
 
     model: str
@@ -152,7 +155,7 @@ def bench(
 def race(subjects: Sequence[Subject], *, seconds: float, on_step: Callable[[float], None] = lambda done: None) -> None:
     """Warms all up, then lets them take turns in shuffled rounds for so many seconds, at least a few rounds."""
     order, shuffler = list(subjects), random.Random(0)
-    with garbage_kept():
+    with without_gc():
         for subject in order:
             subject.warm_up()
         start, rounds = time.perf_counter(), 0
@@ -173,7 +176,7 @@ def timed(call: Callable[[], object]) -> int:
 
 
 @contextmanager
-def garbage_kept() -> Iterator[None]:
+def without_gc() -> Iterator[None]:
     """Collects once, and not again while inside."""
     was = gc.isenabled()
     gc.collect()
@@ -223,13 +226,13 @@ def strokes(count: int) -> NDArray[np.uint8]:
 
 
 def slow_int8(rows: Sequence[Row]) -> list[str]:
-    """A sentence for each quantized file that is slower than the float one it was made of, in the same runtime."""
+    """A sentence for each quantized file that is slower, from 1.05 times on, than the float one it was made of."""
     known = {(row.file, row.batch): row for row in rows}
     found = []
     for row in rows:
         whole = known.get((row.file.replace(".int8.", "."), row.batch))
         times = row.p50_us / whole.p50_us if whole is not None else 0.0
-        if whole is not None and times > 1:
+        if whole is not None and times >= SLOWER:
             found.append(
                 f"int8 is slower here: {row.model}/{Path(row.file).name} takes {times:.2f} times as long as "
                 f"{Path(whole.file).name} in {row.runtime} at batch {row.batch}."

@@ -40,12 +40,13 @@ class Training:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A trained network: its manifest, its epochs, and whether it was trained just now."""
+    """A trained network: its manifest, its epochs, whether it was trained just now, and took another one's place."""
 
     folder: Path
     manifest: dict[str, Any]
     history: list[dict[str, float]]
     trained_now: bool
+    replaced: bool
 
     @property
     def test_images(self) -> int:
@@ -60,7 +61,7 @@ class Network:
         """What `k2l compare --json` prints: shares are fractions of 1, times are seconds on `accelerator`.
 
         `epochs` counts those that were run; early stopping may make them fewer than asked for. `seconds_epoch` is
-        their median: the first one of Keras also builds its graph.
+        their median, without the first where there are more: Keras builds its graph in it.
         """
         facts, seconds = self.manifest, [epoch["seconds"] for epoch in self.history]
         return {
@@ -77,7 +78,7 @@ class Network:
             "standard_error": agreement.standard_error(self.test_accuracy, self.test_images),
             "validation_accuracy": facts["metrics"]["validation"]["accuracy"],
             "seconds_training": sum(seconds),
-            "seconds_epoch": statistics.median(seconds),
+            "seconds_epoch": statistics.median(seconds[1:] or seconds),
             "accelerator": facts["environment"]["accelerator"],
             "trained_now": self.trained_now,
         }
@@ -99,6 +100,7 @@ def trained(
     with runs.lock(training.name):
         stated = None if again else _trained_before(training)
         trained_now = stated is None
+        replaced = trained_now and training.folder.exists()
         if stated is None:
             stated = train.train(
                 training.config,
@@ -109,7 +111,7 @@ def trained(
                 on_step=on_step,
             )
     history = read_history(training.folder / "history.csv")
-    return Network(folder=training.folder, manifest=stated, history=history, trained_now=trained_now)
+    return Network(folder=training.folder, manifest=stated, history=history, trained_now=trained_now, replaced=replaced)
 
 
 def differences(networks: Sequence[Network]) -> dict[tuple[int, int], agreement.Pair]:

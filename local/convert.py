@@ -27,6 +27,7 @@ from shared.architectures import (
     Flatten,
     Layer,
     Relu,
+    Row,
     Shape,
     trace,
 )
@@ -74,7 +75,7 @@ def to_keras(weights: Mapping[str, Any], network: Architecture) -> "keras.Sequen
     from shared.build_keras import build_keras
 
     model = build_keras(network)
-    twins = [(layer, twin) for layer, row in _layers(model, network) for twin in row]
+    twins = [(layer, twin) for layer, _, twins in _layers(model, network) for twin in twins]
     arrays = {key: _array(value) for key, value in weights.items() if not key.endswith(COUNT)}
     if unknown := arrays.keys() - {twin.torch for _, twin in twins}:
         raise ModelError(f"{network.name} has no {', '.join(sorted(unknown))}: these are another network's weights.")
@@ -85,31 +86,37 @@ def to_keras(weights: Mapping[str, Any], network: Architecture) -> "keras.Sequen
 
 
 def to_torch(model: "keras.Model", network: Architecture) -> "dict[str, torch.Tensor]":
-    """The weights of a Keras model of that network as PyTorch's state dict.
+    """The weights of a Keras model of that network as PyTorch's state dict; its layers may have names of their own.
 
     Raises ModelError where the model has other layers or shapes.
     """
     import torch
 
     weights = {}
-    for layer, twins in _layers(model, network):
+    for layer, row, twins in _layers(model, network):
+        if len(layer.weights) > len(twins):  # a bias, for one, that would be lost
+            ours, theirs = len(twins), ", ".join(one.name for one in layer.weights)
+            raise ModelError(f"{row.name} of {network.name} has {ours} arrays, and {layer.name} of Keras {theirs}.")
         for twin in twins:
             variable = getattr(layer, twin.keras, None)
             values = _fitting(None if variable is None else _array(variable), twin.torch, twin.keras_shape, network)
             weights[twin.torch] = torch.from_numpy(twin.to_torch(values))
-        if any(twin.keras == NORM["running_mean"] for twin in twins):
-            weights[f"{layer.name}.{COUNT}"] = torch.tensor(0)
+        if isinstance(row.layer, BatchNorm):
+            weights[f"{row.name}.{COUNT}"] = torch.tensor(0)
     return weights
 
 
-def _layers(model: "keras.Model", network: Architecture) -> Iterator[tuple[Any, list[Twin]]]:
-    """Each layer of a Keras model with its arrays; `grid` is the shape it is given, from before it was flattened."""
+def _layers(model: "keras.Model", network: Architecture) -> Iterator[tuple[Any, Row, list[Twin]]]:
+    """Each layer of a Keras model with its row of the trace and its arrays.
+
+    `grid` is the shape it is given, from before it was flattened.
+    """
     rows = list(trace(network))
     grid: Shape = INPUT
     if len(model.layers) != len(rows):
         raise ModelError(f"{network.name} has {len(rows)} layers, and the Keras model {len(model.layers)}.")
     for layer, row in zip(model.layers, rows, strict=True):
-        yield layer, list(_twins(layer.name, row.layer, grid))
+        yield layer, row, list(_twins(row.name, row.layer, grid))
         if not isinstance(row.layer, Flatten | Relu | Dropout):
             grid = row.shape
 

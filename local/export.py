@@ -7,9 +7,8 @@ reached through `local.convert`. An export is written beside its place, run on 2
 step if no logit is off by more than 1e-4. Quantized files are made by `local.quantize`.
 """
 
-import contextlib
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from local import formats, models, runtimes
+from local import formats, runtimes
+from local.outputs import vouched
 from shared import architectures, data, manifest
 from shared.architectures import Architecture
 from shared.errors import ConfigError, DataError, ModelError, one_of
@@ -95,14 +95,6 @@ class Source:
         return runtimes.load(self.file, architecture=self.network.name)
 
 
-def folder_of(name: str) -> Path:
-    """The model folder of that name or path; ModelError for a file, which has no source to be made from."""
-    model = models.find(name)
-    if model.file.name == Path(name).name:
-        raise ModelError(f"{name} is a file: name its model folder, with its {manifest.NAME} and what was trained.")
-    return model.file.parent
-
-
 def open_source(folder: Path) -> Source:
     """The trained weights of a model folder, hashed; ModelError where it has none, or its manifest is amiss."""
     facts = manifest.read(folder)
@@ -139,7 +131,6 @@ def export(
     done = []
     for at, one in enumerate(wanted, start=1):
         done.append(_export(source, one, images, logits))
-        manifest.add_files(folder, [done[-1].file.name])
         on_step(at / len(wanted))
     return done
 
@@ -168,10 +159,10 @@ def check_images(dataset: str) -> NDArray[np.uint8]:
 
 
 def _export(source: Source, name: str, images: NDArray[np.uint8], logits: NDArray[np.float32]) -> Export:
-    """One format, kept if its logits are those of the source."""
+    """One format, kept and vouched for if its logits are those of the source."""
     start = time.perf_counter()
     target = source.folder / f"model.{name}"
-    with written(target) as part:
+    with vouched(target) as part:
         WRITERS[name](source, part)
         difference = float(np.abs(_run(part, source.network, images) - logits).max())
         if not difference <= TOLERANCE:
@@ -180,26 +171,6 @@ def _export(source: Source, name: str, images: NDArray[np.uint8], logits: NDArra
                 f"more than {TOLERANCE:g}."
             )
     return Export(file=target, difference=difference, seconds=time.perf_counter() - start)
-
-
-@contextlib.contextmanager
-def written(target: Path) -> Iterator[Path]:
-    """A place beside `target` to write to. What is there in the end takes the place of `target`, in one step.
-
-    After an error, or once it was deleted, what was at `target` stays.
-    """
-    part = target.with_name(f".{target.stem}.part{target.suffix}")
-    try:
-        yield part
-        if part.exists():
-            part.replace(target)
-    except ModuleNotFoundError as error:
-        package = str(error.name).partition(".")[0]
-        raise ModelError(
-            f"{target} cannot be made without {package}, not installed here: pip install -r requirements.txt"
-        ) from None
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _write_pth(source: Source, path: Path) -> None:

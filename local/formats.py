@@ -6,38 +6,23 @@
 The batch is free in every format. What is written is not checked here: `local.export` does that.
 """
 
-import contextlib
-import io
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.preprocessing import SIDE
-from shared.silence import silent_stderr
+from shared.silence import silent_python, silent_stderr
 
 if TYPE_CHECKING:
     import keras
     from torch import nn
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps the exporters' progress, and their remarks on their own internals, off the terminal."""
-    with (
-        warnings.catch_warnings(),
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
-        warnings.simplefilter("ignore")
-        yield
-
-
 def write_onnx(module: "nn.Module", path: Path) -> None:
     """One file: "images" float32 [batch, 1, 28, 28] in 0..1 in, "logits" [batch, classes] out; batch norm is folded."""
     import torch
 
-    with quiet():
+    with silent_python():
         program: Any = torch.onnx.export(
             module,
             (torch.zeros(2, 1, SIDE, SIDE),),
@@ -58,7 +43,7 @@ def write_pt2(module: "nn.Module", path: Path) -> None:
     """The network with its weights for `torch.export.load`, TorchScript's successor; in and out as in ONNX."""
     import torch
 
-    with quiet():
+    with silent_python():
         batch = ({0: torch.export.Dim("batch")},)
         program = torch.export.export(module, (torch.zeros(2, 1, SIDE, SIDE),), dynamic_shapes=batch)
         for node in program.graph.nodes:
@@ -73,7 +58,7 @@ def write_tflite(model: "keras.Model", path: Path, configure: Callable[[Any], No
     """
     from shared.start_keras import tensorflow
 
-    with quiet(), silent_stderr():
+    with silent_python(), silent_stderr():
         converter = tensorflow.lite.TFLiteConverter.from_keras_model(_with_static_shapes(model))
         configure(converter)
         content = converter.convert()

@@ -3,6 +3,7 @@
     model = find("compact-torch")         # a folder under models/, any folder, or a file
     runtime = open_runtime(model, threads=1)
     every = files("compact-torch")        # all that run of a folder
+    place = folder("compact-torch")       # where it lies, none of it looked at
 
 A file inside a model folder is hashed before anything reads it. One on its own is taken as it is where it carries its
 network (ONNX, LiteRT, Keras), and not where it is weights alone. Loads nothing itself; the runtimes do.
@@ -66,6 +67,17 @@ def files(name: str) -> list[Model]:
     """Every file of the model's folder that runs, best first, as `find` would give it; a file gives itself."""
     path = _locate(name)
     return _checked(path, _runnable(path)) if path.is_dir() else [_single(path)]
+
+
+def folder(name: str) -> Path:
+    """The model folder of that name or path, not looked into: files there may be missing, changed or half made.
+
+    Raises ModelError: no such folder, or a file.
+    """
+    path = _locate(name)
+    if not path.is_dir():
+        raise ModelError(f"{name} is a file: name its model folder, with its {manifest.NAME} and what was trained.")
+    return path
 
 
 def open_runtime(model: Model, *, threads: int = 1) -> runtimes.Runtime:

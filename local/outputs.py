@@ -1,15 +1,21 @@
-"""Files made here for people to look at: each appears whole, or not at all.
+"""Files made here: each appears whole, or not at all.
 
-    with gathered(folder) as stage:
+    with gathered(folder) as stage:                            # for people to look at
         plots.save(figure, stage / "accuracies.png")
+    with vouched(Path("models/m/model.onnx")) as part:         # for a model folder, in its manifest
+        part.write_bytes(content)
 
-Models are installed by `local.install`, which proves more and replaces a folder in one step.
+Whole models are installed by `local.install`, which proves more and replaces a folder in one step.
 """
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from shared import manifest
+from shared.errors import ModelError
 
 
 @contextmanager
@@ -26,3 +32,27 @@ def gathered(folder: Path) -> Iterator[Path]:
             target = folder / path.relative_to(stage)
             target.parent.mkdir(exist_ok=True)
             path.replace(target)
+
+
+@contextmanager
+def vouched(target: Path) -> Iterator[Path]:
+    """A place beside `target`, a file of a model folder. What is there in the end replaces it, and is vouched for.
+
+    The manifest lets go of the old file before it is replaced: ended at any moment, this leaves a file that is whole
+    and vouched for, or one that the same command makes again. After an error in the block, or once what it wrote was
+    deleted, file and manifest stay as they were. Raises ModelError where a package to write with is not installed.
+    """
+    part = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
+    try:
+        yield part
+        if part.exists():
+            manifest.remove_files(target.parent, [target.name])
+            part.replace(target)
+            manifest.add_files(target.parent, [target.name])
+    except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
+        raise ModelError(
+            f"{target} cannot be made without {package}, not installed here: pip install -r requirements.txt"
+        ) from None
+    finally:
+        part.unlink(missing_ok=True)

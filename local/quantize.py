@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 from local import export, formats, runtimes
 from local.evaluate import run
 from local.export import Source
+from local.outputs import vouched
 from shared import data, manifest
 from shared.preprocessing import to_float
+from shared.silence import silent_python
 
 MAX_DROP = 0.2  # points of accuracy, of 100
 IMAGES = 512  # for quantization calibration
@@ -103,6 +105,7 @@ def quantize(
     folder: Path,
     names: Collection[str] | None = None,
     *,
+    beside: Collection[str] = (),
     max_drop: float = MAX_DROP,
     images: int = IMAGES,
     data_dir: Path | None = None,
@@ -112,23 +115,22 @@ def quantize(
     """Quantizes a model folder's network to each format, and vouches in the manifest for what it keeps.
 
     A file that loses more than `max_drop` points of validation accuracy against its float file in the same runtime is
-    refused: what was at its place stays. Float files that are missing are exported first. `dataset` is the one the
-    model was trained on, loaded from `data_dir` if it is not given; `images` of its training images calibrate.
-    `on_step` is told the share done. Raises ConfigError for a format that does not exist, DataError where the data
-    set cannot be had.
+    refused: what was at its place stays. Float files that are missing are exported first, and those of the formats
+    `beside`; training images check them. `dataset` is the one the model was trained on, loaded from `data_dir` if it
+    is not given; `images` of its training images calibrate. `on_step` is told the share done. Raises ConfigError for a
+    format that does not exist, DataError where the data set cannot be had.
     """
     wanted = export.chosen(names, METHODS)
     source = export.open_source(folder)
     known = dataset or data.load(str(manifest.read(folder)["dataset"]), data_dir=data_dir)
     samples, held_out, labels = _parts(known, images)
-    export.ensure(folder, {METHODS[one].base for one in wanted}, images_nhw=known.test_images[: export.CHECKED_IMAGES])
-    manifest.verify(folder, [f"model.{METHODS[one].base}" for one in wanted])
+    bases = {METHODS[one].base for one in wanted}
+    export.ensure(folder, {*bases, *beside}, images_nhw=known.train_images[: export.CHECKED_IMAGES])
+    manifest.verify(folder, [f"model.{one}" for one in sorted(bases)])
     count = cache(partial(_count, source, held_out, labels))
     done = []
     for at, one in enumerate(wanted, start=1):
         done.append(_quantize(source, one, samples, count, images=len(labels), max_drop=max_drop))
-        if done[-1].kept:
-            manifest.add_files(folder, [done[-1].file.name])
         on_step(at / len(wanted))
     return done
 
@@ -143,11 +145,11 @@ def _parts(known: data.DataSet, images: int) -> tuple[Images, Images, NDArray[np
 def _quantize(
     source: Source, name: str, samples: Images, count: Callable[[Path], int], *, images: int, max_drop: float
 ) -> Quantized:
-    """One format, written beside its place, judged, and moved there or left out."""
+    """One format, written beside its place, judged, and moved there and vouched for, or left out."""
     start = time.perf_counter()
     method = METHODS[name]
     target, base = source.folder / method.file, source.folder / f"model.{method.base}"
-    with export.written(target) as part:
+    with vouched(target) as part:
         method.write(source, samples, part)
         made = Quantized(
             format=name,
@@ -195,7 +197,7 @@ def _write_onnx(source: Source, images: Images, path: Path) -> None:
         def get_next(self) -> dict[str, NDArray[np.float32]] | None:
             return next(({"images": batch} for batch in self.batches), None)
 
-    with tempfile.TemporaryDirectory() as scratch, formats.quiet():
+    with tempfile.TemporaryDirectory() as scratch, silent_python():
         prepared = Path(scratch) / "prepared.onnx"
         quant_pre_process(source.folder / "model.onnx", prepared)
         last = onnx.load(prepared).graph.node[-1].name

@@ -70,7 +70,7 @@ def is_int8(weights: Any) -> bool:
 
 
 def _observed(ao: Any, network: Architecture, weights: "Mapping[str, torch.Tensor] | None" = None) -> "nn.Module":
-    """The network between a float-to-int8 step and its inverse, batch norm and relu melted into the layer before.
+    """The network between a float-to-int8 step and its inverse, batch norm and relu fused into the layer before.
 
     It works in float and writes down the range of what it sees.
     """
@@ -86,13 +86,13 @@ def _observed(ao: Any, network: Architecture, weights: "Mapping[str, torch.Tenso
     framed = nn.Sequential(
         OrderedDict([("quantize", ao.QuantStub()), *layers.items(), ("dequantize", ao.DeQuantStub())])
     ).eval()
-    ao.fuse_modules(framed, _melting(layers), inplace=True)
+    ao.fuse_modules(framed, _fusion_groups(layers), inplace=True)
     framed.qconfig = ao.get_default_qconfig(torch.backends.quantized.engine)
     observed: nn.Module = ao.prepare(framed)
     return observed
 
 
-def _melting(layers: "Mapping[str, nn.Module]") -> list[list[str]]:
+def _fusion_groups(layers: "Mapping[str, nn.Module]") -> list[list[str]]:
     """The names of neighbours that become one layer: convolution, batch norm, relu; dense, relu."""
     from torch import nn
 

@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from local.kernels.client import Service
     from local.kernels.push import Cargo
     from local.kernels.runs import Run
+    from local.models import Model
 
 REMOTES = ("kaggle", "emulator")
 
@@ -113,6 +114,33 @@ def trained(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]],
         return command
 
     return decorate
+
+
+def models(names: Sequence[str], *, every: bool) -> "list[Model]":
+    """The files meant by names of models, each once: the best of each folder, or with `every` all that run.
+
+    Of several in a folder, those whose runtime is not installed are left out, and that is said.
+    """
+    from local import models as known
+    from local import runtimes
+
+    found = {}
+    for name in names:
+        several = known.files(name) if every else [known.find(name)]
+        for model in several:
+            if len(several) > 1 and not runtimes.installed(model.file):
+                say(f"left out: {model.file} (its runtime is not installed)")
+            else:
+                found.setdefault(model.file.resolve(), model)
+    return list(found.values())
+
+
+def listed(option: str, text: str) -> list[str]:
+    """The names of a list with commas, each once; ConfigError for none."""
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise ConfigError(f"--{option} names nothing: write names with commas between them.")
+    return names
 
 
 def _parameters(pairs: list[str] | None) -> dict[str, Any]:

@@ -62,8 +62,8 @@ def plan(wanted: options.Wanted, architectures: str, *, prefix: str, data_dir: P
     from shared.architectures import architecture
     from shared.errors import one_of
 
-    frameworks = [one_of("framework", name, FRAMEWORKS) for name in _listed("framework", wanted.framework)]
-    names = [architecture(name).name for name in _listed("architectures", architectures)]
+    frameworks = [one_of("framework", name, FRAMEWORKS) for name in options.listed("framework", wanted.framework)]
+    names = [architecture(name).name for name in options.listed("architectures", architectures)]
     first = replace(wanted, architecture=names[0]).config(data_dir=data_dir)
     wanted = replace(wanted, dataset=first.dataset)  # `auto` is settled once
     trainings = []
@@ -75,16 +75,9 @@ def plan(wanted: options.Wanted, architectures: str, *, prefix: str, data_dir: P
     return trainings
 
 
-def _listed(option: str, text: str) -> list[str]:
-    """The names of a list with commas, each once; ConfigError for none."""
-    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names:
-        raise ConfigError(f"--{option} names nothing: write names with commas between them.")
-    return names
-
-
 def train(training: "Training", which: str, *, again: bool, data_dir: Path | None) -> "Network":
     """One network, with its epochs on stderr."""
+    from local import paths
     from local.compare import trained
     from shared.results import epoch_line
 
@@ -97,6 +90,8 @@ def train(training: "Training", which: str, *, again: bool, data_dir: Path | Non
             on_epoch=lambda row: say(epoch_line(row, training.config.epochs)),
             on_step=done,
         )
+    if network.replaced:
+        say(f"  the other {training.name} that was there is kept in {paths.state() / 'replaced'}")
     if not network.trained_now:
         say(f"  is in {network.folder} already, of the same parameters and code; --again trains it anew")
     return network
@@ -111,15 +106,16 @@ def show_all(networks: Sequence["Network"]) -> None:
     table(list(COLUMNS), [[cell(row) for cell in COLUMNS.values()] for row in rows])
     show("  ±: one standard error of an accuracy on so many images. Another seed moves it too: repeat with --seed.")
     pairs = differences(networks)
-    alike = [
-        f"{rows[i]['name']} and {rows[j]['name']} (p = {pair.p_value:.2g})"
-        for (i, j), pair in pairs.items()
-        if not really_differ(pair, comparisons=len(pairs))
-    ]
     if pairs:
+        alike = [
+            f"{rows[i]['name']} and {rows[j]['name']} (p = {pair.p_value:.2g})"
+            for (i, j), pair in pairs.items()
+            if not really_differ(pair, comparisons=len(pairs))
+        ]
         level = f"{LEVEL:.0%}" + (f" shared by {len(pairs)} pairs" if len(pairs) > 1 else "")
-        show(f"  McNemar's exact test on the test images ({level}): {', '.join(alike) or 'none'} cannot be told apart.")
-    if len({row["accelerator"] for row in rows}) > 1:
+        found = f"cannot be told apart: {', '.join(alike)}" if alike else "all differ"
+        show(f"  These very networks, McNemar's exact test on the test images ({level}): {found}.")
+    if len({row["accelerator"].partition(",")[0] for row in rows}) > 1:
         show("  They were trained on different machines: their seconds do not compare.")
 
 

@@ -12,7 +12,6 @@ from scripts._edge import Json, bar, emit, run, say, show, table
 if TYPE_CHECKING:
     from local.agreement import Pair
     from local.evaluate import Evaluation
-    from local.models import Model
     from shared.data import DataSet
 
 
@@ -44,7 +43,9 @@ def evaluate(
     from local.evaluate import agreements, evaluate_all, rows
 
     load = cache(load_data)  # several models, one reading
-    chosen = [(model, load(dataset or model.dataset or "mnist", data_dir)) for model in choose(names, every=every)]
+    chosen = [
+        (model, load(dataset or model.dataset or "mnist", data_dir)) for model in options.models(names, every=every)
+    ]
     with bar("evaluating") as done:
         results = evaluate_all(chosen, threads=threads, batch=batch, on_step=done)
     pairs = agreements(results)
@@ -57,14 +58,6 @@ def evaluate(
 
         keep(results, out)
         say(f"pictures, logits and answers are in {out}")
-
-
-def choose(names: list[str], *, every: bool) -> list["Model"]:
-    """The files meant, each once however often it is named."""
-    from local import models
-
-    found = [model for name in names for model in (models.files(name) if every else [models.find(name)])]
-    return list({model.file.resolve(): model for model in found}.values())
 
 
 def load_data(name: str, data_dir: Path | None) -> "DataSet":
@@ -104,8 +97,7 @@ def to_first(result: "Evaluation", results: Sequence["Evaluation"]) -> str:
     if result is first or result.data.name != first.data.name:
         return ""
     difference = result.scores.accuracy - first.scores.accuracy
-    within = " (within ±)" if abs(difference) <= first.standard_error else ""
-    return (f"{100 * difference:+.2f}" if difference else "0.00") + within
+    return f"{100 * difference:+.2f}" if difference else "0.00"
 
 
 def pair_cells(first: "Evaluation", second: "Evaluation", pair: "Pair", pairs: int) -> list[Any]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from scripts import _options as options
 from scripts._edge import Json, bar, emit, run, table
 
 
@@ -23,10 +24,12 @@ def export(
     Example: k2l export compact-torch --to onnx,tflite
     """
     from local import export as exports
+    from local import models
+    from local.kernels import runs
 
-    names = [one.strip() for one in to.split(",") if one.strip()] if to else None
-    folder = exports.folder_of(model)
-    with bar("exporting") as step:
+    names = options.listed("to", to) if to else None
+    folder = models.folder(model)
+    with runs.lock(folder.resolve().name), bar("exporting") as step:
         done = exports.export(folder, names, on_step=step)
     rows: list[dict[str, Any]] = [{"model": folder.resolve().name, **one.as_dict()} for one in done]
     if json:

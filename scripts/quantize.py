@@ -34,18 +34,27 @@ def quantize(
 
     Example: k2l quantize compact-torch --to onnx,tflite --max-drop 0.1
     """
-    from local import benchmark, export
+    from local import benchmark, models
     from local import quantize as quantization
+    from local.kernels import runs
 
-    names = [one.strip() for one in to.split(",") if one.strip()] if to else None
-    folder = export.folder_of(model)
-    with bar("quantizing") as step:
-        made = quantization.quantize(folder, names, max_drop=max_drop, data_dir=data_dir, on_step=step)
-        export.ensure(folder, ["onnx"])  # what every time is held against
-    with bar("timing") as step:
-        timed = benchmark.bench(
-            _runnable(folder, made), batches=BATCHES, threads=threads, cold_start=False, seconds=seconds, on_step=step
-        )
+    names = options.listed("to", to) if to else None
+    folder = models.folder(model)
+    with runs.lock(folder.resolve().name):
+        with bar("quantizing") as step:
+            made = quantization.quantize(
+                folder,
+                names,
+                beside=["onnx"],  # what every time is held against
+                max_drop=max_drop,
+                data_dir=data_dir,
+                on_step=step,
+            )
+        files = _runnable(folder, made)
+        with bar("timing") as step:
+            timed = benchmark.bench(
+                files, batches=BATCHES, threads=threads, cold_start=False, seconds=seconds, on_step=step
+            )
     rows = list(_rows(folder, made, timed))
     if json:
         emit(rows)

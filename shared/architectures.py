@@ -6,6 +6,7 @@ Standard library only.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -89,8 +90,12 @@ class Architecture:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One layer of a network at work: what it is, the shape it gives (without the batch), its parameters."""
+    """One layer of a network at work: what it is, the shape it gives (without the batch), its parameters.
 
+    `name` is its kind and which of them it is (`conv1`, `batchnorm1`, `dense2`), the same in every framework.
+    """
+
+    name: str
     layer: Layer
     shape: Shape
     parameters: int
@@ -197,11 +202,14 @@ def architecture(name: str) -> Architecture:
 
 
 def trace(network: Architecture, shape: Shape = INPUT) -> Iterator[Row]:
-    """Each layer with its output shape (channels first, without the batch) and its trainable parameters."""
+    """Each layer with its name, its output shape (channels first, without the batch), its trainable parameters."""
+    count: Counter[str] = Counter()
     for layer in network.layers:
+        kind = type(layer).__name__.lower()
+        count[kind] += 1
         parameters = _parameters(layer, shape)
         shape = _output_shape(layer, shape)
-        yield Row(layer=layer, shape=shape, parameters=parameters)
+        yield Row(name=f"{kind}{count[kind]}", layer=layer, shape=shape, parameters=parameters)
 
 
 def count_parameters(network: Architecture) -> int:

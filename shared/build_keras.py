@@ -1,7 +1,5 @@
 """Builds a network of `shared.architectures` in Keras 3. `shared.build_torch` is its twin."""
 
-from collections import Counter
-
 from shared.architectures import (
     INPUT,
     Architecture,
@@ -24,16 +22,13 @@ from shared.start_keras import keras
 def build_keras(network: Architecture) -> keras.Sequential:
     """The network as a model: float32 images [n, 28, 28, 1] in 0..1 in, logits [n, 10] out.
 
-    Channels come last, as TensorFlow has them. Layers are named by kind and order (`conv1`, `batchnorm1`, `dense2`),
+    Channels come last, as TensorFlow has them. Layers have the names of the trace (`conv1`, `batchnorm1`, `dense2`),
     as in PyTorch.
     """
     model = keras.Sequential([keras.Input((*INPUT[1:], INPUT[0]), name="images")], name=network.name)
-    count: Counter[str] = Counter()
     shape: Shape = INPUT
     for row in trace(network):
-        kind = row.kind.lower()
-        count[kind] += 1
-        model.add(_layer(row.layer, shape, f"{kind}{count[kind]}"))
+        model.add(_layer(row.layer, shape, row.name))
         shape = row.shape
     return model
 

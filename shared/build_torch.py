@@ -1,6 +1,6 @@
 """Builds a network of `shared.architectures` in PyTorch. `shared.build_keras` is its twin."""
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 
 import torch
 from torch import nn
@@ -44,15 +44,12 @@ class GlobalMean(nn.Module):
 def build_torch(network: Architecture) -> nn.Sequential:
     """The network as a module: float32 images [n, 1, 28, 28] in 0..1 in, logits [n, 10] out.
 
-    Layers are named by kind and order (`conv1`, `batchnorm1`, `dense2`), and so are the keys of its state dict.
+    Layers have the names of the trace (`conv1`, `batchnorm1`, `dense2`), and so have the keys of its state dict.
     """
     modules: OrderedDict[str, nn.Module] = OrderedDict()
-    count: Counter[str] = Counter()
     shape: Shape = (1, 28, 28)
     for row in trace(network):
-        kind = row.kind.lower()
-        count[kind] += 1
-        modules[f"{kind}{count[kind]}"] = _module(row.layer, shape)
+        modules[row.name] = _module(row.layer, shape)
         shape = row.shape
     return nn.Sequential(modules)
 

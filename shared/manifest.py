@@ -99,6 +99,17 @@ def add_files(folder: Path, names: Iterable[str]) -> dict[str, Any]:
     return manifest
 
 
+def remove_files(folder: Path, names: Iterable[str]) -> None:
+    """Vouches no longer for these files, before they are replaced: a crash then leaves files that are to be made.
+
+    Names that are not in the manifest are passed over.
+    """
+    manifest, gone = read(folder), set(names)
+    if gone & manifest["files"].keys():
+        manifest["files"] = {name: stated for name, stated in manifest["files"].items() if name not in gone}
+        write_json(folder / NAME, manifest)
+
+
 def parse(text: str | bytes, where: str) -> dict[str, Any]:
     """A manifest from its text; ModelError if it is not one, or one of another schema. `where` is for the error."""
     try:

@@ -1,9 +1,20 @@
-"""Keeps libraries that write straight to the process's stderr off the terminal. Standard library only."""
+"""Keeps what libraries say as they work off the terminal. Standard library only."""
 
 import contextlib
+import io
 import os
 import sys
+import warnings
 from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def silent_python() -> Iterator[None]:
+    """Sends what Python code prints and warns of nowhere; what C code writes still comes through."""
+    nowhere = io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextlib.contextmanager

@@ -3,11 +3,12 @@
     trained = train(TrainConfig.create(architecture="compact", epochs=3), data)
     logits = predict(trained.model, data.test_images)
 
-Chooses nothing on the test set and never sees it: validation images come from the fixed split of `shared.data`.
+The recipe is the same to the number; the first weights are each framework's own, and so is the order of the images
+that a seed gives. Chooses nothing on the test set and never sees it: validation images come from the fixed split of
+`shared.data`.
 """
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,10 +28,10 @@ from shared.metrics import Scores
 from shared.preprocessing import to_float
 from shared.start_keras import keras
 from shared.start_keras import tensorflow as tf
-from shared.training import Best, Row, Trained, check, cpu_multiplies_bfloat16, epoch_row
+from shared.training import Best, Row, Trained, check, cpu_multiplies_bfloat16, epoch_row, processors
 
 WEIGHTS = "model.keras"
-EPSILON = 1e-8  # Adam's, as PyTorch has it
+EPSILON = 1e-8  # Adam's, the number that PyTorch has; Keras adds it before the bias correction
 
 
 def pick_device(wanted: str = "auto") -> str:
@@ -54,7 +55,7 @@ def describe_device(device: str) -> str:
     if device == "/GPU:0":
         return str(_gpu_details().get("device_name", "GPU"))
     # 0 is TensorFlow's word for as many as there are processors
-    return f"CPU, {tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()} threads"
+    return f"CPU, {tf.config.threading.get_intra_op_parallelism_threads() or processors()} threads"
 
 
 def _gpu_details() -> dict[str, Any]:
@@ -90,6 +91,8 @@ def train(
     inner, held_out = split(data.train_labels, validation=validation_size(data))
     per_epoch = math.ceil(len(inner) / config.batch_size)
     start = time.perf_counter()
+    with tf.device("/CPU:0"):  # batches are prepared there while a GPU computes
+        batches = _batches(config, data.train_images[inner], data.train_labels[inner], classes=len(data.classes))
     with tf.device(device):
         with _precision(precision):
             model = build_keras(architecture(config.architecture))
@@ -97,21 +100,22 @@ def train(
             optimizer=_optimizer(config, steps=config.epochs * per_epoch),
             loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
             # The loss is told without the smoothing, so that it can be held beside the validation loss.
-            metrics=[keras.metrics.CategoricalCrossentropy(from_logits=True, name="told"), "accuracy"],
+            metrics=[keras.metrics.CategoricalCrossentropy(from_logits=True, name="cross_entropy"), "accuracy"],
+            jit_compile=False,  # it compiles anew for the last, smaller batch: longer than three short epochs
         )
-        watch = _Watch(config, (data.train_images[held_out], data.train_labels[held_out]), on_epoch, on_step)
+        recorder = _Recorder(config, (data.train_images[held_out], data.train_labels[held_out]), on_epoch, on_step)
         model.fit(
-            _batches(config, data.train_images[inner], data.train_labels[inner], classes=len(data.classes)),
+            batches,
             epochs=config.epochs,
             steps_per_epoch=per_epoch,
-            callbacks=[watch],
+            callbacks=[recorder],
             shuffle=False,  # the batches are
             verbose=0,
         )
     return Trained(
-        model=watch.shown,
-        history=watch.history,
-        validation=watch.scores,
+        model=recorder.evaluated,
+        history=recorder.history,
+        validation=recorder.scores,
         precision=precision,
         seconds=time.perf_counter() - start,
     )
@@ -136,11 +140,7 @@ def _batches(
     The images stay in memory as bytes. Only their numbers are shuffled; a batch is gathered, scaled and augmented
     while the step before it runs.
     """
-    with tf.device("/CPU:0"):
-        images, targets = (
-            tf.constant(images_nhw[..., np.newaxis]),
-            tf.constant(np.eye(classes, dtype=np.float32)[labels]),
-        )
+    images, targets = tf.constant(images_nhw[..., np.newaxis]), tf.constant(np.eye(classes, dtype=np.float32)[labels])
     augmented = bool(config.rotation or config.shift or config.scale)
 
     def gather(step: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -188,7 +188,7 @@ def _optimizer(config: TrainConfig, *, steps: int) -> keras.optimizers.Optimizer
     return kind(rate, epsilon=EPSILON, weight_decay=config.weight_decay)
 
 
-class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
+class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
     """Follows a `fit`: averages the weights, checks them on the validation images, tells each epoch, stops early."""
 
     def __init__(
@@ -201,7 +201,7 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self.config, self.held_out, self.on_epoch, self.on_step = config, held_out, on_epoch, on_step
         # The network that is measured and kept, in float32: it has the averaged weights, where the training averages.
-        self.shown = build_keras(architecture(config.architecture))
+        self.evaluated = build_keras(architecture(config.architecture))
         self.history: list[Row] = []
         self.best = Best()
         self.scores: Scores
@@ -218,17 +218,17 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def _average(self, decay: tf.Tensor) -> None:
-        for average, value in zip(self.shown.weights, self.model.weights, strict=True):
+        for average, value in zip(self.evaluated.weights, self.model.weights, strict=True):
             average.assign(decay * average + (1 - decay) * keras.ops.cast(value, average.dtype))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if not self.config.ema:
-            self.shown.set_weights(self.model.get_weights())
+            self.evaluated.set_weights(self.model.get_weights())
         images, labels = self.held_out
-        self.scores = check(predict(self.shown, images), labels, epoch + 1)
+        self.scores = check(predict(self.evaluated, images), labels, epoch + 1)
         row = epoch_row(
             epoch + 1,
-            loss=float(logs["told"]),
+            loss=float(logs["cross_entropy"]),
             accuracy=float(logs["accuracy"]),
             checked=self.scores,
             learning_rate=float(self.model.optimizer.learning_rate),
@@ -237,14 +237,14 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self.history.append(row)
         self.on_epoch(row)
         if self.config.patience:
-            if self.best.improved(self.scores):
-                self.best.weights = self.shown.get_weights()
-            self.model.stop_training = self.best.age >= self.config.patience
+            if self.best.update(self.scores):
+                self.best.weights = self.evaluated.get_weights()
+            self.model.stop_training = self.best.epochs_since >= self.config.patience
 
     def on_train_end(self, logs: Any = None) -> None:
         if self.best.scores:
             self.scores = self.best.scores
-            self.shown.set_weights(self.best.weights)
+            self.evaluated.set_weights(self.best.weights)
 
 
 def predict(model: keras.Model, images_nhw: NDArray[np.uint8], *, batch: int = 1000) -> NDArray[np.float32]:

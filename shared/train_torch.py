@@ -96,7 +96,7 @@ def train(
     for epoch in range(1, config.epochs + 1):
         began = time.perf_counter()
         loss, accuracy = _epoch(step, images, labels, on_step)
-        checked = check(predict(step.shown, data.train_images[held_out]), data.train_labels[held_out], epoch)
+        checked = check(predict(step.evaluated, data.train_images[held_out]), data.train_labels[held_out], epoch)
         history.append(
             epoch_row(
                 epoch,
@@ -109,16 +109,16 @@ def train(
         )
         on_epoch(history[-1])
         if config.patience:
-            if best.improved(checked):
-                best.weights = {key: value.clone() for key, value in step.shown.state_dict().items()}
-            if best.age >= config.patience:
+            if best.update(checked):
+                best.weights = {key: value.clone() for key, value in step.evaluated.state_dict().items()}
+            if best.epochs_since >= config.patience:
                 break
 
     if best.scores:
         checked = best.scores
-        step.shown.load_state_dict(best.weights)
+        step.evaluated.load_state_dict(best.weights)
     return Trained(
-        model=step.shown.eval(),
+        model=step.evaluated.eval(),
         history=history,
         validation=checked,
         precision=str(step.precision).removeprefix("torch."),
@@ -164,7 +164,7 @@ class _Step:
         )
 
     @property
-    def shown(self) -> nn.Module:
+    def evaluated(self) -> nn.Module:
         """The weights that are measured and kept: the averaged ones, where the training averages."""
         return self.averaged.module if self.config.ema else self.model
 

@@ -3,6 +3,7 @@
 Framework-free: a `model` here is a torch module or a Keras model, and nothing looks inside it.
 """
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,15 +59,22 @@ class Best:
 
     scores: Scores | None = None
     weights: Any = None
-    age: int = 0
+    epochs_since: int = 0
 
-    def improved(self, scores: Scores) -> bool:
+    def update(self, scores: Scores) -> bool:
         """Takes in one epoch; True where it is the best yet, and its weights are to be kept."""
-        self.age += 1
+        self.epochs_since += 1
         if self.scores is not None and scores.loss >= self.scores.loss:
             return False
-        self.scores, self.age = scores, 0
+        self.scores, self.epochs_since = scores, 0
         return True
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def cpu_multiplies_bfloat16() -> bool:

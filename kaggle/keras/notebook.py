@@ -112,7 +112,6 @@ plots.samples(data.train_images[:32], data.train_labels[:32], data.train_labels[
 # - **Batch norm** keeps the numbers in a range where learning is quick.
 # - A **dense** layer weighs all answers together; the last one gives ten scores, the **logits**, one for each digit.
 # - **Dropout** silences some values at random during training, so that no single one is relied upon.
-
 #
 # Keras takes pictures with the channels last, 28 x 28 x 1, and can tell what it has built:
 

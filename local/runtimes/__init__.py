@@ -24,10 +24,10 @@ from shared.errors import ModelError
 SUFFIXES = {".onnx": "onnx_runtime", ".tflite": "litert_runtime", ".pth": "torch_runtime", ".keras": "keras_runtime"}
 # module of this package -> what it imports, and what pip calls that
 PACKAGES = {
-    "onnx_runtime": ("onnxruntime", "onnxruntime"),
-    "litert_runtime": ("ai_edge_litert", "ai-edge-litert"),
-    "torch_runtime": ("torch", "torch"),
-    "keras_runtime": ("tensorflow", "tensorflow keras"),
+    "onnx_runtime": (("onnxruntime",), "onnxruntime"),
+    "litert_runtime": (("ai_edge_litert",), "ai-edge-litert"),
+    "torch_runtime": (("torch",), "torch"),
+    "keras_runtime": (("tensorflow", "keras"), "tensorflow keras"),
 }
 # what else people have, and the way from there
 OTHERS = {
@@ -80,7 +80,8 @@ def module_of(path: Path) -> str:
 
 def installed(path: Path) -> bool:
     """Whether the framework that runs the file is on this machine; nothing is imported."""
-    return importlib.util.find_spec(PACKAGES[module_of(path)][0]) is not None
+    packages, _ = PACKAGES[module_of(path)]
+    return all(importlib.util.find_spec(package) is not None for package in packages)
 
 
 def known() -> str:
@@ -88,16 +89,25 @@ def known() -> str:
     return f"those that run are {', '.join(SUFFIXES)}"
 
 
-def missing(path: Path) -> NoReturn:
-    """The error for a file whose framework is not installed, with the line that installs it."""
-    _, pip = PACKAGES[module_of(path)]
-    raise ModelError(f"{path} needs {pip.replace(' ', ' and ')}, not installed here: pip install {pip}") from None
+def missing(path: Path, error: ModuleNotFoundError) -> NoReturn:
+    """The error for a file whose framework is not installed, with the line that installs it.
+
+    Where the framework is there and what is missing is a module that it needs, that one is named.
+    """
+    packages, pip = PACKAGES[module_of(path)]
+    needs = f"{path} needs {pip.replace(' ', ' and ')}"
+    if (error.name or "").partition(".")[0] in packages:
+        raise ModelError(f"{needs}, not installed here: pip install {pip}") from None
+    raise ModelError(f"{needs}, not whole here: {_first_line(error)}. Install that as well.") from None
 
 
 def no_network(path: Path, reason: object) -> NoReturn:
     """The error for a file that its framework cannot read; the reason is cut to its first line."""
-    first = next(iter(str(reason).strip().splitlines()), type(reason).__name__)
-    raise ModelError(f"{path} cannot be read: {first[:200]}. Pull or train the model again.") from None
+    raise ModelError(f"{path} cannot be read: {_first_line(reason)}. Pull or train the model again.") from None
+
+
+def _first_line(reason: object) -> str:
+    return next(iter(str(reason).strip().splitlines()), type(reason).__name__)[:200]
 
 
 def wrong_input(path: Path, takes: str, due: str) -> NoReturn:

@@ -37,6 +37,7 @@ PLAIN = {
 }
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}  # of the zip archive that a .keras file is
 CONFIG_BYTES = 1_000_000  # no network of ours describes itself in a tenth of that
+UNPACKED_BYTES = 200_000_000  # nor weighs a tenth of that; a few kB of zip can unpack to more than there is memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +79,8 @@ def build(path: Path, *, threads: int | None = None) -> "keras.Model":
     check_plain(path)
     try:
         from shared.start_keras import keras, tensorflow
-    except ModuleNotFoundError:
-        missing(path)
+    except ModuleNotFoundError as error:
+        missing(path, error)
     if threads is not None:
         with contextlib.suppress(RuntimeError):  # it has computed before, and keeps the threads it has
             tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
@@ -94,11 +95,14 @@ def build(path: Path, *, threads: int | None = None) -> "keras.Model":
 def check_plain(path: Path) -> None:
     """Returns if the file is a row of plain layers; ModelError for a class, function or file that is not of them.
 
-    What it says of its training (optimizer, loss) is not looked at: it is not loaded.
+    Nothing is unpacked but its description, and that only where the whole is of a size that a network has. What it says
+    of its training (optimizer, loss) is not looked at: it is not loaded.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             foreign = sorted({member.filename for member in archive.infolist()} - MEMBERS)
+            if sum(member.file_size for member in archive.infolist()) > UNPACKED_BYTES:
+                raise ValueError(f"it unpacks to more than {UNPACKED_BYTES // 10**6} MB")
             if archive.getinfo("config.json").file_size > CONFIG_BYTES:
                 raise ValueError("its config.json is far too long")
             config = json.loads(archive.read("config.json"))

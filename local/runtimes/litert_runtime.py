@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from local.runtimes import check_logits, check_outputs, missing, no_network, wrong_input
+from shared.errors import ModelError
 from shared.preprocessing import SIDE, to_float
 from shared.silence import silent_stderr
 
@@ -33,6 +34,11 @@ class End:
         scale, zero = details["quantization"]
         dtype = np.dtype(details["dtype"])
         return cls(details["index"], dtype, scale, zero, is_float=dtype == np.float32)
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether its values stand for floats: they are some, or int8 or uint8 in steps of a known size."""
+        return self.is_float or (self.dtype in (np.int8, np.uint8) and self.scale > 0)
 
     def pack(self, values: NDArray[np.float32]) -> NDArray[Any]:
         """Floats as this end takes them: rounded to the nearest step it knows, if it knows steps."""
@@ -93,19 +99,18 @@ def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> Li
     """The file in an interpreter; `architecture` is not asked for, a LiteRT file carries its own."""
     try:
         from ai_edge_litert.interpreter import Interpreter
-    except ModuleNotFoundError:
-        missing(path)
+    except ModuleNotFoundError as error:
+        missing(path, error)
     try:
         with silent_stderr():  # it reports which delegate it chose; failures come as exceptions
             interpreter = Interpreter(str(path), num_threads=threads)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         no_network(path, error)
-    check_outputs(len(interpreter.get_output_details()), path)
     runtime = LiteRuntime(
         interpreter=interpreter,
         input=_input(interpreter.get_input_details(), path),
-        output=End.of(interpreter.get_output_details()[0]),
+        output=_output(interpreter.get_output_details(), path),
     )
     runtime.classes = _classes(runtime, path)
     return runtime
@@ -114,11 +119,27 @@ def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> Li
 def _input(inputs: list[dict[str, Any]], path: Path) -> End:
     """The one input, once it is known to take [batch, 28, 28, 1] as floats or as steps of a known size."""
     ends = [End.of(one) for one in inputs if list(one["shape_signature"])[1:] == [SIDE, SIDE, 1]]
-    steps = [end.dtype in (np.int8, np.uint8) and end.scale > 0 for end in ends]
-    if len(inputs) != 1 or not ends or not (ends[0].is_float or steps[0]):
-        takes = ", ".join(f"{np.dtype(one['dtype']).name} {one['shape_signature'].tolist()}" for one in inputs)
+    if len(inputs) != 1 or not ends or not ends[0].is_readable:
+        takes = ", ".join(_written(one) for one in inputs)
         wrong_input(path, takes or "nothing", f"float32 [batch, {SIDE}, {SIDE}, 1]")
     return ends[0]
+
+
+def _output(outputs: list[dict[str, Any]], path: Path) -> End:
+    """The one output, once its values are known to stand for floats."""
+    check_outputs(len(outputs), path)
+    end = End.of(outputs[0])
+    if not end.is_readable:
+        raise ModelError(
+            f"{path} gives {_written(outputs[0])} where float32, or int8 or uint8 with a scale, is due: "
+            "not a classifier."
+        )
+    return end
+
+
+def _written(details: dict[str, Any]) -> str:
+    """A tensor's type and shape, -1 for a free size."""
+    return f"{np.dtype(details['dtype']).name} {details['shape_signature'].tolist()}"
 
 
 def _classes(runtime: LiteRuntime, path: Path) -> int:

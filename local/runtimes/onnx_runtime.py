@@ -39,8 +39,8 @@ def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> On
     """The file in an inference session; `architecture` is not asked for, an ONNX file carries its own."""
     try:
         import onnxruntime
-    except ModuleNotFoundError:
-        missing(path)
+    except ModuleNotFoundError as error:
+        missing(path, error)
     try:
         session = onnxruntime.InferenceSession(path, _options(onnxruntime, threads), providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 (its errors share no class of their own)

@@ -2,6 +2,9 @@
 
 Weights are pulled from elsewhere, so nothing but tensors is unpickled (`weights_only=True`). A state dict in int8, as
 `local.torch_ao` leaves it, runs too.
+
+It is PyTorch eager in its default memory layout, NCHW. channels_last is up to twice as fast at batch 256, and slower
+for small networks at batch 1.
 """
 
 import pickle
@@ -62,8 +65,8 @@ def build(path: Path, architecture: str | None) -> "nn.Module":
         raise ModelError(f"{path} holds weights without their network: keep its manifest.json beside it.")
     try:
         import torch
-    except ModuleNotFoundError:
-        missing(path)
+    except ModuleNotFoundError as error:
+        missing(path, error)
     from local import torch_ao
     from shared.architectures import architecture as network
     from shared.build_torch import build_torch

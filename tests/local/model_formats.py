@@ -1,11 +1,17 @@
-"""Networks written in every format, ours and such as somebody else's exporter might leave: made by the frameworks."""
+"""Networks written in every format, ours and such as somebody else's exporter might leave: made by the frameworks.
+
+And how a file is seen to be refused.
+"""
 
 import json
 import warnings
 import zipfile
 
 import numpy as np
+import pytest
 
+from local import runtimes
+from shared.errors import ModelError
 from shared.silence import silent_stderr
 
 
@@ -71,3 +77,12 @@ def edit_config(source, target, change):
                 change(config)
                 content = json.dumps(config).encode()
             new.writestr(name, content)
+
+
+def refusal(path, name="lite"):
+    """The error of a file, once it is seen to be one short line that names the file."""
+    with pytest.raises(ModelError) as error:
+        runtimes.load(path, architecture=name)
+    said = str(error.value)
+    assert path.name in said and "\n" not in said and len(said) < 400 + len(str(path.parent)), said
+    return said.replace(str(path), path.name)

@@ -88,6 +88,42 @@ def test_weights_that_do_not_fit_are_told_by_name(weights, change, message):
         convert.to_keras(wrong, architecture("compact"))
 
 
+def renamed(name, **changed):
+    """A network in Keras whose layers are named by Keras, some of them made otherwise."""
+    from shared.build_keras import build_keras
+    from shared.start_keras import keras
+
+    model = keras.Sequential([keras.Input((28, 28, 1))])
+    for layer in build_keras(architecture(name)).layers:
+        config = layer.get_config() | changed.get(layer.name, {})
+        config.pop("name")
+        model.add(type(layer).from_config(config))
+    return model
+
+
+@pytest.mark.parametrize("name", ["compact", "lite"])
+def test_layers_that_keras_named_cross_over_by_their_order(name):
+    network, model = architecture(name), renamed(name)
+    assert not {layer.name for layer in model.layers} & set(dict(build_torch(network).named_children()))
+    weights = convert.to_torch(model, network)
+    assert list(weights) == list(build_torch(network).state_dict())
+    agree(torch_logits(weights, network, probes()), keras_logits(model, probes()))
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "message"),
+    [
+        ("lite", {"conv1": {"use_bias": True}}, r"conv1 of lite has 1 arrays, and conv2d\S* of Keras kernel, bias\."),
+        ("compact", {"conv2": {"use_bias": False}}, r"conv2\.bias of compact is missing"),
+        ("lite", {"batchnorm1": {"scale": False}}, r"batchnorm1\.weight of lite is missing"),
+    ],
+)
+def test_layers_that_have_other_arrays_are_told_in_a_line(name, changed, message):
+    with pytest.raises(ModelError, match=message) as told:
+        convert.to_torch(renamed(name, **changed), architecture(name))
+    assert len(str(told.value).splitlines()) == 1
+
+
 def test_a_model_of_another_network_is_refused():
     from shared.build_keras import build_keras
 

@@ -6,14 +6,19 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from model_folders import write_folder
+from model_folders import write_folder, write_manifest
 from model_formats import images as probes
 
 from local import export, paths, runtimes
+from local.kernels import runs
 from shared import data, manifest
-from shared.errors import ConfigError, ModelError
+from shared.architectures import architecture
+from shared.errors import ConfigError, KernelError, ModelError
 
 needs_mnist = pytest.mark.skipif("K2L_DATA" not in os.environ, reason="needs MNIST: set K2L_DATA")
+
+
+COMPACT = architecture("compact")
 
 
 def names(folder):
@@ -80,6 +85,7 @@ def test_a_tflite_file_takes_any_batch_without_working_out_its_size(tmp_path):
 def test_an_export_that_differs_is_not_kept(tmp_path, monkeypatch, name):
     folder = write_folder(tmp_path / "m", "lite")
     (folder / f"model.{name}").write_bytes(b"what was there")
+    manifest.add_files(folder, [f"model.{name}"])
     before = (folder / manifest.NAME).read_bytes()
     monkeypatch.setattr(export, "TOLERANCE", -1.0)
     with pytest.raises(ModelError, match=rf"model\.{name} was not kept"):
@@ -99,6 +105,54 @@ def test_weights_that_diverged_are_not_exported(tmp_path):
         export.export(folder, ["onnx"])
 
 
+def kill(*rest):
+    raise KeyboardInterrupt
+
+
+def test_an_export_that_was_killed_is_made_by_the_same_command(small_model, tmp_path):
+    folder = shutil.copytree(small_model, tmp_path / "m")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(manifest, "add_files", kill)
+        export.export(folder, ["onnx"])
+    assert list(manifest.verify(folder)["files"]) == ["model.pth"]
+    assert [one.file.name for one in export.ensure(folder, ["onnx"])] == ["model.onnx"]
+    assert list(manifest.verify(folder)["files"]) == ["model.onnx", "model.pth"]
+    assert names(folder) == names(small_model)
+
+
+@pytest.mark.parametrize("change", [lambda file: file.write_bytes(b"another"), lambda file: file.unlink()])
+def test_an_export_that_was_changed_or_lost_can_be_made_again(small_model, home, capsys, change):
+    from scripts.export import export as verb
+
+    folder = shutil.copytree(small_model, home / "models" / "small")
+    change(folder / "model.onnx")
+    verb("small", to="onnx")
+    assert "model.onnx" in capsys.readouterr().out and "model.onnx" in manifest.verify(folder)["files"]
+
+
+def test_one_command_at_a_time_works_on_a_model(small_model, home):
+    from scripts.export import export as verb
+
+    shutil.copytree(small_model, home / "models" / "small")
+    with runs.lock("small"), pytest.raises(KernelError, match="another command of k2l is at work on 'small'"):
+        verb("small", to="onnx")
+
+
+def test_a_network_that_keras_named_is_exported_and_one_of_another_kind_is_told(tmp_path):
+    from shared.build_keras import build_keras
+    from shared.start_keras import keras
+
+    folder = write_folder(tmp_path / "m", "compact", "keras")
+    layers = [type(one).from_config(one.get_config() | {"name": None}) for one in build_keras(COMPACT).layers]
+    keras.Sequential([keras.Input((28, 28, 1)), *layers]).save(folder / "model.keras")
+    write_manifest(folder, "compact", framework="keras")
+    (done,) = export.export(folder, ["onnx"])
+    assert done.difference < 1e-4
+    write_manifest(folder, "lite", framework="keras")
+    with pytest.raises(ModelError, match=r"^lite has 19 layers, and the Keras model 11\.$"):
+        export.export(folder, ["onnx"])
+
+
 def test_what_is_there_is_not_exported_again_unless_asked_for(small_model, tmp_path):
     folder = shutil.copytree(small_model, tmp_path / "m")
     assert export.ensure(folder, ["onnx", "pth"]) == []
@@ -114,8 +168,6 @@ def test_what_cannot_be_exported_is_told(small_model, tmp_path):
         export.export(folder, [])
     with pytest.raises(ConfigError, match=r"model\.pth is what was trained"):
         export.export(folder, ["onnx", "pth"])
-    with pytest.raises(ModelError, match=r"model\.onnx is a file: name its model folder"):
-        export.folder_of(str(folder / "model.onnx"))
     (folder / "model.pth").write_bytes(b"other weights")
     with pytest.raises(ModelError, match=r"model\.pth was changed"):
         export.export(folder, ["onnx"])

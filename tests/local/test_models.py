@@ -87,6 +87,16 @@ def test_a_file_that_the_manifest_does_not_name_is_refused(copy):
         models.find("small/other.onnx")
 
 
+def test_a_folder_is_found_whatever_became_of_its_files(copy):
+    (copy / "model.onnx").write_bytes(b"changed")
+    (copy / "model.pth").unlink()
+    assert models.folder("small") == models.folder(str(copy)) == copy
+    with pytest.raises(ModelError, match=r"small/model\.onnx is a file: name its model folder"):
+        models.folder("small/model.onnx")
+    with pytest.raises(ModelError, match="No model 'smal'"):
+        models.folder("smal")
+
+
 def test_a_folder_without_manifest_is_refused(copy):
     (copy / manifest.NAME).unlink()
     with pytest.raises(ModelError, match=r"no manifest\.json"):

@@ -12,12 +12,13 @@ from model_formats import images as probes
 
 from local import quantize as quantization
 from local import runtimes, torch_ao
+from local.kernels import runs
 from local.quantize import METHODS, quantize
 from shared import data, manifest
 from shared.architectures import ARCHITECTURES, architecture
 from shared.build_torch import build_torch
 from shared.config import TrainConfig
-from shared.errors import ConfigError, DataError, ModelError
+from shared.errors import ConfigError, DataError, KernelError, ModelError
 from shared.preprocessing import to_float
 
 needs_mnist = pytest.mark.skipif("K2L_DATA" not in os.environ, reason="needs MNIST: set K2L_DATA")
@@ -106,6 +107,27 @@ def test_calibration_sees_training_images_alone_the_classes_in_equal_shares(fold
     assert len(chosen) == 200 and chosen <= set(inner) and not chosen & set(held_out)
     counts = np.bincount(digits.train_labels[sorted(chosen)])
     assert counts.max() - counts.min() <= 3
+
+
+def test_the_test_set_is_not_touched(folder, digits):
+    without = dataclasses.replace(digits, test_images=None, test_labels=None)
+    assert len(quantize(folder, ["torch"], dataset=without, beside=["onnx"])) == 1
+    assert "model.onnx" in manifest.verify(folder)["files"]
+
+
+def test_a_quantization_that_was_killed_is_made_by_the_same_command(folder, monkeypatch):
+    def kill(folder, names):
+        raise KeyboardInterrupt
+
+    quantize(folder, ["onnx"], max_drop=5)
+    stated = manifest.read(folder)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(manifest, "add_files", kill)
+        quantize(folder, ["onnx"], max_drop=5)
+    assert manifest.verify(folder)["files"].keys() == stated["files"].keys() - {"model.int8.onnx"}
+    quantize(folder, ["onnx"], max_drop=5)
+    assert manifest.verify(folder)["files"].keys() == stated["files"].keys()
+    assert {path.name for path in folder.iterdir()} == {*stated["files"], manifest.NAME}
 
 
 def test_a_file_that_loses_too_much_is_refused_and_nothing_changes(folder, monkeypatch):
@@ -215,6 +237,13 @@ def test_the_verb_says_what_is_wrong_in_a_line(home, small_model, k2l):
         done = k2l("quantize", *arguments, check=False)
         assert done.returncode == 1 and done.stdout == "" and done.stderr.startswith("error: ")
         assert len(done.stderr.splitlines()) <= 2
+
+
+def test_one_command_at_a_time_works_on_a_model(folder, home):
+    from scripts.quantize import quantize as verb
+
+    with runs.lock("trained"), pytest.raises(KernelError, match="another command of k2l is at work on 'trained'"):
+        verb(str(folder), to="onnx")
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import sys
 import pytest
 from model_folders import write_manifest
 
-from local import evaluate, models
+from local import evaluate, export, models
 from local.report import report
 from shared import manifest
 from shared.errors import ModelError
@@ -34,6 +34,16 @@ def test_a_model_that_came_home_is_exported_evaluated_and_quantized(folder):
     exported = (folder / "model.onnx").stat()
     again = report(folder)
     assert (folder / "model.onnx").stat() == exported and again.quantized.right == told.quantized.right
+
+
+def test_an_export_that_was_killed_is_made_again(folder, monkeypatch):
+    def kill(folder, names):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(manifest, "add_files", kill)
+        export.export(folder, ["onnx"])
+    assert report(folder).manifest == manifest.verify(folder) and "model.onnx" in manifest.read(folder)["files"]
 
 
 def test_another_accuracy_than_the_runs_is_an_error(folder):

@@ -52,9 +52,16 @@ def test_keras_builds_the_same_shapes_and_parameters(network):
 
 @every
 def test_layers_bear_the_same_names_in_both(network):
-    assert [name for name, _ in build_torch(network).named_children()] == [
-        layer.name for layer in build_keras(network).layers
-    ]
+    names = [row.name for row in trace(network)]
+    assert [name for name, _ in build_torch(network).named_children()] == names
+    assert [layer.name for layer in build_keras(network).layers] == names
+
+
+def test_a_layer_is_named_by_its_kind_and_counted():
+    assert [row.name for row in trace(architecture("sprint"))] == [
+        "crop1", "conv1", "batchnorm1", "relu1", "conv2", "batchnorm2", "relu2", "maxpool1",
+        "flatten1", "dense1", "relu3", "dense2",
+    ]  # fmt: skip
 
 
 @every

@@ -55,6 +55,16 @@ def test_a_file_that_nobody_vouches_for_is_refused(folder):
     manifest.verify(folder, ["model.onnx"])
 
 
+def test_a_file_that_is_let_go_is_vouched_for_no_longer_and_stays(folder):
+    before = (folder / manifest.NAME).read_bytes()
+    manifest.remove_files(folder, ["model.onnx"])
+    assert (folder / manifest.NAME).read_bytes() == before
+    manifest.remove_files(folder, ["plots/curves.png", "model.onnx"])
+    assert list(manifest.verify(folder)["files"]) == ["model.pth"] and (folder / "plots" / "curves.png").exists()
+    manifest.add_files(folder, ["plots/curves.png"])
+    assert (folder / manifest.NAME).read_bytes() == before
+
+
 def test_a_folder_without_manifest_says_how_to_get_one(tmp_path):
     with pytest.raises(ModelError, match=r"no manifest\.json"):
         manifest.read(tmp_path)
