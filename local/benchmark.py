@@ -11,6 +11,7 @@ memory layout; `local.runtimes.torch_runtime` says what that leaves.
 """
 
 import gc
+import math
 import random
 import statistics
 import subprocess
@@ -26,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from local import models, paths, runtimes
-from shared.errors import ModelError
+from shared.errors import ConfigError, ModelError
 from shared.preprocessing import SIDE
 
 SECONDS = 10.0  # of timing, cold starts and loading not counted
@@ -139,6 +140,8 @@ def bench(
     Cold starts come first, while this process is idle; `seconds` bounds the timing that follows. `on_step` is told the
     share done, 0 to 1. Raises ModelError for a file that does not run here.
     """
+    if not 0 <= seconds < math.inf:  # also refuses NaN
+        raise ConfigError(f"seconds={seconds} is out of range: give 0 or more.")
     starting = 0.3 if cold_start else 0.0
     colds = cold_starts(wanted, threads=threads, on_step=lambda done: on_step(starting * done)) if cold_start else {}
     images = strokes(max(batches))

@@ -93,17 +93,34 @@ def to_torch(model: "keras.Model", network: Architecture) -> "dict[str, torch.Te
     import torch
 
     weights = {}
-    for layer, row, twins in _layers(model, network):
-        if len(layer.weights) > len(twins):  # a bias, for one, that would be lost
-            ours, theirs = len(twins), ", ".join(one.name for one in layer.weights)
-            raise ModelError(f"{row.name} of {network.name} has {ours} arrays, and {layer.name} of Keras {theirs}.")
-        for twin in twins:
-            variable = getattr(layer, twin.keras, None)
-            values = _fitting(None if variable is None else _array(variable), twin.torch, twin.keras_shape, network)
+    for row, arrays in _arrays(model, network):
+        for twin, values in arrays:
             weights[twin.torch] = torch.from_numpy(twin.to_torch(values))
         if isinstance(row.layer, BatchNorm):
             weights[f"{row.name}.{COUNT}"] = torch.tensor(0)
     return weights
+
+
+def check(model: "keras.Model", network: Architecture) -> None:
+    """Returns if a Keras model has the layers and shapes of the network; ModelError if it has others."""
+    for _ in _arrays(model, network):
+        pass
+
+
+def _arrays(model: "keras.Model", network: Architecture) -> Iterator[tuple[Row, list[tuple[Twin, NDArray[Any]]]]]:
+    """Each row of the trace with the arrays that the Keras model has for it, held against the shapes it should have."""
+    for layer, row, twins in _layers(model, network):
+        if len(layer.weights) > len(twins):  # a bias, for one, that would be lost
+            ours, theirs = len(twins), ", ".join(one.name for one in layer.weights)
+            raise ModelError(f"{row.name} of {network.name} has {ours} arrays, and {layer.name} of Keras {theirs}.")
+        found = [(twin, getattr(layer, twin.keras, None)) for twin in twins]
+        yield (
+            row,
+            [
+                (twin, _fitting(None if one is None else _array(one), twin.torch, twin.keras_shape, network))
+                for twin, one in found
+            ],
+        )
 
 
 def _layers(model: "keras.Model", network: Architecture) -> Iterator[tuple[Any, Row, list[Twin]]]:

@@ -68,10 +68,14 @@ class Source:
     @cached_property
     def module(self) -> "nn.Module":
         """The network in PyTorch, in evaluation mode."""
+        from local import torch_ao
         from local.runtimes import torch_runtime
 
         if self.format == "pth":
-            return torch_runtime.build(self.file, self.network.name)
+            module = torch_runtime.build(self.file, self.network.name)
+            if torch_ao.is_int8(module.state_dict()):
+                raise ModelError(f"{self.file} is in int8 already: exports start from the float weights.")
+            return module
         from local import convert
         from shared.build_torch import build_torch
 
@@ -82,12 +86,17 @@ class Source:
     @cached_property
     def model(self) -> "keras.Model":
         """The network in Keras."""
+        from local import convert
+
         if self.format == "keras":
             from local.runtimes import keras_runtime
 
-            return keras_runtime.build(self.file)
-        from local import convert
-
+            model = keras_runtime.build(self.file)
+            try:
+                convert.check(model, self.network)
+            except ModelError as error:
+                raise ModelError(f"{self.file} is not the {self.network.name} of its manifest: {error}") from None
+            return model
         return convert.to_keras(self.module.state_dict(), self.network)
 
     def runtime(self) -> runtimes.Runtime:
@@ -98,7 +107,7 @@ class Source:
 def open_source(folder: Path) -> Source:
     """The trained weights of a model folder, hashed; ModelError where it has none, or its manifest is amiss."""
     facts = manifest.read(folder)
-    if facts["framework"] not in SOURCES:
+    if str(facts["framework"]) not in SOURCES:
         raise ModelError(
             f"{folder} was trained with {facts['framework']!r}: exports start from {' or '.join(SOURCES)}."
         )

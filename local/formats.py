@@ -48,7 +48,8 @@ def write_pt2(module: "nn.Module", path: Path) -> None:
         program = torch.export.export(module, (torch.zeros(2, 1, SIDE, SIDE),), dynamic_shapes=batch)
         for node in program.graph.nodes:
             node.meta.pop("stack_trace", None)  # paths of this machine
-        torch.export.save(program, path)
+        with path.open("wb") as file:  # to a name, torch writes that name into the file
+            torch.export.save(program, file)
 
 
 def write_tflite(model: "keras.Model", path: Path, configure: Callable[[Any], None] = lambda converter: None) -> None:

@@ -8,7 +8,6 @@
 Whole models are installed by `local.install`, which proves more and replaces a folder in one step.
 """
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,15 +41,15 @@ def vouched(target: Path) -> Iterator[Path]:
     and vouched for, or one that the same command makes again. After an error in the block, or once what it wrote was
     deleted, file and manifest stay as they were. Raises ModelError where a package to write with is not installed.
     """
-    part = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
+    part = target.with_name(f".{target.stem}.part{target.suffix}")  # one at a time: commands hold the model's lock
     try:
         yield part
         if part.exists():
             manifest.remove_files(target.parent, [target.name])
             part.replace(target)
             manifest.add_files(target.parent, [target.name])
-    except ModuleNotFoundError as error:
-        package = str(error.name).partition(".")[0]
+    except ImportError as error:  # some raise their own in its place
+        package = str(error.name or error).partition(".")[0]
         raise ModelError(
             f"{target} cannot be made without {package}, not installed here: pip install -r requirements.txt"
         ) from None

@@ -23,6 +23,7 @@ from local.evaluate import run
 from local.export import Source
 from local.outputs import vouched
 from shared import data, manifest
+from shared.errors import ConfigError
 from shared.preprocessing import to_float
 from shared.silence import silent_python
 
@@ -71,7 +72,8 @@ class Quantized:
     def why(self) -> str:
         """The reason why it was refused, in a sentence; "" for one that was kept."""
         lost = f"loses {self.drop:.2f} points on {self.images:,} validation images, more than {self.max_drop:g}"
-        return "" if self.kept else f"{self.file.name} was not kept: it {lost}."
+        stays = f" The {self.file.name} from before stays." if self.file.exists() else ""
+        return "" if self.kept else f"A new {self.file.name} was not kept: it {lost}.{stays}"
 
     def as_dict(self) -> dict[str, Any]:
         """What `k2l quantize --json` prints of it, less the model's name and the timing."""
@@ -120,6 +122,8 @@ def quantize(
     is not given; `images` of its training images calibrate. `on_step` is told the share done. Raises ConfigError for a
     format that does not exist, DataError where the data set cannot be had.
     """
+    if not 0 <= max_drop <= 100:  # also refuses NaN
+        raise ConfigError(f"max_drop={max_drop} is out of range: give 0 to 100 (points of accuracy).")
     wanted = export.chosen(names, METHODS)
     source = export.open_source(folder)
     known = dataset or data.load(str(manifest.read(folder)["dataset"]), data_dir=data_dir)
@@ -193,20 +197,22 @@ def _write_onnx(source: Source, images: Images, path: Path) -> None:
 
     class Reader:
         batches = iter(_batches(images))
+        name = "images"
 
         def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-            return next(({"images": batch} for batch in self.batches), None)
+            return next(({self.name: batch} for batch in self.batches), None)
 
     with tempfile.TemporaryDirectory() as scratch, silent_python():
         prepared = Path(scratch) / "prepared.onnx"
         quant_pre_process(source.folder / "model.onnx", prepared)
-        last = onnx.load(prepared).graph.node[-1].name
+        graph = onnx.load(prepared).graph
+        Reader.name = graph.input[0].name
         quantization.quantize_static(
             prepared,
             path,
             Reader(),
             quant_format=quantization.QuantFormat.QDQ,
-            nodes_to_exclude=[last],
+            nodes_to_exclude=[graph.node[-1].name],
             per_channel=True,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
@@ -248,7 +254,8 @@ def _write_torch(source: Source, images: Images, path: Path) -> None:
     from local import torch_ao
 
     batches = (torch.from_numpy(batch) for batch in _batches(images))
-    torch.save(torch_ao.quantize(source.module, source.network, batches), path)
+    with path.open("wb") as file:  # to a name, torch writes that name into the file
+        torch.save(torch_ao.quantize(source.module, source.network, batches), file)
 
 
 @dataclass(frozen=True)

@@ -55,13 +55,25 @@ def build_int8(network: Architecture, weights: Mapping[str, Any]) -> "nn.Module"
     """
     with _deprecated() as ao:
         module = ao.convert(_observed(ao, network))
+    expected = _shapes(module.state_dict())
     try:
         module.load_state_dict(weights)
     except (RuntimeError, KeyError, TypeError, AttributeError) as error:
         detail = str(error).splitlines()[-1].strip()[:160]
         raise ModelError(f"these are not the int8 weights of {network.name}: {detail}") from None
+    if _shapes(module.state_dict()) != expected:  # torch takes int8 weights of any shape
+        raise ModelError(f"these are not the int8 weights of {network.name}: their shapes are another network's.")
     quantized: nn.Module = module.eval()
     return quantized
+
+
+def _shapes(weights: Mapping[str, Any]) -> dict[str, Any]:
+    """The shape of each weight; a dense layer packs its weights and bias together. A scale or a range has none."""
+    return {
+        name: [tuple(one.shape) for one in (value if isinstance(value, tuple) else (value,)) if hasattr(one, "shape")]
+        for name, value in weights.items()
+        if name.endswith(("weight", "bias", "_packed_params"))
+    }
 
 
 def is_int8(weights: Any) -> bool:

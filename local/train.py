@@ -9,7 +9,7 @@ from local import paths
 from local.install import install
 from local.kernels import bundle, runs, spec
 from shared.config import TrainConfig
-from shared.errors import one_of
+from shared.errors import ConfigError, one_of
 
 FRAMEWORKS = ("torch", "keras")
 
@@ -36,7 +36,13 @@ def train(
     from shared.data import load
     from shared.metrics import score
 
-    trainer = importlib.import_module(f"shared.train_{framework}")
+    try:
+        trainer = importlib.import_module(f"shared.train_{framework}")
+    except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
+        raise ConfigError(
+            f"framework {framework!r} cannot train here without {package}: pip install -r requirements.txt"
+        ) from None
     data = load(config.dataset, data_dir=data_dir)
     trained = trainer.train(config, data, on_epoch, on_step)
     logits = trainer.predict(trained.model, data.test_images)

@@ -15,6 +15,7 @@ import typer
 from shared.errors import UserError
 
 INTERRUPTED = 130
+PARAGRAPHS = 6  # columns; fewer can be folded and still be read
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable lines, alone on stdout.")]
 
@@ -42,19 +43,29 @@ def emit(objects: Iterable[dict[str, Any]]) -> None:
 
 
 def table(columns: list[str], rows: Iterable[Iterable[object]]) -> None:
-    """A small table on stdout; as plain as the terminal asks for (`NO_COLOR`, pipes)."""
+    """A small table on stdout; as plain as the terminal asks for (`NO_COLOR`, pipes).
+
+    On a terminal too narrow for it, each row is a paragraph, a line a cell.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
+    rows = [[str(cell) for cell in row] for row in rows]
     grid = Table(box=box.SIMPLE_HEAD)
     for column in columns:
         # The first names the row, for the next command: it is never cut.
         grid.add_column(column, no_wrap=column == columns[0], overflow="fold")
     for row in rows:
-        grid.add_row(*(str(cell) for cell in row))
+        grid.add_row(*row)
     # Piped output has no width: give it enough that nothing is folded.
-    Console(width=None if sys.stdout.isatty() else 160, soft_wrap=False).print(grid)
+    console = Console(width=None if sys.stdout.isatty() else 160, soft_wrap=False)
+    if console.measure(grid).maximum <= console.width or len(columns) < PARAGRAPHS:
+        console.print(grid)
+        return
+    wide = max(len(column) for column in columns)
+    for row in rows:
+        show("\n".join(f"{column:<{wide}}  {cell}" for column, cell in zip(columns, row, strict=True) if cell) + "\n")
 
 
 @contextmanager

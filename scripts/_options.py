@@ -135,6 +135,12 @@ def models(names: Sequence[str], *, every: bool) -> "list[Model]":
     return list(found.values())
 
 
+def check_folder(out: Path | None) -> None:
+    """Returns if pictures can be put into that folder, there or not; ConfigError before anything is done for them."""
+    if out is not None and any(place.exists() and not place.is_dir() for place in (out, *out.parents)):
+        raise ConfigError(f"--out {out}: there is a file where a folder is due.")
+
+
 def listed(option: str, text: str) -> list[str]:
     """The names of a list with commas, each once; ConfigError for none."""
     names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))

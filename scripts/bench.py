@@ -19,7 +19,7 @@ def bench(
             metavar="MODEL...", help="A folder gives every file of it that runs, model.onnx first; or a file."
         ),
     ],
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the processor to use.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=256, help="Threads of the processor to use.")] = 1,
     batch: Annotated[str, typer.Option(metavar="N,N", help="Images a call, one or more sizes.")] = "1,256",
     seconds: Annotated[float, typer.Option(min=0, help="Timing in all; loading and cold starts come on top.")] = 10.0,
     cold_start: Annotated[
@@ -102,7 +102,7 @@ def _check_chart(chart: Path) -> None:
     """Before minutes of timing, not after."""
     from shared.errors import ConfigError
 
-    if chart.suffix.lower() != ".png" or not chart.parent.is_dir():
+    if chart.suffix.lower() != ".png" or not chart.parent.is_dir() or chart.is_dir():
         raise ConfigError(f"--chart {chart}: it must be a .png in a folder that exists.")
 
 

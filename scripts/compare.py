@@ -42,6 +42,7 @@ def compare(
     from local import compare as comparison
     from local import paths
 
+    options.check_folder(out)
     trainings = plan(wanted, architectures, prefix=prefix, data_dir=data_dir)
     networks = []
     for number, training in enumerate(trainings, start=1):

@@ -23,7 +23,7 @@ def evaluate(
         str, typer.Option(help="mnist, fashion-mnist, kmnist, digits or auto. Default: what each was trained on.")
     ] = "",
     data_dir: options.DataDir = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the processor to use.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=256, help="Threads of the processor to use.")] = 1,
     batch: Annotated[int, typer.Option(min=1, help="Images a forward pass.")] = 32,
     every: Annotated[bool, typer.Option("--all", help="Of a folder every file that runs, not the best alone.")] = False,
     out: Annotated[
@@ -42,6 +42,7 @@ def evaluate(
 
     from local.evaluate import agreements, evaluate_all, rows
 
+    options.check_folder(out)
     load = cache(load_data)  # several models, one reading
     chosen = [
         (model, load(dataset or model.dataset or "mnist", data_dir)) for model in options.models(names, every=every)

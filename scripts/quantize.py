@@ -23,7 +23,7 @@ def quantize(
         float, typer.Option(min=0, help="Points of validation accuracy a file may lose and still be kept.")
     ] = 0.2,
     data_dir: options.DataDir = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the processor to time with.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=256, help="Threads of the processor to time with.")] = 1,
     seconds: Annotated[float, typer.Option(min=0, help="How long to time all files together.")] = 5.0,
     json: Json = False,
 ) -> None:

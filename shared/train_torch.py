@@ -208,7 +208,8 @@ def predict(model: nn.Module, images_nhw: NDArray[np.uint8], *, batch: int = 100
 
 def save_weights(model: nn.Module, path: Path) -> None:
     """The state dict on the CPU, in plain memory order: loads anywhere with `weights_only=True`."""
-    torch.save({key: value.cpu().contiguous() for key, value in model.state_dict().items()}, path)
+    with path.open("wb") as file:  # to a name, torch writes that name into the file
+        torch.save({key: value.cpu().contiguous() for key, value in model.state_dict().items()}, file)
 
 
 def _pixels(device: torch.device, images_nhw: NDArray[np.uint8]) -> torch.Tensor:

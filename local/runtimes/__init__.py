@@ -130,4 +130,6 @@ def check_logits(logits: NDArray[Any], path: Path, *, images: int) -> int:
         )
     if not np.isfinite(logits).all():
         raise ModelError(f"{path} gives logits that are no numbers: its training diverged. Train again.")
+    if (logits >= 0).all() and np.allclose(logits.sum(axis=1), 1, atol=1e-5):
+        raise ModelError(f"{path} gives probabilities where logits are due: export it without the softmax at its end.")
     return int(logits.shape[1])

@@ -28,6 +28,8 @@ KINDS: dict[str, str] = {
 
 def check(path: Path) -> None:
     """Returns if the content may be what the suffix says; ModelError if it is certainly something else."""
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise ModelError(f"{path} is not a file.")
     try:
         found = kind(path)
     except OSError as error:

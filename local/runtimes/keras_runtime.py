@@ -95,8 +95,8 @@ def build(path: Path, *, threads: int | None = None) -> "keras.Model":
 def check_plain(path: Path) -> None:
     """Returns if the file is a row of plain layers; ModelError for a class, function or file that is not of them.
 
-    Nothing is unpacked but its description, and that only where the whole is of a size that a network has. What it says
-    of its training (optimizer, loss) is not looked at: it is not loaded.
+    Nothing is unpacked but its description, and that only where the whole is of a size that a network has. What it
+    says of its training (optimizer, loss) is not looked at: it is not loaded.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -116,8 +116,8 @@ def check_plain(path: Path) -> None:
     foreign += sorted({_written(*name) for name in _names(config.get("config")) if name not in PLAIN})
     if foreign:
         raise ModelError(
-            f"{path} was refused: it holds {', '.join(foreign)[:200]}, and what is not one of Keras's plain layers "
-            "could run code on this machine."
+            f"{path} was refused: it holds {', '.join(foreign)[:200]}, and what is not a Sequential of Keras's plain "
+            "layers could run code on this machine."
         )
 
 
@@ -143,7 +143,7 @@ def _trace(model: "keras.Model") -> Any:
     import tensorflow
 
     signature = [tensorflow.TensorSpec((None, SIDE, SIDE, 1), tensorflow.float32)]
-    traced = tensorflow.function(lambda images: model(images, training=False), input_signature=signature)
+    traced = tensorflow.function(lambda images: model(images, training=False), signature, autograph=False)
     return traced.get_concrete_function()
 
 

@@ -149,7 +149,9 @@ def test_a_network_that_keras_named_is_exported_and_one_of_another_kind_is_told(
     (done,) = export.export(folder, ["onnx"])
     assert done.difference < 1e-4
     write_manifest(folder, "lite", framework="keras")
-    with pytest.raises(ModelError, match=r"^lite has 19 layers, and the Keras model 11\.$"):
+    with pytest.raises(
+        ModelError, match=r"model\.keras is not the lite of its manifest: lite has 19 layers, and the Keras model 11\.$"
+    ):
         export.export(folder, ["onnx"])
 
 
@@ -203,3 +205,14 @@ def test_the_verb_says_what_is_wrong_in_a_line(home, small_model, k2l):
         done = k2l("export", *arguments, check=False)
         assert done.returncode == 1 and done.stdout == "" and done.stderr.startswith("error: ")
         assert len(done.stderr.splitlines()) <= 2
+
+
+def test_no_name_of_this_machine_or_moment_is_written_into_a_file(tmp_path):
+    one, other = (write_folder(tmp_path / name, "lite", framework="keras") for name in ("m", "n"))
+    shutil.copy(one / "model.keras", other / "model.keras")
+    write_manifest(other, "lite", framework="keras")
+    for folder in (one, other):
+        export.export(folder, ["onnx", "pth", "pt2"], images_nhw=probes())
+    for name in ("model.onnx", "model.pth", "model.pt2"):
+        assert (one / name).read_bytes() == (other / name).read_bytes()
+        assert b".part" not in (one / name).read_bytes()

@@ -10,8 +10,8 @@ import torch
 from model_folders import write_folder, write_manifest
 from model_formats import images as probes
 
+from local import export, runtimes, torch_ao
 from local import quantize as quantization
-from local import runtimes, torch_ao
 from local.kernels import runs
 from local.quantize import METHODS, quantize
 from shared import data, manifest
@@ -189,6 +189,25 @@ def test_every_network_can_be_quantized_in_torch(tmp_path, name):
     other = architecture("lite" if name != "lite" else "compact")
     with pytest.raises(ModelError, match=f"not the int8 weights of {other.name}"):
         torch_ao.build_int8(other, weights)
+
+
+@pytest.mark.parametrize("max_drop", [float("nan"), -0.1, 101])
+def test_a_drop_that_is_no_number_of_points_is_refused(folder, max_drop):
+    with pytest.raises(ConfigError, match=r"max_drop=.* is out of range"):
+        quantize(folder, ["onnx"], max_drop=max_drop)
+
+
+def test_weights_in_int8_are_no_source_and_belong_to_their_network(folder):
+    """compact and baseline differ in shapes alone, and torch itself would take int8 weights of any shape."""
+    compact, baseline = architecture("compact"), architecture("baseline")
+    weights = torch_ao.quantize(build_torch(compact).eval(), compact, [torch.rand(8, 1, 28, 28)])
+    torch_ao.build_int8(compact, weights)
+    with pytest.raises(ModelError, match="their shapes are another network's"):
+        torch_ao.build_int8(baseline, weights)
+    torch.save(weights, folder / "model.pth")
+    write_manifest(folder, "compact")
+    with pytest.raises(ModelError, match=r"model\.pth is in int8 already"):
+        export.export(folder, ["onnx"], images_nhw=probes())
 
 
 def test_a_torch_without_quantization_names_the_way_out(monkeypatch):

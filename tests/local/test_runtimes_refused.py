@@ -212,3 +212,12 @@ def test_a_litert_file_for_one_image_at_a_time_is_refused(tmp_path):
     save_tflite(path, tiny_keras(layers.Flatten(), layers.Dense(10)), batch=1)
     with silent_stderr():
         assert "does not run on 2 images at once" in refusal(path)
+
+
+def test_a_network_that_ends_in_softmax_is_refused(tmp_path):
+    """Taken for logits, its probabilities would be made into probabilities once more."""
+    from shared.start_keras import keras
+
+    layers = keras.layers
+    tiny_keras(layers.Flatten(), layers.Dense(10, activation="softmax")).save(tmp_path / "model.keras")
+    assert "gives probabilities where logits are due" in refusal(tmp_path / "model.keras")

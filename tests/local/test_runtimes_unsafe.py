@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 import torch
-from model_formats import edit_config, refusal
+from model_formats import edit_config, refusal, save_onnx
 
 from local import runtimes
 from local.runtimes import keras_runtime
@@ -125,3 +125,17 @@ def test_how_a_model_was_trained_is_not_loaded(model, tmp_path):
 
     edit_config(model, tmp_path / "compiled.keras", change)
     assert runtimes.load(tmp_path / "compiled.keras").classes == 10
+
+
+def test_weights_that_lie_beside_an_onnx_file_are_not_read(tmp_path, monkeypatch):
+    """A manifest vouches for the file alone; neither its folder nor the working one is looked into."""
+    import onnx
+
+    save_onnx(tmp_path / "whole.onnx")
+    whole = onnx.load(tmp_path / "whole.onnx")
+    (weights,) = whole.graph.initializer
+    weights.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weights), weights.name))  # as raw bytes
+    onnx.save(whole, tmp_path / "model.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    assert (tmp_path / "w.bin").is_file()
+    monkeypatch.chdir(tmp_path)
+    assert "cannot be read" in refusal(tmp_path / "model.onnx")
