@@ -60,7 +60,8 @@ def table(columns: list[str], rows: Iterable[Iterable[object]]) -> None:
         grid.add_row(*row)
     # Piped output has no width: give it enough that nothing is folded.
     console = Console(width=None if sys.stdout.isatty() else 160, soft_wrap=False)
-    if console.measure(grid).maximum <= console.width or len(columns) < PARAGRAPHS:
+    natural = console.measure(grid, options=console.options.update(width=10_000)).maximum
+    if natural <= console.width or len(columns) < PARAGRAPHS:
         console.print(grid)
         return
     wide = max(len(column) for column in columns)

