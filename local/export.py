@@ -161,7 +161,7 @@ def ensure(folder: Path, names: Collection[str], *, images_nhw: NDArray[np.uint8
 def check_images(dataset: str) -> NDArray[np.uint8]:
     """The first 256 test images of a data set that is on this machine, else those of `digits`: uint8 [256, 28, 28]."""
     try:
-        images = data.load(dataset, download=False).test_images
+        images = data.load(dataset, download=False, halves=["test"]).test_images
     except (DataError, ConfigError):  # not here, or none of ours
         images = data.load("digits").test_images
     return images[:CHECKED_IMAGES]

@@ -24,7 +24,7 @@ from local.export import Source
 from local.outputs import vouched
 from shared import data, manifest
 from shared.errors import ConfigError
-from shared.preprocessing import to_float
+from shared.preprocessing import to_float, to_nhwc
 from shared.silence import silent_python
 
 MAX_DROP = 0.2  # points of accuracy, of 100
@@ -44,7 +44,6 @@ class Quantized:
     format: str
     file: Path
     base: Path
-    kept: bool
     bytes: int
     base_bytes: int
     right: int
@@ -67,6 +66,11 @@ class Quantized:
     def drop(self) -> float:
         """What it reads less than the file it stands in for, in points; below 0 where it reads more."""
         return 100 * (self.base_right - self.right) / self.images
+
+    @property
+    def kept(self) -> bool:
+        """Whether it reads well enough, and so took its place."""
+        return self.drop <= self.max_drop
 
     @property
     def why(self) -> str:
@@ -159,7 +163,6 @@ def _quantize(
             format=name,
             file=target,
             base=base,
-            kept=100 * (count(base) - count(part)) / images <= max_drop,
             bytes=part.stat().st_size,
             base_bytes=base.stat().st_size,
             right=count(part),
@@ -223,8 +226,8 @@ def _write_tflite(source: Source, images: Images, path: Path) -> None:
     """int8 by TensorFlow's converter; it still takes and gives float32."""
 
     def samples() -> Iterator[list[NDArray[np.float32]]]:
-        for image in to_float(images):
-            yield [np.moveaxis(image[np.newaxis], 1, -1)]
+        for image in to_nhwc(to_float(images)):
+            yield [image[np.newaxis]]
 
     def configure(converter: Any) -> None:
         from shared.start_keras import tensorflow

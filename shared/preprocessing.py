@@ -1,6 +1,7 @@
 """From images to what a network takes: the one normalisation, for every framework and runtime.
 
     batch = to_float(images)      # uint8 [n, 28, 28] -> float32 [n, 1, 28, 28] in 0..1
+    to_nhwc(batch)                # the same with the channel last, for Keras and LiteRT
 
 Evaluation and every runtime call this function, so that none can differ from another; a training step divides by
 the same 255 on its own device, where the images lie as bytes.
@@ -26,3 +27,8 @@ def to_float(images_nhw: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     batch_nhw = images_nhw.astype(_FLOAT)
     np.divide(batch_nhw, _WHITE, batch_nhw)  # in place: a division that converts as well takes twice the time
     return batch_nhw[:, np.newaxis]
+
+
+def to_nhwc(batch_nchw: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """[n, 1, 28, 28] as [n, 28, 28, 1], channels last: there is one channel, so that no number moves (a view)."""
+    return batch_nchw.reshape(-1, SIDE, SIDE, 1)

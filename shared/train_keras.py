@@ -23,12 +23,11 @@ from shared.augment_keras import random_affine
 from shared.build_keras import build_keras
 from shared.config import TrainConfig
 from shared.data import DataSet, split, validation_size
-from shared.errors import ConfigError
 from shared.metrics import Scores
-from shared.preprocessing import to_float
+from shared.preprocessing import to_float, to_nhwc
 from shared.start_keras import keras
 from shared.start_keras import tensorflow as tf
-from shared.training import Best, Row, Trained, check, cpu_multiplies_bfloat16, epoch_row, processors
+from shared.training import Best, Row, Trained, check, cpu_multiplies_bfloat16, epoch_row, processors, takes_gpu
 
 WEIGHTS = "model.keras"
 EPSILON = 1e-8  # Adam's, the number that PyTorch has; Keras adds it before the bias correction
@@ -39,10 +38,7 @@ def pick_device(wanted: str = "auto") -> str:
 
     Raises ConfigError where `cuda` is asked for and cannot be had, with the reason.
     """
-    reason = "" if wanted == "cpu" else gpu_trouble()
-    if wanted == "cuda" and reason:
-        raise ConfigError(f"device 'cuda' cannot be used: {reason}. Use device 'cpu', or another accelerator.")
-    return "/CPU:0" if reason or wanted == "cpu" else "/GPU:0"
+    return "/GPU:0" if takes_gpu(wanted, gpu_trouble) else "/CPU:0"
 
 
 def gpu_trouble() -> str:
@@ -250,7 +246,7 @@ class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
 def predict(model: keras.Model, images_nhw: NDArray[np.uint8], *, batch: int = 1000) -> NDArray[np.float32]:
     """Logits float32 [n, classes] of uint8 images [n, 28, 28], without the mixed precision of a training."""
     parts = [
-        model(to_float(images_nhw[at : at + batch]).reshape(-1, *images_nhw.shape[1:], 1), training=False).numpy()
+        model(to_nhwc(to_float(images_nhw[at : at + batch])), training=False).numpy()
         for at in range(0, len(images_nhw), batch)
     ]
     return np.concatenate(parts)

@@ -24,9 +24,8 @@ from shared.augment_torch import random_affine
 from shared.build_torch import build_torch
 from shared.config import TrainConfig
 from shared.data import DataSet, split, validation_size
-from shared.errors import ConfigError
 from shared.preprocessing import to_float
-from shared.training import Best, Row, Trained, check, cpu_multiplies_bfloat16, epoch_row
+from shared.training import Best, Row, Trained, check, cpu_multiplies_bfloat16, epoch_row, takes_gpu
 
 WEIGHTS = "model.pth"
 
@@ -36,10 +35,7 @@ def pick_device(wanted: str = "auto") -> torch.device:
 
     Raises ConfigError where `cuda` is asked for and cannot be had, with the reason.
     """
-    reason = "" if wanted == "cpu" else gpu_trouble()
-    if wanted == "cuda" and reason:
-        raise ConfigError(f"device 'cuda' cannot be used: {reason}. Use device 'cpu', or another accelerator.")
-    return torch.device("cpu" if reason or wanted == "cpu" else "cuda")
+    return torch.device("cuda" if takes_gpu(wanted, gpu_trouble) else "cpu")
 
 
 def gpu_trouble() -> str:

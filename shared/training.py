@@ -5,6 +5,7 @@ Framework-free: a `model` here is a torch module or a Keras model, and nothing l
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,17 @@ class Best:
             return False
         self.scores, self.epochs_since = scores, 0
         return True
+
+
+def takes_gpu(wanted: str, trouble: Callable[[], str]) -> bool:
+    """Whether device `auto`, `cpu` or `cuda` means the GPU; `trouble` says why it cannot be used, or "".
+
+    It is not asked where the CPU is wanted. Raises ConfigError where `cuda` cannot be had, with the reason.
+    """
+    reason = "" if wanted == "cpu" else trouble()
+    if wanted == "cuda" and reason:
+        raise ConfigError(f"device 'cuda' cannot be used: {reason}. Use device 'cpu', or another accelerator.")
+    return wanted != "cpu" and not reason
 
 
 def processors() -> int:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from local.runtimes import check_logits, missing, no_network, wrong_input
 from shared.errors import ModelError
-from shared.preprocessing import SIDE, to_float
+from shared.preprocessing import SIDE, to_float, to_nhwc
 
 if TYPE_CHECKING:
     import keras
@@ -140,7 +140,7 @@ def _written(module: Any, name: Any) -> str:
 
 def _trace(model: "keras.Model") -> Any:
     """The model as one graph for every batch size, in inference mode: dropout off, batch norm's running statistics."""
-    import tensorflow
+    from shared.start_keras import tensorflow
 
     signature = [tensorflow.TensorSpec((None, SIDE, SIDE, 1), tensorflow.float32)]
     traced = tensorflow.function(lambda images: model(images, training=False), signature, autograph=False)
@@ -148,7 +148,7 @@ def _trace(model: "keras.Model") -> Any:
 
 
 def _tensor(images_nhw: NDArray[np.uint8]) -> Any:
-    """[n, 28, 28, 1], channels last: the same numbers in the same order, there being one channel."""
-    import tensorflow
+    """[n, 28, 28, 1], as a tensor."""
+    from shared.start_keras import tensorflow
 
-    return tensorflow.constant(to_float(images_nhw).reshape(-1, SIDE, SIDE, 1))
+    return tensorflow.constant(to_nhwc(to_float(images_nhw)))

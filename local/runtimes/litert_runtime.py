@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from local.runtimes import check_logits, check_outputs, missing, no_network, wrong_input
 from shared.errors import ModelError
-from shared.preprocessing import SIDE, to_float
+from shared.preprocessing import SIDE, to_float, to_nhwc
 from shared.silence import silent_stderr
 
 
@@ -78,8 +78,8 @@ class LiteRuntime:
         return lambda: self._run(values)
 
     def _packed(self, images_nhw: NDArray[np.uint8]) -> NDArray[Any]:
-        """[n, 28, 28, 1], channels last: the same numbers in the same order, there being one channel."""
-        return self.input.pack(to_float(images_nhw).reshape(-1, SIDE, SIDE, 1))
+        """[n, 28, 28, 1], as the input takes them."""
+        return self.input.pack(to_nhwc(to_float(images_nhw)))
 
     def _run(self, values: NDArray[Any]) -> NDArray[Any]:
         if len(values) != self.batch:

@@ -286,10 +286,17 @@ def test_expired_links_are_replaced_by_fresh_ones(emulator, service, starts, mon
     assert len(starts) == 2 * len(files)
 
 
-def test_a_file_corrupt_for_ever_is_refused_and_comes_once_it_is_mended(emulator, service):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("model.pth", r"model\.pth .*not those the storage sent.\nNothing was installed"),
+        ("manifest.json", r"manifest\.json of .*k2l-mine"),
+    ],
+)
+def test_a_file_corrupt_for_ever_is_refused_and_comes_once_it_is_mended(emulator, service, name, said):
     one = trips.finished(emulator, {"model.pth": b"weights", "other": b"o"})
-    emulator.faults.add(fault="corrupt", match="model.pth", times=None)
-    with pytest.raises(KernelError, match=r"model\.pth .*not those the storage sent.\nNothing was installed"):
+    emulator.faults.add(fault="corrupt", match=name, times=None)
+    with pytest.raises(KernelError, match=said):
         pull.pull(service, one)
     assert trips.nothing_installed() and runs.get("r1").state == "complete"
     emulator.faults.clear()
@@ -307,17 +314,6 @@ def test_a_file_cut_for_ever_is_refused_and_the_next_pull_goes_on_where_it_was(e
     pull.pull(service, one)
     assert trips.installed()["model.pth"] == BIG
     assert starts == [0, 8 * PIECE, 12 * PIECE, 14 * PIECE, 15 * PIECE]
-
-
-def test_a_manifest_spoilt_for_ever_is_refused_and_comes_once_it_is_mended(emulator, service):
-    one = trips.finished(emulator, {"model.pth": b"weights"})
-    emulator.faults.add(fault="corrupt", match="manifest.json", times=None)
-    with pytest.raises(KernelError, match=r"manifest\.json of .*k2l-mine"):
-        pull.pull(service, one)
-    assert trips.nothing_installed()
-    emulator.faults.clear()
-    pull.pull(service, one)
-    assert trips.installed()["model.pth"] == b"weights"
 
 
 def test_an_executed_notebook_that_does_not_come_is_not_worth_the_model(emulator, service):

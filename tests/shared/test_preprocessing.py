@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from shared.preprocessing import to_float
+from shared.preprocessing import to_float, to_nhwc
 
 
 def test_pixels_become_fractions_of_255_and_nothing_else():
@@ -28,3 +28,10 @@ def test_no_images_are_no_images():
 def test_another_type_or_shape_is_refused(wrong):
     with pytest.raises(ValueError, match=r"expected images uint8 \[n, 28, 28\], got"):
         to_float(wrong)
+
+
+def test_the_channel_goes_last_without_a_number_moved():
+    batch = to_float(np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8))
+    last = to_nhwc(batch)
+    assert last.shape == (3, 28, 28, 1) and np.shares_memory(last, batch)
+    assert np.array_equal(last, np.moveaxis(batch, 1, -1))
