@@ -1,6 +1,6 @@
 """What a training is told: `TrainConfig`, checked when it is made, and the recipes that fill it.
 
-    config = TrainConfig.create(architecture="lite", epochs=15)        # the tuned recipe for lite, but 15 epochs
+    config = TrainConfig.create(architecture="lite", epochs=5)         # the tuned recipe for lite, but 5 epochs
     config = TrainConfig.create(recipe="plain", batch_size=32)         # what a tutorial does, but batches of 32
 
 A recipe is a table of values, some for all networks, some for one. Values given by name win over the recipe.
@@ -11,7 +11,8 @@ import dataclasses
 from collections.abc import Collection
 from typing import Any
 
-from shared.architectures import ARCHITECTURES
+from shared.architectures import architecture
+from shared.augmentation import Augmentation
 from shared.errors import ConfigError, one_of
 
 AUTO = "auto"  # mnist, or digits where mnist cannot be had
@@ -24,16 +25,15 @@ USUAL_EPOCHS = 3
 RECIPES: dict[str, dict[str, dict[str, Any]]] = {
     "plain": {
         "*": {
-            "batch_size": 64, "optimizer": "adam", "schedule": "constant", "learning_rate": 1e-3,
-            "weight_decay": 0.0, "label_smoothing": 0.0, "rotation": 0.0, "shift": 0.0, "scale": 0.0,
-            "ema": 0.0, "precision": "float32",
+            "loading": "per-sample", "batch_size": 64, "optimizer": "adam", "schedule": "constant",
+            "learning_rate": 1e-3, "precision": "float32",
         },
     },
     "tuned": {
         "*": {
-            "batch_size": 128, "optimizer": "adamw", "schedule": "one-cycle", "learning_rate": 6e-3,
-            "weight_decay": 0.01, "label_smoothing": 0.1, "rotation": 8.0, "shift": 1.5, "scale": 0.0,
-            "ema": 0.0, "precision": "auto",
+            "loading": "in-memory", "batch_size": 128, "optimizer": "adamw", "schedule": "one-cycle",
+            "learning_rate": 6e-3, "precision": "auto", "weight_decay": 0.01, "label_smoothing": 0.1,
+            "rotation": 8.0, "shift": 1.5,
         },
         "lite": {"batch_size": 64, "learning_rate": 2e-2, "rotation": 0.0, "shift": 0.0},
         "sprint": {"batch_size": 256, "learning_rate": 1e-2, "rotation": 0.0, "shift": 0.0},
@@ -41,9 +41,9 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
 }  # fmt: skip
 
 CHOICES: dict[str, Collection[str]] = {
-    "architecture": ARCHITECTURES,
     "dataset": DATASETS,
     "recipe": RECIPES,
+    "loading": ("per-sample", "in-memory"),
     "optimizer": ("adam", "adamw"),
     "schedule": ("constant", "one-cycle"),
     "device": ("auto", "cpu", "cuda"),
@@ -60,6 +60,8 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "rotation": (0.0, 180.0, "degrees"),
     "shift": (0.0, 14.0, "pixels"),
     "scale": (0.0, 0.9, "fraction"),
+    "elastic": (0.0, 14.0, "pixels"),
+    "stroke": (0.0, 1.0, "fraction"),
     "ema": (0.0, 0.99999, "decay a step; 0 is off"),
     "patience": (0, 1000, "epochs; 0 is off"),
     "seed": (0, 2**31 - 1, ""),
@@ -70,7 +72,8 @@ RANGES: dict[str, tuple[float, float, str]] = {
 class TrainConfig:
     """Everything that decides what a training does. Make it with `create`, which fills in the recipe.
 
-    rotation, shift, scale: bounds of the random affine augmentation (degrees, pixels, fraction; 0 is off).
+    loading: batches cut from the data set in memory, or images prepared one by one, as tutorials do.
+    rotation, shift, scale, elastic, stroke: bounds of the random augmentation, see `shared.augmentation`.
     ema: decay per step of the averaged weights. patience: early stopping on the validation loss, in epochs.
     Raises ConfigError for an unknown name, a wrong type or a value out of range, and says what would do.
     """
@@ -82,23 +85,28 @@ class TrainConfig:
     patience: int = 0
     device: str = "auto"
     epochs: int
+    loading: str
     batch_size: int
     optimizer: str
     schedule: str
     learning_rate: float
-    weight_decay: float
-    label_smoothing: float
-    rotation: float
-    shift: float
-    scale: float
-    ema: float
     precision: str
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    rotation: float = 0.0
+    shift: float = 0.0
+    scale: float = 0.0
+    elastic: float = 0.0
+    stroke: float = 0.0
+    ema: float = 0.0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = _typed(field.name, field.type, getattr(self, field.name))
             object.__setattr__(self, field.name, value)
-            if field.name in CHOICES:
+            if field.name == "architecture":
+                architecture(value)
+            elif field.name in CHOICES:
                 one_of(field.name, value, CHOICES[field.name])
             else:
                 _in_range(field.name, value)
@@ -114,10 +122,17 @@ class TrainConfig:
             one_of("parameter", name, known)
         given = {name: value for name, value in parameters.items() if value is not None}
         recipe = one_of("recipe", given.get("recipe", cls.recipe), RECIPES)
-        architecture = one_of("architecture", given.get("architecture", cls.architecture), ARCHITECTURES)
+        network = architecture(given.get("architecture", cls.architecture))
         epochs = EPOCHS.get(given.get("dataset", cls.dataset), USUAL_EPOCHS)
         tables = RECIPES[recipe]
-        return cls(**{"epochs": epochs, **tables["*"], **tables.get(architecture, {}), **given})
+        return cls(**{"epochs": epochs, **tables["*"], **tables.get(network.family, {}), **given})
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """The bounds of the random augmentation."""
+        return Augmentation(
+            rotation=self.rotation, shift=self.shift, scale=self.scale, elastic=self.elastic, stroke=self.stroke
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, in the order of the fields: what a manifest records."""

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.architectures import architecture
-from shared.augment_keras import random_affine
+from shared.architectures import architecture, for_training
+from shared.augment_keras import augment
+from shared.augmentation import DRAWN
 from shared.build_keras import build_keras
 from shared.config import TrainConfig
 from shared.data import DataSet, split, validation_size
@@ -91,7 +92,7 @@ def train(
         batches = _batches(config, data.train_images[inner], data.train_labels[inner], classes=len(data.classes))
     with tf.device(device):
         with _precision(precision):
-            model = build_keras(architecture(config.architecture))
+            model = build_keras(for_training(architecture(config.architecture)))
         model.compile(
             optimizer=_optimizer(config, steps=config.epochs * per_epoch),
             loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
@@ -131,25 +132,39 @@ def _precision(name: str) -> Iterator[None]:
 def _batches(
     config: TrainConfig, images_nhw: NDArray[np.uint8], labels: NDArray[np.int64], *, classes: int
 ) -> tf.data.Dataset:
-    """Every epoch's batches, one after another, in a new order each: images float32 [n, 28, 28, 1], one-hot labels.
+    """Every epoch's batches, one after another, in a new order each: images float32 [n, 28, 28, 1], one-hot labels."""
+    images, targets = images_nhw[..., np.newaxis], np.eye(classes, dtype=np.float32)[labels]
+    source = {"in-memory": _in_memory, "per-sample": _per_sample}[config.loading]
+    augmentation = config.augmentation
 
-    The images stay in memory as bytes. Only their numbers are shuffled; a batch is gathered, scaled and augmented
-    while the step before it runs.
-    """
-    images, targets = tf.constant(images_nhw[..., np.newaxis]), tf.constant(np.eye(classes, dtype=np.float32)[labels])
-    augmented = bool(config.rotation or config.shift or config.scale)
-
-    def gather(step: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        batch = tf.cast(tf.gather(images, index), tf.float32) / 255
-        if augmented:
+    def augmented(step: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        pixels, target = batch
+        if augmentation:
             seed = tf.stack([tf.constant(config.seed, tf.int64), step])
-            draw = tf.random.stateless_uniform([4, tf.shape(index)[0]], seed, minval=-1, maxval=1)
-            batch = random_affine(batch, draw, rotation=config.rotation, shift=config.shift, scale=config.scale)
-        return batch, tf.gather(targets, index)
+            draw = tf.random.stateless_uniform([tf.shape(pixels)[0], DRAWN], seed, minval=-1, maxval=1)
+            pixels = augment(pixels, draw, augmentation)
+        return pixels, target
 
-    order = tf.data.Dataset.range(len(labels)).shuffle(len(labels), seed=config.seed)
-    steps = order.batch(config.batch_size).repeat(config.epochs).enumerate()
-    return steps.map(gather, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    steps = source(config, images, targets).repeat(config.epochs).enumerate()
+    return steps.map(augmented, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def _in_memory(config: TrainConfig, images_nhwc: NDArray[np.uint8], targets: NDArray[np.float32]) -> tf.data.Dataset:
+    """The images stay in memory as bytes; only their numbers are shuffled, and a batch is gathered and scaled."""
+    pixels, targets = tf.constant(images_nhwc), tf.constant(targets)
+
+    def gather(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.cast(tf.gather(pixels, index), tf.float32) / 255, tf.gather(targets, index)
+
+    order = tf.data.Dataset.range(len(images_nhwc)).shuffle(len(images_nhwc), seed=config.seed)
+    return order.batch(config.batch_size).map(gather, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _per_sample(config: TrainConfig, images_nhwc: NDArray[np.uint8], targets: NDArray[np.float32]) -> tf.data.Dataset:
+    """What tutorials do: each image is scaled by itself, shuffled, and put into a batch."""
+    samples = tf.data.Dataset.from_tensor_slices((images_nhwc, targets))
+    scaled = samples.map(lambda image, target: (tf.cast(image, tf.float32) / 255, target))
+    return scaled.shuffle(len(images_nhwc), seed=config.seed).batch(config.batch_size)
 
 
 class OneCycle(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]

@@ -8,7 +8,7 @@ Chooses nothing on the test set and never sees it: validation images come from t
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,11 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, Dataset
 
-from shared.architectures import architecture
-from shared.augment_torch import random_affine
+from shared.architectures import architecture, for_training
+from shared.augment_torch import augment
+from shared.augmentation import DRAWN
 from shared.build_torch import build_torch
 from shared.config import TrainConfig
 from shared.data import DataSet, split, validation_size
@@ -81,17 +83,21 @@ def train(
     """
     torch.manual_seed(config.seed)
     device = pick_device(config.device)
-    model = build_torch(architecture(config.architecture)).to(device).to(memory_format=torch.channels_last)
+    model = (
+        build_torch(for_training(architecture(config.architecture))).to(device).to(memory_format=torch.channels_last)
+    )
     inner, held_out = split(data.train_labels, validation=validation_size(data))
-    images, labels = _pixels(device, data.train_images[inner]), torch.from_numpy(data.train_labels[inner]).to(device)
-    step = _Step(config, model, device, steps=config.epochs * math.ceil(len(images) / config.batch_size))
+    steps = config.epochs * math.ceil(len(inner) / config.batch_size)
+    step = _Step(config, model, device, steps=steps)
+    source = {"in-memory": _in_memory, "per-sample": _per_sample}[config.loading]
+    batches = source(data.train_images[inner], data.train_labels[inner], step)
     history: list[Row] = []
     best = Best()
     start = time.perf_counter()
 
     for epoch in range(1, config.epochs + 1):
         began = time.perf_counter()
-        loss, accuracy = _epoch(step, images, labels, on_step)
+        loss, accuracy = _epoch(step, batches(), on_step)
         checked = check(predict(step.evaluated, data.train_images[held_out]), data.train_labels[held_out], epoch)
         history.append(
             epoch_row(
@@ -122,20 +128,53 @@ def train(
     )
 
 
+Batches = Callable[[], Iterable[tuple[torch.Tensor, torch.Tensor]]]
+
+
+def _in_memory(images_nhw: NDArray[np.uint8], labels: NDArray[np.int64], step: "_Step") -> Batches:
+    """The whole data set as one tensor on the device, as bytes; a batch is an index into it."""
+    pixels = torch.from_numpy(np.ascontiguousarray(images_nhw)).unsqueeze(1).to(step.device)
+    targets = torch.from_numpy(labels).to(step.device)
+
+    def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        order = torch.randperm(len(pixels), generator=step.generator).to(step.device)
+        for index in torch.split(order, step.config.batch_size):
+            yield pixels[index].float().div_(255), targets[index]
+
+    return batches
+
+
+def _per_sample(images_nhw: NDArray[np.uint8], labels: NDArray[np.int64], step: "_Step") -> Batches:
+    """What tutorials do: torchvision's data set makes a picture of each image, and a transform a tensor of that."""
+    from PIL import Image
+    from torchvision.transforms.functional import to_tensor
+
+    class Samples(Dataset[tuple[torch.Tensor, int]]):
+        def __len__(self) -> int:
+            return len(labels)
+
+        def __getitem__(self, at: int) -> tuple[torch.Tensor, int]:
+            return to_tensor(Image.fromarray(images_nhw[at])), int(labels[at])
+
+    loader = DataLoader(Samples(), batch_size=step.config.batch_size, shuffle=True, generator=step.generator)
+    return lambda: ((images.to(step.device), targets.to(step.device)) for images, targets in loader)
+
+
 def _epoch(
-    step: "_Step", images: torch.Tensor, labels: torch.Tensor, on_step: Callable[[float], None]
+    step: "_Step", batches: Iterable[tuple[torch.Tensor, torch.Tensor]], on_step: Callable[[float], None]
 ) -> tuple[float, float]:
     """Once through the training images in a new order; the mean loss and the accuracy on the way."""
     step.model.train()
     # Summed on the device: asking for a number each step would make a GPU wait.
-    loss_sum, correct = torch.zeros((), device=images.device), torch.zeros((), device=images.device)
-    order = torch.randperm(len(images), generator=step.generator).to(images.device)
-    for index in torch.split(order, step.config.batch_size):
-        loss, hits = step(images[index], labels[index])
-        loss_sum += loss * len(index)
+    loss_sum, correct = torch.zeros((), device=step.device), torch.zeros((), device=step.device)
+    seen = 0
+    for images, labels in batches:
+        loss, hits = step(images, labels)
+        loss_sum += loss * len(labels)
         correct += hits
+        seen += len(labels)
         on_step(step.taken / step.steps)
-    return loss_sum.item() / len(images), correct.item() / len(images)
+    return loss_sum.item() / seen, correct.item() / seen
 
 
 class _Step:
@@ -145,7 +184,7 @@ class _Step:
         self.config, self.model, self.device = config, model, device
         self.steps, self.taken = steps, 0
         self.precision = pick_precision(config.precision, device)
-        self.augmented = bool(config.rotation or config.shift or config.scale)
+        self.augmentation = config.augmentation
         self.generator = torch.Generator().manual_seed(config.seed)
         average = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
         self.averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
@@ -168,13 +207,12 @@ class _Step:
     def learning_rate(self) -> float:
         return float(self.schedule.get_last_lr()[0])
 
-    def __call__(self, pixels: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """uint8 images [n, 1, 28, 28] and labels [n] -> (mean loss, number of right answers), both on the device."""
+    def __call__(self, batch: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Images [n, 1, 28, 28] in 0..1 and labels [n] -> (mean loss, number of right answers), all on the device."""
         config = self.config
-        batch = pixels.float().div_(255)
-        if self.augmented:
-            draw = torch.rand(4, len(batch), generator=self.generator).to(self.device) * 2 - 1
-            batch = random_affine(batch, draw, rotation=config.rotation, shift=config.shift, scale=config.scale)
+        if self.augmentation:
+            draw = torch.rand(len(batch), DRAWN, generator=self.generator).to(self.device) * 2 - 1
+            batch = augment(batch, draw, self.augmentation)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision is torch.bfloat16):
             logits = self.model(batch.to(memory_format=torch.channels_last)).float()
         loss = F.cross_entropy(logits, target, label_smoothing=config.label_smoothing)
@@ -206,7 +244,3 @@ def save_weights(model: nn.Module, path: Path) -> None:
     """The state dict on the CPU, in plain memory order: loads anywhere with `weights_only=True`."""
     with path.open("wb") as file:  # to a name, torch writes that name into the file
         torch.save({key: value.cpu().contiguous() for key, value in model.state_dict().items()}, file)
-
-
-def _pixels(device: torch.device, images_nhw: NDArray[np.uint8]) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(images_nhw)).unsqueeze(1).to(device)

@@ -22,6 +22,7 @@ epochs = None
 seed = 0
 patience = 0  # epochs without a better validation loss before it stops early; 0 never stops
 device = "auto"  # cpu, cuda; auto is the GPU where it can be used
+loading = None  # in-memory: batches cut from one array; per-sample: images one by one, as tutorials do
 batch_size = None  # images a step
 optimizer = None  # adam, adamw
 schedule = None  # constant, one-cycle
@@ -30,7 +31,9 @@ weight_decay = None  # how strongly weights are pulled towards 0
 label_smoothing = None  # how much of the target is spread over all classes
 rotation = None  # augmentation: up to so many degrees,
 shift = None  # so many pixels,
-scale = None  # and so large a fraction
+scale = None  # so large a fraction,
+elastic = None  # bent by up to so many pixels,
+stroke = None  # strokes thicker or thinner by up to this fraction of a pixel each side
 ema = None  # averages the weights over the steps, with this decay; 0 is off
 precision = None  # float32, bfloat16; auto is bfloat16 where the hardware multiplies it
 run_id = "by-hand"  # who sent this run, and what exactly was sent
@@ -68,7 +71,7 @@ config = TrainConfig.create(
     architecture=architecture, dataset=dataset, recipe=recipe, epochs=epochs, seed=seed, patience=patience,
     device=device, batch_size=batch_size, optimizer=optimizer, schedule=schedule, learning_rate=learning_rate,
     weight_decay=weight_decay, label_smoothing=label_smoothing, rotation=rotation, shift=shift, scale=scale,
-    ema=ema, precision=precision,
+    elastic=elastic, stroke=stroke, loading=loading, ema=ema, precision=precision,
 )  # fmt: skip
 config.as_dict()
 

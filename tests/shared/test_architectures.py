@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from shared.architectures import ARCHITECTURES, BatchNorm, Conv, architecture, count_parameters, trace
+from shared.architectures import ARCHITECTURES, BatchNorm, Conv, architecture, count_parameters, for_training, trace
 from shared.build_keras import build_keras
 from shared.build_torch import build_torch
 from shared.errors import ConfigError
@@ -90,3 +90,19 @@ def test_batch_norm_has_one_epsilon_and_momentum():
 def test_an_unknown_network_is_answered_with_all_there_are():
     with pytest.raises(ConfigError, match=r"did you mean 'baseline'.*there are: compact, baseline, simple"):
         architecture("basline")
+
+
+def test_a_width_multiplies_filters_and_units_but_not_the_classes():
+    wide = architecture("compact@2")
+    assert [layer.filters for layer in wide.layers if isinstance(layer, Conv)] == [32, 64]
+    assert wide.layers[-1] == architecture("compact").layers[-1]
+    assert (wide.name, wide.family, wide.parameters) == ("compact@2", "compact", count_parameters(wide))
+
+
+@every
+def test_the_training_order_is_the_same_function(network):
+    torch.manual_seed(0)
+    usual, quick = build_torch(network).eval(), build_torch(for_training(network)).eval()
+    quick.load_state_dict(usual.state_dict())
+    images = torch.rand(4, 1, 28, 28)
+    assert torch.equal(usual(images), quick(images))

@@ -6,6 +6,7 @@ import dataclasses
 import pytest
 
 from local import paths
+from shared.architectures import ARCHITECTURES
 from shared.config import CHOICES, RANGES, RECIPES, TrainConfig, from_text
 from shared.errors import ConfigError
 
@@ -13,6 +14,13 @@ from shared.errors import ConfigError
 def test_the_recipe_fills_in_what_is_not_given():
     config = TrainConfig.create(architecture="lite", learning_rate=0.5)
     assert (config.batch_size, config.learning_rate) == (64, 0.5)
+
+
+def test_a_network_of_another_width_has_its_familys_recipe():
+    assert (
+        TrainConfig.create(architecture="lite@1.5").learning_rate
+        == TrainConfig.create(architecture="lite").learning_rate
+    )
 
 
 def test_none_means_what_the_recipe_says():
@@ -29,6 +37,8 @@ def test_digits_are_trained_for_longer_unless_told_otherwise():
     [
         ({"architecture": "compat"}, "did you mean 'compact'"),
         ({"architecture": "vgg"}, "there are: compact, baseline"),
+        ({"architecture": "lite@wide"}, "width"),
+        ({"architecture": "lite@0"}, "0.1 to 8"),
         ({"epoch": 3}, "did you mean 'epochs'"),
         ({"epochs": 0}, "1 to 1000"),
         ({"epochs": "3"}, "whole number"),
@@ -48,13 +58,13 @@ def test_a_wrong_parameter_is_named_with_the_way_out(given, said):
 
 
 def test_every_parameter_has_a_choice_or_a_range():
-    assert {field.name for field in dataclasses.fields(TrainConfig)} == set(CHOICES) | set(RANGES)
+    assert {field.name for field in dataclasses.fields(TrainConfig)} == {"architecture"} | set(CHOICES) | set(RANGES)
 
 
 def test_a_recipe_knows_only_parameters_and_architectures():
     names = {field.name for field in dataclasses.fields(TrainConfig)}
     for tables in RECIPES.values():
-        assert set(tables) <= {"*", *CHOICES["architecture"]}
+        assert set(tables) <= {"*", *ARCHITECTURES}
         assert all(set(table) <= names for table in tables.values())
 
 
