@@ -23,6 +23,7 @@ from local.outputs import gathered
 from shared import manifest, plots
 from shared.config import TrainConfig
 from shared.results import read_history
+from shared.training import Progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,26 +90,35 @@ def trained(
     *,
     data_dir: Path | None = None,
     again: bool = False,
+    on_resume: Callable[[int], None] = lambda epoch: None,
     on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
-    on_step: Callable[[float], None] = lambda done: None,
+    on_step: Callable[[Progress], None] = lambda progress: None,
+    on_stop: Callable[[], None] = lambda: None,
 ) -> Network:
-    """The network in `models/<name>/`, trained unless it is there; `again`: trained in any case.
+    """The network in `models/<name>/`, trained unless it is there; `again`: trained in any case, from the start.
 
-    `on_epoch` and `on_step` are told how it goes, as by `local.train`. Raises KernelError where another command is at
-    work on a model of that name.
+    One whose training was interrupted is trained from there on; `on_resume` is told after which epoch. The others are
+    told how it goes, as by `local.train`. Raises KernelError where another command is at work on a model of that name,
+    and `local.train.Interrupted`.
     """
     with runs.lock(training.name):
         stated = None if again else _trained_before(training)
         trained_now = stated is None
         replaced = trained_now and training.folder.exists()
         if stated is None:
+            found = None if again else train.waiting(training.config, framework=training.framework, name=training.name)
+            resume = found is not None and not found.differs
+            if found and resume:
+                on_resume(found.epoch)
             stated = train.train(
                 training.config,
                 framework=training.framework,
                 name=training.name,
                 data_dir=data_dir,
+                resume=resume,
                 on_epoch=on_epoch,
                 on_step=on_step,
+                on_stop=on_stop,
             )
     history = read_history(training.folder / "history.csv")
     return Network(folder=training.folder, manifest=stated, history=history, trained_now=trained_now, replaced=replaced)
@@ -147,13 +157,14 @@ def draw(networks: Sequence[Network], folder: Path) -> list[Path]:
 
 
 def _trained_before(training: Training) -> dict[str, Any] | None:
-    """The manifest of the same training, if its folder is there and whole.
+    """The manifest of the same training, if its folder is there and whole, and it came to its end.
 
     The same: the bundle that holds the parameters and all code of the training has the same hash.
     """
     if not (training.folder / manifest.NAME).is_file():
         return None
     packed = bundle.pack(spec.load(training.framework), name=training.name, config=training.config)
-    if manifest.read(training.folder)["bundle_sha256"] != packed.sha256:
+    stated = manifest.read(training.folder)
+    if stated["bundle_sha256"] != packed.sha256 or "interrupted" in stated:
         return None
     return manifest.verify(training.folder)

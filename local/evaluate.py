@@ -1,4 +1,4 @@
-"""How good model files are on the test images of a data set, on this machine's processor.
+"""How good model files are on a data set's test or validation images, on this machine's processor.
 
     result = evaluate(models.find("compact-torch"), data.load("mnist"))
     result.row()                          # what `k2l evaluate --json` prints
@@ -6,7 +6,8 @@
     results = evaluate_all([(model, images), (other, images)])
     pairs = agreements(results)           # {(0, 1): Pair}
 
-Every runtime gets the same raw images. Nothing here writes or prints; `local.evidence` keeps what was found.
+Every runtime gets the same raw images. Nothing here writes or prints; `local.evidence` keeps what was found,
+`local.committee` lets several answer as one.
 """
 
 import time
@@ -21,28 +22,60 @@ from numpy.typing import NDArray
 
 from local import models, runtimes
 from local.agreement import Pair, compare, standard_error
-from shared.data import DataSet
-from shared.errors import ModelError
+from shared.data import DataSet, split, validation_size
+from shared.errors import ModelError, one_of
 from shared.metrics import Scores, score
 
 BATCH = 32  # images a forward pass: what lies between the layers still fits a core's cache
+SPLITS = ("test", "validation")
+
+Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
+
+def part(data: DataSet, which: str) -> tuple[Images, Labels]:
+    """Images [n, 28, 28] and labels [n] of the test split, or of the validation split that no training learns from."""
+    if which == "test":
+        return data.test_images, data.test_labels
+    _, held_out = split(data.train_labels, validation=validation_size(data))
+    return data.train_images[held_out], data.train_labels[held_out]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """One model file on one data set's test images; `seconds` is the wall time of all forward passes."""
+class Answers:
+    """Logits float32 [n, classes] of the images of a split, scored; `seconds` is the wall time of all forward passes.
 
-    model: models.Model
+    Whose they are, an `Evaluation` says, or a `local.committee.Committee`.
+    """
+
     runtime: str
     data: DataSet
+    images: Images
+    labels: Labels
+    split: str
     scores: Scores
     logits: NDArray[np.float32]
     seconds: float
 
     @property
+    def name(self) -> str:
+        """The model's."""
+        raise NotImplementedError
+
+    @property
+    def file(self) -> str:
+        """Where it lies."""
+        raise NotImplementedError
+
+    @property
+    def bytes(self) -> int:
+        """The size of that file."""
+        raise NotImplementedError
+
+    @property
     def label(self) -> str:
-        """Model and file, short: "compact-torch/model.onnx"."""
-        return f"{self.model.name}/{self.model.file.name}"
+        """Short, for a chart."""
+        raise NotImplementedError
 
     @property
     def standard_error(self) -> float:
@@ -52,8 +85,8 @@ class Evaluation:
     def row(self) -> dict[str, Any]:
         """The figures as plain numbers; shares are fractions of 1, the loss is in nats, `bytes` is the file's size."""
         return {
-            "model": self.model.name,
-            "file": str(self.model.file),
+            "model": self.name,
+            "file": self.file,
             "runtime": self.runtime,
             "dataset": self.data.name,
             "images": len(self.logits),
@@ -63,40 +96,79 @@ class Evaluation:
             "f1_macro": self.scores.f1_macro,
             "loss": self.scores.loss,
             "ece": self.scores.ece,
-            "bytes": self.model.file.stat().st_size,
+            "bytes": self.bytes,
             "seconds": self.seconds,
             "standard_error": self.standard_error,
+            "split": self.split,
         }
 
 
-def evaluate(model: models.Model, data: DataSet, *, threads: int = 1, batch: int = BATCH) -> Evaluation:
-    """Runs the data set's test images through the model and scores the logits."""
-    return evaluate_all([(model, data)], threads=threads, batch=batch)[0]
+@dataclass(frozen=True, kw_only=True)
+class Evaluation(Answers):
+    """One model file on the images of one data set's split."""
+
+    model: models.Model
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def file(self) -> str:
+        return str(self.model.file)
+
+    @property
+    def bytes(self) -> int:
+        return self.model.file.stat().st_size
+
+    @property
+    def label(self) -> str:
+        """Model and file, short: "compact-torch/model.onnx"."""
+        return f"{self.model.name}/{self.model.file.name}"
+
+
+def evaluate(
+    model: models.Model, data: DataSet, *, split: str = "test", threads: int = 1, batch: int = BATCH
+) -> Evaluation:
+    """Runs the images of the data set's split through the model and scores the logits."""
+    return evaluate_all([(model, data)], split=split, threads=threads, batch=batch)[0]
 
 
 def evaluate_all(
     chosen: Sequence[tuple[models.Model, DataSet]],
     *,
+    split: str = "test",
     threads: int = 1,
     batch: int = BATCH,
     on_step: Callable[[float], None] = lambda done: None,
 ) -> list[Evaluation]:
-    """Each model on its data set's test images; `on_step` is told the share of them all that is done, 0 to 1.
+    """Each model on the images of its data set's split; `on_step` is told the share of all that is done, 0 to 1.
 
     All are opened before the first is run. Raises ModelError for one that cannot be, and for one that tells another
-    number of classes apart than its data set has.
+    number of classes apart than its data set has; ConfigError for a split that does not exist.
     """
+    one_of("split", split, SPLITS)
     opened = [(model, models.open_runtime(model, threads=threads), data) for model, data in chosen]
     _check_classes(opened)
-    images = sum(len(data.test_images) for _, data in chosen)
+    shown = {data.name: part(data, split) for _, data in chosen}
+    count = sum(len(shown[data.name][1]) for _, data in chosen)
     results: list[Evaluation] = []
     for model, runtime, data in opened:
+        images, labels = shown[data.name]
         before = sum(len(result.logits) for result in results)
-        tell = partial(_tell, on_step, before, images)
-        logits, seconds = run(runtime, data.test_images, batch=batch, on_batch=tell)
-        scores = score(logits, data.test_labels)
+        logits, seconds = run(runtime, images, batch=batch, on_batch=partial(_tell, on_step, before, count))
         results.append(
-            Evaluation(model=model, runtime=runtime.name, data=data, scores=scores, logits=logits, seconds=seconds)
+            Evaluation(
+                model=model,
+                runtime=runtime.name,
+                data=data,
+                images=images,
+                labels=labels,
+                split=split,
+                scores=score(logits, labels),
+                logits=logits,
+                seconds=seconds,
+            )
         )
     return results
 
@@ -125,7 +197,7 @@ def agreements(results: Sequence[Evaluation]) -> dict[tuple[int, int], Pair]:
     """Every two that saw the same images, by their places in `results`."""
     numbered = list(enumerate(results))
     return {
-        (i, j): compare(one.logits, other.logits, one.data.test_labels)
+        (i, j): compare(one.logits, other.logits, one.labels)
         for (i, one), (j, other) in combinations(numbered, 2)
         if one.data.name == other.data.name
     }
@@ -138,12 +210,20 @@ def rows(results: Sequence[Evaluation], pairs: dict[tuple[int, int], Pair]) -> l
     """
     table: list[dict[str, Any]] = [result.row() | {"agreement": {}} for result in results]
     for (i, j), pair in pairs.items():
-        alike = {"equal": pair.equal, "largest_difference": pair.largest_difference}
-        one, other = pair.only_first, pair.only_second
-        for this, that, counts in ((i, j, (one, other)), (j, i, (other, one))):
-            alone = dict(zip(("only_this", "only_other"), counts, strict=True))
-            table[this]["agreement"][table[that]["file"]] = alike | alone | {"p_value": pair.p_value}
+        table[i]["agreement"][table[j]["file"]] = as_seen(pair, pair.only_first, pair.only_second)
+        table[j]["agreement"][table[i]["file"]] = as_seen(pair, pair.only_second, pair.only_first)
     return table
+
+
+def as_seen(pair: Pair, only_this: int, only_other: int) -> dict[str, Any]:
+    """A pair from the side of one of the two, as `rows` has it."""
+    return {
+        "equal": pair.equal,
+        "largest_difference": pair.largest_difference,
+        "only_this": only_this,
+        "only_other": only_other,
+        "p_value": pair.p_value,
+    }
 
 
 def _check_classes(opened: Sequence[tuple[models.Model, runtimes.Runtime, DataSet]]) -> None:

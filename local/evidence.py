@@ -3,6 +3,7 @@
     keep(results, Path("build/evaluate"))
 
     <model>-<file>/   confusion.png  misclassified.png  logits.npy  predictions.npy  labels.npy  metrics.json
+    committee/        the same, of a committee
     <data set>-accuracies.png, <data set>-confusions.png     where several models saw the same images
 
 Every file appears whole or not at all.
@@ -15,13 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from local import charts
-from local.evaluate import Evaluation
+from local.evaluate import Answers
 from local.outputs import gathered
 from shared import plots
 from shared.manifest import write_json
 
 
-def keep(results: Sequence[Evaluation], folder: Path) -> list[Path]:
+def keep(results: Sequence[Answers], folder: Path) -> list[Path]:
     """Writes a folder for each evaluation, and the comparisons, below `folder`; returns their folders in order."""
     names = list(_names(results))
     with gathered(folder) as stage:
@@ -32,33 +33,33 @@ def keep(results: Sequence[Evaluation], folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-def _names(results: Sequence[Evaluation]) -> Iterator[str]:
+def _names(results: Sequence[Answers]) -> Iterator[str]:
     """A folder for each; the file's suffix stays in it, model.onnx and model.pth being two. A second gets a number."""
     seen: Counter[str] = Counter()
     for result in results:
-        name = f"{result.model.name}-{result.model.file.name}"
+        name = result.label.replace("/", "-")
         seen[name] += 1
         yield name if seen[name] == 1 else f"{name}-{seen[name]}"
 
 
-def _write(result: Evaluation, folder: Path) -> None:
+def _write(result: Answers, folder: Path) -> None:
     folder.mkdir()
-    data, logits, scores = result.data, result.logits, result.scores
+    labels, logits, scores, classes = result.labels, result.logits, result.scores, result.data.classes
     np.save(folder / "logits.npy", logits)
     np.save(folder / "predictions.npy", logits.argmax(1).astype(np.int64))
-    np.save(folder / "labels.npy", data.test_labels)
+    np.save(folder / "labels.npy", labels)
     write_json(folder / "metrics.json", result.row() | scores.as_dict())
-    plots.save(plots.confusion(scores.confusion, data.classes), folder / "confusion.png")
-    wrong = plots.misclassified(data.test_images, data.test_labels, logits, data.classes)
+    plots.save(plots.confusion(scores.confusion, classes), folder / "confusion.png")
+    wrong = plots.misclassified(result.images, labels, logits, classes)
     plots.save(wrong, folder / "misclassified.png")
 
 
-def _write_comparison(results: Sequence[Evaluation], folder: Path) -> None:
+def _write_comparison(results: Sequence[Answers], folder: Path) -> None:
     if len(results) < 2:
         return
-    dataset = results[0].data
+    first, dataset = results[0], results[0].data
     points = [charts.Point(label=one.label, accuracy=one.scores.accuracy, error=one.standard_error) for one in results]
-    title = f"Accuracy on {len(dataset.test_labels):,} test images of {dataset.name} (%)"
+    title = f"Accuracy on {len(first.labels):,} {first.split} images of {dataset.name} (%)"
     plots.save(charts.accuracies(points, title=title), folder / f"{dataset.name}-accuracies.png")
     matrices = [(one.label, np.asarray(one.scores.confusion)) for one in results]
     plots.save(charts.confusions(matrices, dataset.classes), folder / f"{dataset.name}-confusions.png")

@@ -1,4 +1,4 @@
-"""A gathered model folder becomes `models/<name>` in one step: it is seen whole or not at all."""
+"""A gathered model folder comes to its place, as a rule `models/<name>`, in one step: seen whole or not at all."""
 
 import itertools
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 from local import paths
 
 
-def install(stage: Path, name: str, *, aside: Path) -> Path:
-    """Moves the folder `stage` to `models/<name>`; a model of that name that is there is kept as `aside`.
+def install(stage: Path, name: str, *, aside: Path, at: Path | None = None) -> Path:
+    """Moves the folder `stage` to `models/<name>`, or to `at`; a model that is there is kept as `aside`.
 
-    Nothing is deleted: where `aside` is taken, it is `aside-2`, and so on. `stage` must lie on the same disk as
-    `models/`, outside it. Returns the new folder.
+    Nothing is deleted: where `aside` is taken, it is `aside-2`, and so on. `stage` must lie on the same disk as its
+    place, outside `models/`. Returns the new folder.
     """
-    target = paths.models() / name
+    target = at or paths.models() / name
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         aside.parent.mkdir(parents=True, exist_ok=True)

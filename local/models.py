@@ -1,6 +1,6 @@
 """Which trained model is meant, and whether it is still what its manifest vouches for.
 
-    model = find("compact-torch")         # a folder under models/, any folder, or a file
+    model = find("compact-torch")         # a folder under models/, one of the zoo, any folder, or a file
     runtime = open_runtime(model, threads=1)
     every = files("compact-torch")        # all that run of a folder
     place = folder("compact-torch")       # where it lies, none of it looked at
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local import paths, runtimes
+from local import paths, runtimes, zoo
 from shared import manifest
 from shared.errors import ConfigError, ModelError
 
@@ -86,25 +86,35 @@ def open_runtime(model: Model, *, threads: int = 1) -> runtimes.Runtime:
 
 
 def default() -> tuple[Model, str]:
-    """The model to use where none is named, and why this one: `$K2L_MODEL`, else the newest that knows digits."""
+    """The model to use where none is named, and why this one.
+
+    `$K2L_MODEL`, else the newest that was trained or pulled here and knows digits, else one of the zoo, always the
+    same.
+    """
     if named := os.environ.get(MODEL_VARIABLE):
         return find(named), f"${MODEL_VARIABLE}"
-    trained = sorted(_trained(), key=lambda facts: str(facts[1]["created_at"]))
-    for folder, facts in reversed(trained):
+    ours = [(folder, facts) for folder, facts in _trained() if zoo.PUBLISHED not in facts]
+    for folder, facts in sorted(ours, key=lambda one: str(one[1]["created_at"]), reverse=True):
         if facts["dataset"] in ("mnist", "digits"):
             return find(str(folder)), "the newest in models/"
+    if (paths.zoo() / zoo.DEFAULT / manifest.NAME).is_file():
+        return find(str(paths.zoo() / zoo.DEFAULT)), "of the zoo"
     raise ModelError(f"No model of digits in {paths.models()}: {available()} {HOW}")
 
 
 def available() -> str:
-    """The names of what lies in models/, as a sentence."""
-    names = [folder.name for folder, _ in _trained()]
+    """The names of what lies in models/ and in the zoo, as a sentence."""
+    names = dict.fromkeys(folder.name for folder, _ in _trained())
     return f"There is {', '.join(names)}." if names else "It holds no model yet."
 
 
 def _trained() -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Each folder under models/ whose manifest can be read, by name; a broken one is told of when it is asked for."""
-    for path in sorted(paths.models().glob(f"*/{manifest.NAME}")):
+    """Each folder under models/ and then of the zoo whose manifest can be read, by name.
+
+    A broken one is told of when it is asked for.
+    """
+    of_zoo = (paths.zoo() / name / manifest.NAME for name in zoo.ZOO)
+    for path in dict.fromkeys([*sorted(paths.models().glob(f"*/{manifest.NAME}")), *of_zoo]):
         try:
             yield path.parent, manifest.read(path.parent)
         except ModelError:
@@ -112,10 +122,12 @@ def _trained() -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def _locate(name: str) -> Path:
-    """The folder or file meant: under models/ first, then as a path."""
+    """The folder or file meant: under models/ first, then in the zoo, then as a path."""
     path = Path(name)
     named = bool(path.parts) and ".." not in path.parts  # "." and ".." mean this folder, not models/
-    for place in (paths.models() / path, path) if named else (path,):
+    places = [paths.models() / path] if named else []
+    places += [paths.zoo() / path] if named and path.parts[0] in zoo.ZOO else []
+    for place in (*places, path):
         if name and place.exists():
             return place
     raise ModelError(f"No model {name!r}, in {paths.models()} or as a path. {available()} {HOW}")

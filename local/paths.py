@@ -16,6 +16,11 @@ def models() -> Path:
     return home() / "models"
 
 
+def zoo() -> Path:
+    """The published networks, which come with the code. Always the checkout's `models/`."""
+    return CHECKOUT / "models"
+
+
 def state() -> Path:
     """The journal of runs, logs, partial outputs and the emulator's disk (git-ignored)."""
     return home() / ".k2l"

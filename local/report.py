@@ -1,62 +1,186 @@
-"""What a model that has come home is worth: exported, evaluated, quantized, and held against what its run said."""
+"""What is written about the zoo, from its manifests alone: README's table, the model cards, the zoo's own page.
 
-from dataclasses import dataclass
+    outdated()                           # the files that say something else than the manifests
+    write()                              # brings them up to date
+
+The table stands in README.md between two comments; the rest of that file is not touched.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from local import evaluate, export, models
-from local.quantize import Quantized, quantize
-from shared import manifest
-from shared.data import DataSet, load
-from shared.errors import DataError, ModelError
-from shared.results import read_history
+from local import paths, zoo
+from local.cards import card, commands, microseconds, training_command
+from local.outputs import gathered
+from local.wording import count, kilobytes, markdown, seconds, share, wrapped
+from local.zoo import Figures, Manifest
+from shared.errors import ModelError
 
-# Another processor rounds otherwise and may flip an image or two of 10,000; more is another network.
-TOLERANCE = 0.001
+BEGIN, END = "<!-- the zoo: written by `k2l report` -->", "<!-- the zoo: end -->"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """A model's manifest; its evaluation here, and its int8 file, which `quantized.kept` says whether it was kept.
-
-    The last two are None where the data set is not on this machine, with the reason.
-    """
-
-    manifest: dict[str, Any]
-    seconds_training: float
-    here: evaluate.Evaluation | None
-    quantized: Quantized | None = None
-    why_not: str = ""
+def pages() -> dict[Path, str]:
+    """Every file that is written about the zoo, with its text as the manifests have it."""
+    published, root = zoo.published(), paths.zoo()
+    cards = {root / stated["name"] / zoo.CARD: card(stated) for stated in published}
+    return {root.parent / "README.md": _readme(published), root / "README.md": overview(published), **cards}
 
 
-def report(folder: Path) -> Report:
-    """Exports the weights to model.onnx, evaluates it on the test images of its data set, and quantizes it to int8.
-
-    What is exported is not exported again. Raises ModelError where the accuracy here is not the one of the run; an
-    int8 file that loses too much is only told of.
-    """
-    stated = manifest.verify(folder)
-    seconds = sum(row["seconds"] for row in read_history(folder / "history.csv"))
-    try:
-        data = load(stated["dataset"])
-    except DataError as error:
-        export.ensure(folder, ["onnx"])
-        why_not = str(error).partition("\n")[0]
-        return Report(manifest=manifest.read(folder), seconds_training=seconds, here=None, why_not=why_not)
-    export.ensure(folder, ["onnx"], images_nhw=data.test_images[: export.CHECKED_IMAGES])
-    here = _evaluated(folder, stated, data)
-    (quantized,) = quantize(folder, ["onnx"], dataset=data)
-    return Report(manifest=manifest.read(folder), seconds_training=seconds, here=here, quantized=quantized)
+def outdated() -> list[Path]:
+    """The files that are missing or say something else than the manifests."""
+    return [path for path, text in pages().items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
 
 
-def _evaluated(folder: Path, stated: dict[str, Any], data: DataSet) -> evaluate.Evaluation:
-    """The evaluation of model.onnx, once it is known to be what the run said."""
-    here = evaluate.evaluate(models.find(str(folder)), data)
-    there = stated["metrics"]["test"]["accuracy"]
-    if abs(here.scores.accuracy - there) > TOLERANCE:
-        raise ModelError(
-            f"{folder} reads {here.scores.accuracy:.2%} of {data.name} here, and its run said {there:.2%}: "
-            "these are not its weights, or not its data.\n"
-            f"Pull it again (k2l pull --again {stated['run_id']}), or look at the data (k2l data)."
+def write() -> list[Path]:
+    """Writes those files that are out of date, and returns them."""
+    texts, stale = pages(), outdated()
+    for path in stale:
+        with gathered(path.parent) as stage:
+            (stage / path.name).write_text(texts[path], encoding="utf-8", newline="\n")
+    return stale
+
+
+def _readme(published: Sequence[Manifest]) -> str:
+    """README with the table of the day; ModelError where the two comments are not there."""
+    path = paths.zoo().parent / "README.md"
+    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ModelError(f"{path} has no place for the table of the zoo: write {BEGIN} and {END} where it shall stand.")
+    return f"{before}{BEGIN}\n\n{claims(published)}\n\n{END}{after}"
+
+
+def claims(published: Sequence[Manifest]) -> str:
+    """README's table: a row a network, what others state beside what is measured, and how to get a row again."""
+    if not published:
+        return "Nothing is published yet."
+    every = list(zoo.each(published).values())
+    table = markdown(list(COLUMNS), [[cell(one) for cell in COLUMNS.values()] for one in every], right=RIGHT)
+    example = training_command(published[0])
+    return (
+        f"{table}\n\n{_how(every)}\nA row again: `{example}`;\nthe model cards in `models/` have the commands of each."
+    )
+
+
+def _how(every: Sequence[Figures]) -> str:
+    """How the figures of the table came about."""
+    trained = " or ".join(dict.fromkeys(one.trained_on for one in every))
+    timed = " or ".join(dict.fromkeys(one.timed_on for one in every if one.timed_on)) or "not measured yet"
+    images = " or ".join(dict.fromkeys(f"{one.title}'s {one.test_images:,}" for one in every))
+    return wrapped(
+        f"Accuracy is the mean ± standard deviation over the seeds on {images} test images, after the last epoch, the "
+        f"test set read once. Seconds are medians over the seeds ({trained}). int8 is held against float ONNX on the "
+        f"test images, in points. Latency is of one image on one thread ({timed}). “Stated elsewhere” is what others "
+        "say of the same network, not checked here; the cards say where it is from and what is behind it."
+    )
+
+
+COLUMNS: dict[str, Callable[[Figures], str]] = {
+    "network": lambda one: f"[`{one.name}`](models/{one.name}/README.md)",
+    "parameters": lambda one: f"{one.trainable_parameters:,}",
+    "epochs": lambda one: str(one.epochs),
+    "test accuracy %": lambda one: f"**{100 * one.test_accuracy:.2f}** ± {100 * one.standard_deviation:.2f}",
+    "seeds": lambda one: str(one.seeds),
+    "stated elsewhere": lambda one: one.reference,
+    "training, clock / processor": lambda one: f"{seconds(one.seconds)} / {seconds(one.cpu_seconds)}",
+    "ONNX kB, float / int8": lambda one: " / ".join(kilobytes(one.bytes[name]) for name in (zoo.FLOAT, zoo.INT8)),
+    "int8, onnxruntime / LiteRT": lambda one: " / ".join(points(value) for value in one.int8_points.values()),
+    "µs an image, onnxruntime float / LiteRT int8": lambda one: " / ".join(
+        microseconds(one, name) or "–" for name in (zoo.FLOAT, zoo.LITERT)
+    ),
+}
+RIGHT = (1, 2, 4)
+
+
+def points(value: float) -> str:
+    """A difference of accuracies in points."""
+    return f"{value:+.2f}" if round(value, 2) else "0.00"
+
+
+def overview(published: Sequence[Manifest]) -> str:
+    """The page of the zoo: what lies in the folder, and the project in a few sentences."""
+    if not published:
+        return "# The zoo\n\nNothing is published yet: `k2l report --publish MODEL`.\n"
+    every = zoo.each(published)
+    names = "\n".join(
+        f"- [`{one.name}`]({one.name}/{zoo.CARD}): {share(one.test_accuracy)} ± {100 * one.standard_deviation:.2f}, "
+        f"{one.trainable_parameters:,} parameters, {count(one.epochs, 'epoch')}"
+        for one in every.values()
+    )
+    return OVERVIEW.format(
+        names=names,
+        first=next(iter(every)),
+        commands=" &&\n".join(commands(published[0])),
+        description=wrapped(" ".join(description(every))),
+        largest=zoo.LARGEST // 1_000_000,
+    )
+
+
+OVERVIEW = """\
+# The zoo
+
+Trained networks that come with the code. Each folder has its weights, a manifest that vouches for every file of them,
+and a model card that says what it reads, how it was trained, and what it is not for.
+
+{names}
+
+Their names are models everywhere: `k2l predict PICTURE --model {first}`, `k2l evaluate {first} --all`,
+`k2l bench {first}`. A model of your own of the same name under `$K2L_HOME/models` comes before them.
+
+## Making an entry
+
+```
+{commands}
+```
+
+`train` can be ended and started again; started in two terminals, the two share the seeds. It keeps the network with
+the lowest loss on the validation images. `--publish` takes over the weights in PyTorch, ONNX and int8, some in Keras
+too, leaves out files above {largest} MB, runs the others on the test images and writes down what they read.
+`k2l report --measure` times them all. The cards, this page and README's table are written by `k2l report` from the
+manifests alone; `k2l report --check` says whether they are up to date.
+
+## The project, for a résumé
+
+{description}
+"""
+
+
+def description(every: Mapping[str, Figures]) -> list[str]:
+    """The project in a few sentences with its measured figures; those on networks that are not there are left out."""
+    best = max(every.values(), key=lambda one: one.test_accuracy)
+    said = [
+        "kaggle-to-local (`k2l`): an end-to-end pipeline in Python that defines a network once, trains it in PyTorch "
+        "or Keras, here or as a notebook on Kaggle, brings the weights back with a SHA-256 for every file, and runs "
+        "them on a laptop's processor in onnxruntime, LiteRT, PyTorch or Keras.",
+        f"Trained {count(len(every), 'network')} for handwritten digits, tuned on a validation split and tested once, "
+        f"over {min(one.seeds for one in every.values())} seeds each: the best reads {_read(best)}.",
+    ]
+    if "compact" in every:
+        one = every["compact"]
+        said.append(
+            f"The small tutorial network reaches {share(one.test_accuracy)} after {seconds(one.seconds)} of training "
+            f"({one.trained_on}), where tutorials state {one.reference}."
         )
-    return here
+    if "lite" in every:
+        one = every["lite"]
+        said.append(
+            f"Designed one of {one.trainable_parameters:,} parameters ({kilobytes(one.bytes[zoo.LITERT])} kB in int8) "
+            f"that reads {share(one.test_accuracy)}."
+        )
+    if "baseline" in every and every["baseline"].p50_us:
+        one = every["baseline"]
+        said.append(
+            "Quantized to int8, the usual tutorial network takes "
+            f"{100 * one.bytes[zoo.LITERT] / one.bytes[zoo.FLOAT]:.0f} % of the bytes, changes its accuracy by "
+            f"{points(one.int8_points[zoo.LITERT])} points and reads an image in {microseconds(one, zoo.LITERT)} µs "
+            f"on one thread ({one.timed_on}), "
+            f"{one.p50_us[zoo.FLOAT] / one.p50_us[zoo.LITERT]:.1f} times as fast as in float."
+        )
+    return said
+
+
+def _read(one: Figures) -> str:
+    return (
+        f"{share(one.test_accuracy)} ± {100 * one.standard_deviation:.2f} of {one.title}'s test images with "
+        f"{one.trainable_parameters:,} parameters"
+    )

@@ -10,8 +10,8 @@ from scripts._edge import guarded
 
 VERBS = (
     "loop", "push", "watch", "pull", "runs", "cancel", "quota", "bundle", "emulator",
-    "data", "train", "compare",
-    "evaluate", "export", "quantize", "bench",
+    "data", "train", "compare", "sweep",
+    "evaluate", "export", "quantize", "bench", "race", "report",
     "predict",
 )  # fmt: skip
 

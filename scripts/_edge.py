@@ -5,19 +5,28 @@ Exit codes: 0 done, 1 an error the user can mend (said on stderr), 2 wrong usage
 """
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from shared.errors import UserError
 
+if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
+
 INTERRUPTED = 130
 PARAGRAPHS = 6  # columns; fewer can be folded and still be read
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable lines, alone on stdout.")]
+
+
+class Ended(Exception):
+    """Ctrl-C where there is something of its own to say; the verb ends with it on stderr, and exit 130."""
 
 
 def say(message: str = "") -> None:
@@ -75,13 +84,32 @@ def bar(what: str) -> Iterator[Callable[[float], None]]:
     if not sys.stderr.isatty():
         yield lambda done: None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with live(*columns) as progress:
         task = progress.add_task(what, total=1.0)
         yield lambda done: progress.update(task, completed=done)
+
+
+def live(*columns: "ProgressColumn", **options: Any) -> "Progress":
+    """Lines on a terminal's stderr that are drawn anew until they go; what is said meanwhile stands above them."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    # Results for a file or a pipe are no remarks: they must not be drawn above the lines.
+    return Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty(), **options
+    )
+
+
+def again(*more: str, without: str = "") -> str:
+    """The command line that is running, to be typed again with something more, or less."""
+    program = Path(sys.argv[0]).stem  # the verb's file, where that was run by itself
+    words = sys.argv[1:] if program in ("k2l", "__main__") else [program, *sys.argv[1:]]
+    return shlex.join(
+        ["k2l", *(word for word in words if word != without), *(word for word in more if word not in words)]
+    )
 
 
 def guarded(run: Callable[[], object]) -> NoReturn:
@@ -90,6 +118,9 @@ def guarded(run: Callable[[], object]) -> NoReturn:
         run()
     except UserError as error:
         fail(str(error))
+    except Ended as end:
+        say(str(end))
+        raise SystemExit(INTERRUPTED) from None
     except OSError as error:
         fail(f"{error.filename or 'this machine'}: {error.strerror or error}. Make room, or choose another place.")
     except (KeyboardInterrupt, SystemExit) as end:

@@ -43,7 +43,7 @@ class Wanted:
     ] = "compact"
     framework: Annotated[str, typer.Option(help="torch or keras: the same network in PyTorch or Keras 3.")] = "torch"
     epochs: Annotated[
-        int | None, typer.Option(help="Times through the training images. [default: 3; 40 for digits]")
+        int | None, typer.Option(help="Times through the training images. [default: the recipe's; 40 for digits]")
     ] = None
     dataset: Annotated[
         str, typer.Option(help="mnist, fashion-mnist, kmnist, digits, or auto: mnist where it can be had.")

@@ -18,6 +18,7 @@ NEXT = {
     "complete": "k2l pull {0}",
     "pulled": "k2l evaluate {1}",
     "done": "k2l predict PICTURE --model {1}",
+    "swept": "k2l pull --again {0}",
 }
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")

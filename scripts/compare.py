@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scripts import _options as options
-from scripts._edge import Json, bar, emit, run, say, show, table
+from scripts._edge import Ended, Json, again, emit, run, say, show, table
+from scripts._training import followed
 from shared.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def compare(
     prefix: Annotated[
         str, typer.Option(help="Begins the names of the models: PREFIXARCHITECTURE-FRAMEWORK under models/.")
     ] = "",
-    again: Annotated[
+    anew: Annotated[
         bool, typer.Option("--again", help="Train those too that are there, trained in the same way.")
     ] = False,
     data_dir: options.DataDir = None,
@@ -46,7 +47,7 @@ def compare(
     trainings = plan(wanted, architectures, prefix=prefix, data_dir=data_dir)
     networks = []
     for number, training in enumerate(trainings, start=1):
-        networks.append(train(training, f"{number} of {len(trainings)}", again=again, data_dir=data_dir))
+        networks.append(train(training, f"{number} of {len(trainings)}", anew=anew, data_dir=data_dir))
         if json:
             emit([networks[-1].row()])
     if not json:
@@ -76,21 +77,23 @@ def plan(wanted: options.Wanted, architectures: str, *, prefix: str, data_dir: P
     return trainings
 
 
-def train(training: "Training", which: str, *, again: bool, data_dir: Path | None) -> "Network":
+def train(training: "Training", which: str, *, anew: bool, data_dir: Path | None) -> "Network":
     """One network, with its epochs on stderr."""
     from local import paths
     from local.compare import trained
-    from shared.results import epoch_line
 
     say(f"{training.name} ({which})")
-    with bar(f"training {training.name}") as done:
-        network = trained(
-            training,
-            again=again,
-            data_dir=data_dir,
-            on_epoch=lambda row: say(epoch_line(row, training.config.epochs)),
-            on_step=done,
-        )
+    try:
+        with followed(training.config.epochs) as told:
+            network = trained(
+                training,
+                again=anew,
+                data_dir=data_dir,
+                on_resume=lambda epoch: say(f"  goes on after epoch {epoch} of {training.config.epochs}"),
+                **told,
+            )
+    except KeyboardInterrupt:
+        raise Ended(f"interrupted: every epoch that ended is kept.\nGo on with: {again(without='--again')}") from None
     if network.replaced:
         say(f"  the other {training.name} that was there is kept in {paths.state() / 'replaced'}")
     if not network.trained_now:

@@ -1,4 +1,4 @@
-"""`k2l evaluate`: the accuracy of model files on a data set's test images, and how far they agree."""
+"""`k2l evaluate`: the accuracy of model files on a data set's images, how far they agree, and that of them together."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,8 @@ from scripts._edge import Json, bar, emit, run, say, show, table
 
 if TYPE_CHECKING:
     from local.agreement import Pair
-    from local.evaluate import Evaluation
+    from local.committee import Committee
+    from local.evaluate import Answers, Evaluation
     from shared.data import DataSet
 
 
@@ -23,6 +24,12 @@ def evaluate(
         str, typer.Option(help="mnist, fashion-mnist, kmnist, digits or auto. Default: what each was trained on.")
     ] = "",
     data_dir: options.DataDir = None,
+    split: Annotated[
+        str, typer.Option(help="test, or validation: the training images that no training learns from, to choose by.")
+    ] = "test",
+    committee: Annotated[
+        bool, typer.Option("--committee", help="Also let them answer as one, by the mean of their logits.")
+    ] = False,
     threads: Annotated[int, typer.Option(min=1, max=256, help="Threads of the processor to use.")] = 1,
     batch: Annotated[int, typer.Option(min=1, help="Images a forward pass.")] = 32,
     every: Annotated[bool, typer.Option("--all", help="Of a folder every file that runs, not the best alone.")] = False,
@@ -34,47 +41,73 @@ def evaluate(
     """Score models on the test images, and compare them.
 
     Each file runs in the runtime that its suffix names. In --json every object has, under `agreement`, how it compares
-    with each other file on the same data set.
+    with each other file on the same data set. The committee's comes last, with its `members`; its bytes and seconds
+    are theirs together. Choose who belongs to it with --split validation.
 
     Example: k2l evaluate compact-torch models/compact-torch/model.pth --dataset mnist
     """
     from functools import cache
 
-    from local.evaluate import agreements, evaluate_all, rows
+    from local.committee import assemble, check
+    from local.evaluate import SPLITS, agreements, evaluate_all, rows
+    from shared.errors import one_of
 
     options.check_folder(out)
+    one_of("split", split, SPLITS)
     load = cache(load_data)  # several models, one reading
     chosen = [
-        (model, load(dataset or model.dataset or "mnist", data_dir)) for model in options.models(names, every=every)
+        (model, load(dataset or model.dataset or "mnist", data_dir, split))
+        for model in options.models(names, every=every)
     ]
+    if committee:
+        check([data.name for _, data in chosen])  # before anything is run
     with bar("evaluating") as done:
-        results = evaluate_all(chosen, threads=threads, batch=batch, on_step=done)
+        results = evaluate_all(chosen, split=split, threads=threads, batch=batch, on_step=done)
     pairs = agreements(results)
+    together = assemble(results) if committee else None
     if json:
         emit(rows(results, pairs))
+        emit([together.row()] if together else [])
     else:
         show_all(results, pairs)
+        if together:
+            show_committee(together)
     if out is not None:
         from local.evidence import keep
 
-        keep(results, out)
+        keep([*results, together] if together else results, out)
         say(f"pictures, logits and answers are in {out}")
 
 
-def load_data(name: str, data_dir: Path | None) -> "DataSet":
-    """The test images; where `auto` had to settle for another data set, that is said."""
+def load_data(name: str, data_dir: Path | None, split: str) -> "DataSet":
+    """The half that holds the split; where `auto` had to settle for another data set, that is said."""
     from shared import data
 
     found, reason = data.choose(name, data_dir=data_dir)
     if reason:
         say(f"warning: {reason}")
-    return data.load(found, data_dir=data_dir, halves=["test"])
+    return data.load(found, data_dir=data_dir, halves=["test" if split == "test" else "train"])
+
+
+def show_committee(together: "Committee") -> None:
+    """Its row under the same columns, in a table of its own, and how it stands against its best member."""
+    columns = COLUMNS | {"model": lambda result, _: result.label, "file": lambda result, _: len(result.members)}
+    del columns["to first"]
+    table(list(columns), [[cell(together, [together]) for cell in columns.values()]])
+    pair, best = together.against_best(), together.best
+    show(f"  {together.name}; answers by the mean of their logits, bytes and seconds are theirs together.")
+    show(
+        f"  Against {best.label}, the best of them: {pair.only_first} images it alone got right, {pair.only_second} "
+        f"{best.label} alone, p = {p_value(pair)}: {verdict(together, best, pair, 1)}."
+    )
 
 
 def show_all(results: Sequence["Evaluation"], pairs: Mapping[tuple[int, int], "Pair"]) -> None:
     """The table of the models, that of their agreement, and how to read them."""
     table(list(COLUMNS), [[cell(result, results) for cell in COLUMNS.values()] for result in results])
     show("  ±: one standard error of an accuracy on so many images." + ("  *: the best." if len(results) > 1 else ""))
+    if results[0].split != "test":
+        show("  On the validation images, held out of the training images: to choose by, not to publish.")
     if not pairs:
         return
     table(PAIR_COLUMNS, [pair_cells(results[i], results[j], pair, len(pairs)) for (i, j), pair in pairs.items()])
@@ -85,14 +118,14 @@ def show_all(results: Sequence["Evaluation"], pairs: Mapping[tuple[int, int], "P
     show(f"  Two differ where p < {LEVEL / len(pairs):.2g}{shared}.")
 
 
-def accuracy(result: "Evaluation", results: Sequence["Evaluation"]) -> str:
+def accuracy(result: "Answers", results: Sequence["Answers"]) -> str:
     """With its standard error, and a star where none on the same data set is better."""
     fellows = [one for one in results if one.data.name == result.data.name]
     best = len(fellows) > 1 and result.scores.accuracy == max(one.scores.accuracy for one in fellows)
     return f"{100 * result.scores.accuracy:.2f} ± {100 * result.standard_error:.2f}" + (" *" if best else "")
 
 
-def to_first(result: "Evaluation", results: Sequence["Evaluation"]) -> str:
+def to_first(result: "Answers", results: Sequence["Answers"]) -> str:
     """The difference to the first model in points, where it is of the same data set."""
     first = results[0]
     if result is first or result.data.name != first.data.name:
@@ -109,12 +142,16 @@ def pair_cells(first: "Evaluation", second: "Evaluation", pair: "Pair", pairs: i
         f"{pair.largest_difference:.2g}",
         pair.only_first,
         pair.only_second,
-        f"{pair.p_value:.2g}" if pair.p_value >= 1e-4 else "< 0.0001",
+        p_value(pair),
         verdict(first, second, pair, pairs),
     ]
 
 
-def verdict(first: "Evaluation", second: "Evaluation", pair: "Pair", pairs: int) -> str:
+def p_value(pair: "Pair") -> str:
+    return f"{pair.p_value:.2g}" if pair.p_value >= 1e-4 else "< 0.0001"
+
+
+def verdict(first: "Answers", second: "Answers", pair: "Pair", pairs: int) -> str:
     """Which of two is really better, in words."""
     from local.agreement import really_differ
 
@@ -126,8 +163,8 @@ def verdict(first: "Evaluation", second: "Evaluation", pair: "Pair", pairs: int)
 
 
 COLUMNS = {
-    "model": lambda result, _: result.model.name,
-    "file": lambda result, _: result.model.file.name,
+    "model": lambda result, _: result.name,
+    "file": lambda result, _: Path(result.file).name,
     "runtime": lambda result, _: result.runtime,
     "dataset": lambda result, _: result.data.name,
     "images": lambda result, _: f"{len(result.logits):,}",
@@ -136,7 +173,7 @@ COLUMNS = {
     "macro F1 %": lambda result, _: f"{100 * result.scores.f1_macro:.2f}",
     "loss": lambda result, _: f"{result.scores.loss:.4f}",
     "ECE": lambda result, _: f"{result.scores.ece:.4f}",
-    "kB": lambda result, _: f"{result.model.file.stat().st_size / 1000:,.0f}",
+    "kB": lambda result, _: f"{result.bytes / 1000:,.0f}",
     "seconds": lambda result, _: f"{result.seconds:.2f}",
 }
 PAIR_COLUMNS = ["models", "equal %", "largest logit difference", "1st alone right", "2nd alone right", "p", "verdict"]

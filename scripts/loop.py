@@ -6,8 +6,8 @@ from scripts import _options as options
 from scripts._edge import Json, emit, run, say, table
 
 if TYPE_CHECKING:
+    from local.arrival import Arrival
     from local.kernels.runs import Run
-    from local.report import Report
 
 
 @options.trained()
@@ -38,15 +38,15 @@ def loop(
         trip.pushed(one)
         one = trip.pulled(service, trip.watched(service, one))
 
-        from local.report import report
+        from local.arrival import receive
 
-        home = report(paths.models() / cargo.name)
+        home = receive(paths.models() / cargo.name)
         row = _row(one, home)
         emit([row]) if json else _show(row, home)
         one.record(state="done")  # after it is told: killed before, the same command tells it again
 
 
-def _row(one: "Run", home: "Report") -> dict[str, Any]:
+def _row(one: "Run", home: "Arrival") -> dict[str, Any]:
     from local import paths
 
     facts = home.manifest
@@ -71,7 +71,7 @@ def _row(one: "Run", home: "Report") -> dict[str, Any]:
     }
 
 
-def _show(row: dict[str, Any], home: "Report") -> None:
+def _show(row: dict[str, Any], home: "Arrival") -> None:
     here = f"{row['accuracy_here']:.2%}" if home.here else f"not evaluated: {home.why_not}"
     sizes = ", ".join(f"{name} {size / 1000:,.0f} kB" for name, size in row["bytes"].items())
     around = row["seconds_push_to_installed"] - row["seconds_training"]
@@ -91,7 +91,7 @@ def _show(row: dict[str, Any], home: "Report") -> None:
     say(f"try it: k2l predict PICTURE --model {row['name']}")
 
 
-def _int8(home: "Report") -> str:
+def _int8(home: "Arrival") -> str:
     made = home.quantized
     if made is None:
         return "not made: quantization calibration needs the data set"

@@ -10,7 +10,7 @@ from scripts._edge import Json, emit, run, say
 def predict(
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Pictures, folders of pictures, or patterns.")],
     model: Annotated[
-        str, typer.Option(help="A folder under models/, or a file. Default: $K2L_MODEL, else the newest.")
+        str, typer.Option(help="A folder under models/, or a file. Default: $K2L_MODEL, your newest, or the zoo's.")
     ] = "",
     single: Annotated[
         bool,

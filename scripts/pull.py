@@ -25,7 +25,7 @@ def pull(
     from local.kernels import runs
     from scripts import _trip as trip
 
-    home = ("pulled", "done")
+    home = ("pulled", "done", "swept")
     one = runs.get(run_id) if run_id else runs.latest("pushed", "complete", *(home if again else ()))
     with runs.lock(one.name):
         service = options.service_of(one)

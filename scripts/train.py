@@ -1,40 +1,145 @@
-"""`k2l train`: the same training, on this machine."""
+"""`k2l train`: the same training, on this machine, to be watched, interrupted and gone on with."""
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from scripts import _options as options
-from scripts._edge import Json, bar, emit, run, say, show
+from scripts._edge import Ended, Json, again, emit, run, say, show
+from scripts._training import followed
+
+if TYPE_CHECKING:
+    from local.checkpoints import Checkpoint
+    from local.compare import Training
+    from local.train import Interrupted
+    from shared.config import TrainConfig
 
 
 @options.trained()
-def train(wanted: options.Wanted, data_dir: options.DataDir = None, json: Json = False) -> None:
+def train(
+    wanted: options.Wanted,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=1, max=1000, help="Train so many, from --seed on; keep the one best on validation images."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the training that was interrupted.")] = False,
+    data_dir: options.DataDir = None,
+    json: Json = False,
+) -> None:
     """Train on this machine.
 
-    Leaves models/NAME with its manifest, as a pull does.
+    Leaves models/NAME with its manifest, as a pull does. Ctrl-C keeps the best epoch so far; --resume goes on from the
+    last one, after a crash too. --seeds tells mean and spread, and trains again none that it has finished.
 
     Example: k2l train --architecture lite --epochs 15 --name lite
     """
-    from local import paths, train
+    from local.compare import Training
     from local.kernels import runs
+    from local.train import FRAMEWORKS
     from shared.errors import one_of
 
-    one_of("framework", wanted.framework, train.FRAMEWORKS)
+    one_of("framework", wanted.framework, FRAMEWORKS)
     config = wanted.config(data_dir=data_dir)
-    name = wanted.model(config)
-
-    def told(row: dict[str, Any]) -> None:
-        from shared.results import epoch_line
-
-        say(epoch_line(row, config.epochs))
-
-    with runs.lock(name), bar("training") as done:
-        manifest = train.train(
-            config, framework=wanted.framework, name=name, data_dir=data_dir, on_epoch=told, on_step=done
-        )
-    if json:
-        emit([manifest])
+    training = Training(config=config, framework=wanted.framework, name=wanted.model(config))
+    if seeds is not None:
+        stated = several(training, seeds, data_dir=data_dir)
     else:
-        show(f"test accuracy {manifest['metrics']['test']['accuracy']:.2%}; everything is in {paths.models() / name}")
+        with runs.lock(training.name):
+            stated = single(training, resume=resume, data_dir=data_dir)
+    if stated is None:
+        return
+    if json:
+        emit([stated])
+    else:
+        show(f"test accuracy {stated['metrics']['test']['accuracy']:.2%}; everything is in {training.folder}")
+
+
+def single(training: "Training", *, resume: bool, data_dir: Path | None) -> dict[str, Any]:
+    """One network in models/NAME: its manifest. Raises Ended, with what there is to say."""
+    from local.train import Interrupted
+
+    found = waiting(training)
+    if found:
+        tell(found, resume=resume)
+    replaced = training.folder.exists()
+    try:
+        return watched(training.config, training, resume=resume, data_dir=data_dir)
+    except Interrupted as end:
+        raise Ended(interrupted(end, training.folder, replaced=replaced)) from None
+    except KeyboardInterrupt:  # before it began, or a second one
+        found = waiting(training)
+        if found is None or found.differs:
+            raise
+        kept = f"the first {found.epoch} of {found.epochs} epochs are kept"
+        raise Ended(f"interrupted: nothing is half-written, {kept}.\nGo on with: {again('--resume')}") from None
+
+
+def several(training: "Training", count: int, *, data_dir: Path | None) -> dict[str, Any] | None:
+    """So many seeds, and the best of them in models/NAME: its manifest, or None where other commands train some."""
+    from local import seeds
+
+    def one(config: "TrainConfig", folder: Path) -> dict[str, Any]:
+        found = waiting(training, config=config, folder=folder)
+        resume = found is not None and not found.differs
+        if found:
+            tell(found, resume=resume)
+        return watched(config, training, resume=resume, folder=folder, data_dir=data_dir)
+
+    try:
+        done = seeds.trained(training, count, train=one, on_seed=lambda seed, row: say(seeds.line(seed, row)))
+    except KeyboardInterrupt:
+        raise Ended(f"interrupted: every epoch that ended is kept.\nGo on with: {again()}") from None
+    if done.rows:
+        say(f"test accuracy {seeds.summary(done.rows)}")
+    if done.elsewhere:
+        say(f"another command trains seed {', '.join(map(str, done.elsewhere))}, and will make {training.folder}")
+    return done.manifest
+
+
+def watched(config: "TrainConfig", training: "Training", **options: Any) -> dict[str, Any]:
+    """A training with its epochs on stderr; its manifest."""
+    from local.train import train
+
+    with followed(config.epochs) as told:
+        return train(config, framework=training.framework, name=training.name, **options, **told)
+
+
+def waiting(
+    training: "Training", *, config: "TrainConfig | None" = None, folder: Path | None = None
+) -> "Checkpoint | None":
+    """What an interrupted training left."""
+    from local import train
+
+    return train.waiting(config or training.config, framework=training.framework, name=training.name, folder=folder)
+
+
+def tell(found: "Checkpoint", *, resume: bool) -> None:
+    """What becomes of an interrupted training that is there."""
+    place = f"after epoch {found.epoch} of {found.epochs}"
+    if not resume and found.differs:
+        say(f"NOTE: a training that was interrupted {place} makes way for this one: {', '.join(found.differs)}.")
+    elif not resume:
+        say(f"NOTE: this training was interrupted {place}, and starts anew. To go on with it: {again('--resume')}")
+    elif not found.differs:  # else it is refused
+        say(f"going on {place}")
+
+
+def interrupted(end: "Interrupted", folder: Path, *, replaced: bool) -> str:
+    """What was left by an interrupted training, and how to go on."""
+    from local import paths
+
+    go_on = f"Go on with: {again('--resume')}"
+    if not end.epoch:
+        there = f"{folder} is as it was" if replaced else "nothing is left behind"
+        return f"interrupted before the first epoch had ended: {there}. Run the same command again."
+    if end.manifest is None:
+        return f"interrupted before another epoch had ended: the first {end.epoch} of {end.epochs} are kept.\n{go_on}"
+    if "interrupted" not in end.manifest:
+        return f"interrupted when the training had ended: {folder} is whole."
+    best = f"validation accuracy {end.manifest['metrics']['validation']['accuracy']:.2%}"
+    aside = f" The {folder.name} that was there is kept in {paths.state() / 'replaced'}." if replaced else ""
+    return f"interrupted after epoch {end.epoch} of {end.epochs}: {folder} has the best one ({best}).{aside}\n{go_on}"
 
 
 if __name__ == "__main__":

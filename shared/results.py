@@ -20,6 +20,7 @@ from shared.architectures import architecture, count_parameters
 from shared.config import TrainConfig
 from shared.data import DataSet
 from shared.metrics import Scores
+from shared.training import Trained
 
 PACKAGES = {"torch": ("torch",), "keras": ("keras", "tensorflow")}  # what a framework's version consists of
 SCALARS = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "loss", "ece")
@@ -49,8 +50,7 @@ def write(
     identity: dict[str, str],
     framework: str,
     environment: dict[str, str],
-    history: list[dict[str, Any]],
-    validation: Scores,
+    trained: Trained,
     test: Scores,
     logits: NDArray[np.float32],
     data: DataSet,
@@ -62,9 +62,9 @@ def write(
     `identity` holds name, run_id, bundle_sha256 and source_commit; `logits` float32 [n, classes] are of the test set.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    scores = {"validation": validation.as_dict(), "test": test.as_dict()}
+    scores = {"validation": trained.validation.as_dict(), "test": test.as_dict()}
     manifest.write_json(folder / "metrics.json", scores)
-    write_history(folder / "history.csv", history)
+    write_history(folder / "history.csv", trained.history)
     np.save(folder / "predictions.npy", logits.argmax(1).astype(np.int64))
     np.save(folder / "labels.npy", data.test_labels)
     for name, figure in figures.items():
@@ -80,16 +80,19 @@ def write(
         "bundle_sha256": identity["bundle_sha256"],
         "source_commit": identity["source_commit"],
         "environment": environment,
+        "training": {"seconds": trained.seconds, "cpu_seconds": trained.cpu_seconds},
         "metrics": {part: {key: values[key] for key in SCALARS} for part, values in scores.items()},
     }
+    if trained.interrupted:
+        facts["interrupted"] = trained.interrupted
     return manifest.write(folder, facts)
 
 
 def epoch_line(row: dict[str, Any], epochs: int) -> str:
-    """An epoch in a line of a narrow terminal; the accuracy is on the validation images."""
+    """An epoch in a line of a narrow terminal: the training loss; loss and accuracy on the validation images."""
     return (
-        f"epoch {row['epoch']:>3}/{epochs}   loss {row['train_loss']:.4f}, validation {row['validation_loss']:.4f}   "
-        f"accuracy {row['validation_accuracy']:.2%}   {row['seconds']:.1f} s"
+        f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}  loss {row['train_loss']:.4f}  "
+        f"validation {row['validation_loss']:.4f}, {row['validation_accuracy']:.2%}  {row['seconds']:.1f} s"
     )
 
 

@@ -6,10 +6,11 @@
 Chooses nothing on the test set and never sees it: validation images come from the fixed split of `shared.data`.
 """
 
+import copy
 import math
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -26,8 +27,22 @@ from shared.augmentation import DRAWN
 from shared.build_torch import build_torch
 from shared.config import TrainConfig
 from shared.data import DataSet, split, validation_size
+from shared.metrics import Scores
 from shared.preprocessing import to_float
-from shared.training import Best, Row, Trained, check, cpu_multiplies_bfloat16, epoch_row, takes_gpu
+from shared.training import (
+    Progress,
+    Row,
+    Snapshot,
+    StopTraining,
+    Stopwatch,
+    Trained,
+    best_epoch,
+    check,
+    cpu_multiplies_bfloat16,
+    epoch_row,
+    epochs_to_come,
+    takes_gpu,
+)
 
 WEIGHTS = "model.pth"
 
@@ -74,11 +89,14 @@ def train(
     config: TrainConfig,
     data: DataSet,
     on_epoch: Callable[[Row], None] = lambda row: None,
-    on_step: Callable[[float], None] = lambda done: None,
+    on_step: Callable[[Progress], None] = lambda progress: None,
+    on_snapshot: Callable[[Snapshot], None] | None = None,
+    resume: Snapshot | None = None,
 ) -> Trained:
-    """Trains `config.architecture` on the training split of `data`.
+    """Trains `config.architecture` on the training split of `data`, from the start or from where `resume` was taken.
 
-    `on_epoch` is told each epoch's row, `on_step` after each step the share of the whole training that is done.
+    `on_epoch` is told each epoch's row, `on_step` after each step how far it is; it may raise StopTraining.
+    `on_snapshot` is given all it takes to go on from an epoch's end; on a CPU the network is then the same to the bit.
     Raises ConfigError when the device cannot be had, or the training diverges.
     """
     torch.manual_seed(config.seed)
@@ -91,40 +109,43 @@ def train(
     step = _Step(config, model, device, steps=steps)
     source = {"in-memory": _in_memory, "per-sample": _per_sample}[config.loading]
     batches = source(data.train_images[inner], data.train_labels[inner], step)
+    progress = Progress(epochs=config.epochs, images_per_epoch=len(inner))
     history: list[Row] = []
-    best = Best()
-    start = time.perf_counter()
+    whole = Stopwatch(resume)
+    if resume:
+        history += resume.history
+        step.load_state(resume.state)
 
-    for epoch in range(1, config.epochs + 1):
-        began = time.perf_counter()
-        loss, accuracy = _epoch(step, batches(), on_step)
-        checked = check(predict(step.evaluated, data.train_images[held_out]), data.train_labels[held_out], epoch)
-        history.append(
-            epoch_row(
-                epoch,
-                loss=loss,
-                accuracy=accuracy,
-                checked=checked,
-                learning_rate=step.learning_rate,
-                began=began,
-            )
-        )
-        on_epoch(history[-1])
-        if config.patience:
-            if best.update(checked):
-                best.weights = {key: value.clone() for key, value in step.evaluated.state_dict().items()}
-            if best.epochs_since >= config.patience:
-                break
+    def measured() -> Scores:
+        return check(predict(step.evaluated, data.train_images[held_out]), data.train_labels[held_out], progress.epoch)
 
-    if best.scores:
-        checked = best.scores
-        step.evaluated.load_state_dict(best.weights)
+    checked, interrupted = None, False
+    try:
+        for progress.epoch in epochs_to_come(config, history):
+            began = Stopwatch()
+            _epoch(step, batches(), progress, on_step)
+            checked = measured()
+            history.append(epoch_row(progress, checked, learning_rate=step.learning_rate, began=began))
+            if best_epoch(history) == progress.epoch:
+                step.keep_best()
+            if on_snapshot:
+                on_snapshot(Snapshot(history=history.copy(), state=step.state(), **whole.read()))
+            on_epoch(history[-1])
+    except StopTraining:
+        if not history:
+            raise
+        interrupted = True
+
+    if config.patience or interrupted:
+        step.evaluated.load_state_dict(step.best)
+        checked = None
     return Trained(
         model=step.evaluated.eval(),
         history=history,
-        validation=checked,
+        validation=checked or measured(),
         precision=str(step.precision).removeprefix("torch."),
-        seconds=time.perf_counter() - start,
+        interrupted={"epoch": len(history), "of": config.epochs} if interrupted else None,
+        **whole.read(),
     )
 
 
@@ -161,20 +182,23 @@ def _per_sample(images_nhw: NDArray[np.uint8], labels: NDArray[np.int64], step: 
 
 
 def _epoch(
-    step: "_Step", batches: Iterable[tuple[torch.Tensor, torch.Tensor]], on_step: Callable[[float], None]
-) -> tuple[float, float]:
-    """Once through the training images in a new order; the mean loss and the accuracy on the way."""
+    step: "_Step",
+    batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
+    progress: Progress,
+    on_step: Callable[[Progress], None],
+) -> None:
+    """Once through the training images in a new order; `progress` has the mean loss and the accuracy on the way."""
     step.model.train()
     # Summed on the device: asking for a number each step would make a GPU wait.
     loss_sum, correct = torch.zeros((), device=step.device), torch.zeros((), device=step.device)
-    seen = 0
+    progress.images = 0
+    progress.running = lambda: (loss_sum.item() / progress.images, correct.item() / progress.images)
     for images, labels in batches:
         loss, hits = step(images, labels)
         loss_sum += loss * len(labels)
         correct += hits
-        seen += len(labels)
-        on_step(step.taken / step.steps)
-    return loss_sum.item() / seen, correct.item() / seen
+        progress.images += len(labels)
+        on_step(progress)
 
 
 class _Step:
@@ -182,14 +206,19 @@ class _Step:
 
     def __init__(self, config: TrainConfig, model: nn.Module, device: torch.device, *, steps: int) -> None:
         self.config, self.model, self.device = config, model, device
-        self.steps, self.taken = steps, 0
         self.precision = pick_precision(config.precision, device)
         self.augmentation = config.augmentation
         self.generator = torch.Generator().manual_seed(config.seed)
         average = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
         self.averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
-        self.optimizer = kind(model.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True)
+        self.optimizer = kind(
+            model.parameters(),
+            config.learning_rate,
+            betas=(config.beta1, config.beta2),
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
         # One step more than is taken: a scheduler is always one ahead.
         self.schedule: LRScheduler = (
             # Only the rate: to cycle the momentum too gained nothing on validation, and Keras' Adam has no way to.
@@ -197,6 +226,7 @@ class _Step:
             if config.schedule == "one-cycle"
             else LambdaLR(self.optimizer, lambda step: 1.0)
         )
+        self.best: dict[str, torch.Tensor] = {}
 
     @property
     def evaluated(self) -> nn.Module:
@@ -206,6 +236,32 @@ class _Step:
     @property
     def learning_rate(self) -> float:
         return float(self.schedule.get_last_lr()[0])
+
+    def keep_best(self) -> None:
+        """Keeps the weights as they are now as those of the best epoch."""
+        self.best = copy.deepcopy(self.evaluated.state_dict())
+
+    def state(self) -> dict[str, Any]:
+        """A copy of everything that a step changes."""
+        state = {part: copy.deepcopy(getattr(self, part).state_dict()) for part in self._parts}
+        random = {"cpu": torch.get_rng_state(), "generator": self.generator.get_state()}
+        if self.device.type == "cuda":
+            random["cuda"] = torch.cuda.get_rng_state(self.device)
+        return {**state, "best": self.best, "random": random}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Goes on from there; ValueError and the like where it is another training's."""
+        for part in self._parts:
+            getattr(self, part).load_state_dict(state[part])
+        self.best = state["best"]
+        torch.set_rng_state(state["random"]["cpu"])
+        self.generator.set_state(state["random"]["generator"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random"]["cuda"], self.device)
+
+    @property
+    def _parts(self) -> tuple[str, ...]:
+        return ("model", "optimizer", "schedule", *(["averaged"] if self.config.ema else []))
 
     def __call__(self, batch: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Images [n, 1, 28, 28] in 0..1 and labels [n] -> (mean loss, number of right answers), all on the device."""
@@ -220,7 +276,6 @@ class _Step:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.schedule.step()
-        self.taken += 1
         if config.ema:
             self.averaged.update_parameters(self.model)
         logits = logits.detach()
@@ -244,3 +299,14 @@ def save_weights(model: nn.Module, path: Path) -> None:
     """The state dict on the CPU, in plain memory order: loads anywhere with `weights_only=True`."""
     with path.open("wb") as file:  # to a name, torch writes that name into the file
         torch.save({key: value.cpu().contiguous() for key, value in model.state_dict().items()}, file)
+
+
+def save_state(state: dict[str, Any], file: BinaryIO) -> None:
+    """A snapshot's state as a file of tensors and plain values."""
+    torch.save(state, file)
+
+
+def load_state(file: BinaryIO) -> dict[str, Any]:
+    """What `save_state` wrote, on the CPU; nothing in it can run code."""
+    state: dict[str, Any] = torch.load(file, weights_only=True, map_location="cpu")
+    return state

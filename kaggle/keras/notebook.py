@@ -27,6 +27,8 @@ batch_size = None  # images a step
 optimizer = None  # adam, adamw
 schedule = None  # constant, one-cycle
 learning_rate = None  # how far a step goes; with one-cycle, at its peak
+beta1 = None  # how slowly Adam forgets past gradients,
+beta2 = None  # and their squares
 weight_decay = None  # how strongly weights are pulled towards 0
 label_smoothing = None  # how much of the target is spread over all classes
 rotation = None  # augmentation: up to so many degrees,
@@ -70,8 +72,9 @@ if missing:
 config = TrainConfig.create(
     architecture=architecture, dataset=dataset, recipe=recipe, epochs=epochs, seed=seed, patience=patience,
     device=device, batch_size=batch_size, optimizer=optimizer, schedule=schedule, learning_rate=learning_rate,
-    weight_decay=weight_decay, label_smoothing=label_smoothing, rotation=rotation, shift=shift, scale=scale,
-    elastic=elastic, stroke=stroke, loading=loading, ema=ema, precision=precision,
+    beta1=beta1, beta2=beta2, weight_decay=weight_decay, label_smoothing=label_smoothing,
+    rotation=rotation, shift=shift, scale=scale, elastic=elastic, stroke=stroke, ema=ema,
+    loading=loading, precision=precision,
 )  # fmt: skip
 config.as_dict()
 
@@ -190,8 +193,7 @@ manifest = results.write(
     identity={"name": name, "run_id": run_id, "bundle_sha256": bundle_sha256, "source_commit": source_commit},
     framework="keras",
     environment=environment,
-    history=trained.history,
-    validation=trained.validation,
+    trained=trained,
     test=test,
     logits=logits,
     data=data,

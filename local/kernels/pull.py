@@ -66,6 +66,17 @@ def pull(
     return run.record(state="pulled"), sorted(set(urls) - set(stated) - {manifest.NAME, EXECUTED})
 
 
+def stated_by(service: Service, run: Run) -> dict[str, Any]:
+    """What a complete run states of itself: its manifest, checked as `pull` checks it.
+
+    Nothing else is fetched, and nothing installed. Raises KernelError where it left none, or another run's.
+    """
+    files, log = service.outputs(run.slug, run.version)
+    run.stage.mkdir(parents=True, exist_ok=True)
+    run.keep_log(log)
+    return _manifest(service, run, {file.name: file for file in files}, LARGEST_MANIFEST)
+
+
 def _is_home(run: Run) -> bool:
     """True where this run was installed already, and only the journal does not know yet."""
     try:

@@ -19,7 +19,8 @@ from local import paths
 from shared import manifest
 from shared.errors import KernelError
 
-# intended -> pushed -> complete -> pulled -> done; or failed, or cancelled.
+# intended -> pushed -> complete -> pulled -> done; or swept, where a sweep read its scores and took nothing home; or
+# failed, or cancelled.
 UNFINISHED = ("intended", "pushed", "complete", "pulled")
 
 

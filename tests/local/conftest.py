@@ -6,7 +6,7 @@ import pytest
 from model_folders import write_folder
 from model_formats import images
 
-from local import export
+from local import export, paths
 from shared.data import load
 
 
@@ -20,9 +20,10 @@ def small_model(tmp_path_factory):
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """An empty K2L_HOME with a models/ folder."""
+    """An empty K2L_HOME with a models/ folder; in this process nothing is published."""
     monkeypatch.setenv("K2L_HOME", str(tmp_path))
     monkeypatch.delenv("K2L_MODEL", raising=False)
+    monkeypatch.setattr(paths, "zoo", lambda: tmp_path / "zoo")
     (tmp_path / "models").mkdir()
     return tmp_path
 

@@ -22,6 +22,26 @@ def images(count=256):
     return (noise * (random.random((count, 28, 28)) < np.linspace(0, 1, count)[:, None, None])).astype(np.uint8)
 
 
+def write_classifier(path, *, classes=10, seed=0):
+    """A single dense layer with random weights: the smallest ONNX file that can be evaluated."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    from local import models
+
+    weights = np.random.default_rng(seed).normal(0, 0.1, (784, classes)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Flatten", ["images"], ["flat"]), helper.make_node("MatMul", ["flat", "w"], ["logits"])],
+        "one",
+        [helper.make_tensor_value_info("images", onnx.TensorProto.FLOAT, ["batch", 1, 28, 28])],
+        [helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["batch", classes])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, path)
+    return models.find(str(path))
+
+
 def save_onnx(path, *, shape=("batch", 1, 28, 28), outputs=10, weight=0.01, flat=True, twice=False):
     """A dense layer as ONNX, all its weights alike; where not `flat`, one that leaves the picture as it is.
 

@@ -1,14 +1,16 @@
+import dataclasses
 import json
+import signal
 
 import pytest
 
-from local import compare, models, paths
+from local import checkpoints, compare, models, paths
 from local.compare import Training, trained
 from shared.config import TrainConfig
 
 
 def training(architecture, **changed):
-    config = TrainConfig.create(architecture=architecture, dataset="digits", epochs=1, **changed)
+    config = TrainConfig.create(**{"architecture": architecture, "dataset": "digits", "epochs": 1, **changed})
     return Training(config=config, framework="torch", name=f"{architecture}-torch")
 
 
@@ -68,6 +70,23 @@ def test_a_folder_without_its_manifest_is_not_taken_for_trained(pair, untrained)
         moved.rename(manifest)
 
 
+def test_an_interrupted_training_goes_on_in_place_of_being_taken_for_trained(home, monkeypatch):
+    monkeypatch.setattr(checkpoints, "EVERY", 0.0)
+    wanted = dataclasses.replace(training("sprint", epochs=3), name="stopped")
+
+    def ctrl_c(progress):
+        if progress.epoch == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(wanted, on_step=ctrl_c)
+    assert json.loads((wanted.folder / "manifest.json").read_text())["interrupted"] == {"epoch": 1, "of": 3}
+    told, rows = [], []
+    network = trained(wanted, on_resume=told.append, on_epoch=rows.append)
+    assert told == [1] and [row["epoch"] for row in rows] == [2, 3]
+    assert network.trained_now and network.row()["epochs"] == 3 and "interrupted" not in network.manifest
+
+
 def test_a_row_has_what_a_comparison_is_made_of(pair):
     row = pair[1].row()
     assert (row["name"], row["architecture"], row["trainable_parameters"]) == ("lite-torch", "lite", 4006)
@@ -93,7 +112,7 @@ def test_the_verb_trains_what_is_not_there_and_prints_one_object_a_network(pair,
     done = k2l("compare", *arguments, "--json")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(row["name"], row["trained_now"]) for row in rows] == [("lite-torch", False), ("sprint-torch", True)]
-    assert "lite-torch already" in done.stderr and "epoch   1/1" in done.stderr
+    assert "lite-torch already" in done.stderr and "epoch 1/1" in done.stderr
     assert {path.name for path in (home / "out").iterdir()} == {"curves.png", "parameters.png"}
 
 
@@ -113,5 +132,5 @@ def test_what_does_not_exist_is_told_before_anything_is_trained(home, k2l):
         (["--set", "colour=red"], "parameter 'colour' does not exist"),
     ):
         done = k2l("compare", "--dataset", "digits", *arguments, check=False)
-        assert done.returncode == 1 and said in done.stderr and "epoch  " not in done.stderr
+        assert done.returncode == 1 and said in done.stderr and "epoch 1" not in done.stderr
         assert len(done.stderr.splitlines()) <= 2

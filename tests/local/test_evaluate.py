@@ -5,19 +5,18 @@ import subprocess
 import sys
 
 import numpy as np
-import onnx
 import pytest
 from model_folders import write_manifest, write_weights
-from onnx import helper, numpy_helper
+from model_formats import write_classifier
 
 from local import evaluate, evidence, export, models, runtimes
-from shared.data import load
+from shared.data import load, split
 from shared.errors import ModelError
 from shared.metrics import score
 
 FIELDS = [
     "model", "file", "runtime", "dataset", "images", "accuracy", "precision_macro", "recall_macro", "f1_macro",
-    "loss", "ece", "bytes", "seconds", "standard_error",
+    "loss", "ece", "bytes", "seconds", "standard_error", "split",
 ]  # fmt: skip
 
 
@@ -25,21 +24,6 @@ FIELDS = [
 def named(home, small_model):
     shutil.copytree(small_model, home / "models" / "small")
     return "small"
-
-
-def write_classifier(path, *, classes=10, seed=0):
-    """A single dense layer with random weights: the smallest ONNX file that can be evaluated."""
-    weights = np.random.default_rng(seed).normal(0, 0.1, (784, classes)).astype(np.float32)
-    graph = helper.make_graph(
-        [helper.make_node("Flatten", ["images"], ["flat"]), helper.make_node("MatMul", ["flat", "w"], ["logits"])],
-        "one",
-        [helper.make_tensor_value_info("images", onnx.TensorProto.FLOAT, ["batch", 1, 28, 28])],
-        [helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["batch", classes])],
-        [numpy_helper.from_array(weights, "w")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.save(model, path)
-    return models.find(str(path))
 
 
 def test_the_scores_are_those_of_the_logits_over_all_test_images(named, digits):
@@ -81,6 +65,18 @@ def test_models_of_different_data_sets_are_not_held_against_each_other(tmp_path,
     model = write_classifier(tmp_path / "one.onnx")
     elsewhere = dataclasses.replace(digits, name="mnist")
     assert evaluate.agreements(evaluate.evaluate_all([(model, digits), (model, elsewhere)])) == {}
+
+
+def test_the_validation_images_are_those_that_no_training_learns_from(named, k2l, digits):
+    rows = [
+        json.loads(line) for line in k2l("evaluate", "small", "--split", "validation", "--json").stdout.splitlines()
+    ]
+    assert [(row["split"], row["images"]) for row in rows] == [("validation", 144)]
+    result = evaluate.evaluate(models.find(named), digits, split="validation")
+    _, held_out = split(digits.train_labels, validation=144)
+    assert np.array_equal(result.images, digits.train_images[held_out])
+    assert rows[0]["accuracy"] == result.scores.accuracy == score(result.logits, result.labels).accuracy
+    assert "to choose by, not to publish" in k2l("evaluate", "small", "--split", "validation").stdout
 
 
 def test_the_share_done_is_told_over_all_models(tmp_path, home, digits):
@@ -152,6 +148,7 @@ def test_the_verb_says_what_is_wrong_in_a_line(named, k2l):
         ["nothing"],
         ["small", "nothing"],
         ["small", "--dataset", "nonsense"],
+        ["small", "--split", "train"],
         ["small", "--data-dir", "/nowhere", "--dataset", "mnist"],
     ):
         done = k2l("evaluate", *arguments, check=False)

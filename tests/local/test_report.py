@@ -1,68 +1,151 @@
-import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
-from model_folders import write_manifest
+from zoo_folders import write_checkout, write_ready
 
-from local import evaluate, export, models
-from local.report import report
+from local import cards, paths, publish, report, zoo
 from shared import manifest
+from shared.config import TrainConfig
 from shared.errors import ModelError
-from shared.results import write_history
+
+PUBLISHED = zoo.published()
+
+
+def test_what_is_written_about_the_zoo_is_what_its_manifests_say():
+    assert report.outdated() == [], "run: k2l report"
+
+
+@pytest.mark.parametrize("name", [stated["name"] for stated in PUBLISHED])
+def test_every_published_file_is_vouched_for_and_small_enough(name):
+    stated = manifest.verify(paths.zoo() / name)
+    assert set(zoo.entry(name).files) == {*stated["files"], *stated["published"]["left_out"]}
+    assert all(facts["bytes"] <= zoo.LARGEST for facts in stated["files"].values())
+    assert len(stated["seeds"]) >= zoo.FEWEST_SEEDS and stated["dataset"] == "mnist"
+
+
+def test_git_takes_what_is_published_and_nothing_else():
+    def ignored(*names):
+        command = ["git", "check-ignore", "--no-index", *names]
+        return subprocess.run(command, cwd=paths.CHECKOUT, capture_output=True, text=True).stdout.split()
+
+    kept = [f"models/{name}/{file}" for name in zoo.ZOO for file in (*zoo.ZOO[name].files, manifest.NAME, zoo.CARD)]
+    assert ignored(*kept) == []
+    others = [
+        "models/lite/model.pt2",
+        "models/lite/curves.png",
+        "models/compact-torch/model.pth",
+        "models/mine/README.md",
+    ]
+    assert ignored(*others) == others
+
+
+def test_the_report_is_written_without_a_framework():
+    code = "import sys; from local import report; report.outdated(); "
+    code += "assert not {'torch', 'keras', 'tensorflow', 'onnxruntime'} & sys.modules.keys(), sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", code], cwd=paths.CHECKOUT, check=True)
 
 
 @pytest.fixture
-def folder(small_model, tmp_path, digits):
-    """A model folder as it comes home: nothing exported, its accuracy as its run said."""
-    folder = shutil.copytree(small_model, tmp_path / "m")
-    accuracy = evaluate.evaluate(models.find(str(folder)), digits).scores.accuracy
-    (folder / "model.onnx").unlink()
-    write_history(folder / "history.csv", [{"epoch": 1, "seconds": 1.5}, {"epoch": 2, "seconds": 2.5}])
-    write_manifest(folder, "lite", metrics={"validation": {}, "test": {"accuracy": accuracy}})
-    return folder
+def checkout(home, tmp_path, small_model, monkeypatch):
+    """A checkout whose zoo is `lite`, published but not timed."""
+    place = write_checkout(tmp_path / "checkout")
+    monkeypatch.setattr(paths, "zoo", lambda: place)
+    scores = {"test_images": 360, "test_accuracy": {zoo.FLOAT: 0.99, zoo.INT8: 0.985, zoo.LITERT: 0.991}}
+    monkeypatch.setattr(publish, "_scores", lambda *_: scores)
+    write_ready(small_model, home / "models" / "lite")
+    publish.publish("lite")
+    return place.parent
 
 
-def test_a_model_that_came_home_is_exported_evaluated_and_quantized(folder):
-    told = report(folder)
-    assert told.seconds_training == 4.0 and told.why_not == ""
-    assert told.here.scores.accuracy == told.manifest["metrics"]["test"]["accuracy"]
-    assert told.quantized.file.name == "model.int8.onnx" and told.quantized.base.name == "model.onnx"
-    # An untrained network guesses: int8 may guess worse, which is told and no error.
-    assert ("model.int8.onnx" in told.manifest["files"]) == told.quantized.kept
-    assert told.manifest == manifest.verify(folder)
-    exported = (folder / "model.onnx").stat()
-    again = report(folder)
-    assert (folder / "model.onnx").stat() == exported and again.quantized.right == told.quantized.right
+def add_bench(checkout):
+    folder = checkout / "models" / "lite"
+    bench = {
+        "processor": "Z80", "threads": 1, "versions": {"onnxruntime": "1"},
+        "p50_us": {zoo.FLOAT: 14.52, zoo.INT8: 24.13, zoo.LITERT: 7.1},
+    }  # fmt: skip
+    manifest.write_json(folder / manifest.NAME, manifest.read(folder) | {"bench": bench})
 
 
-def test_an_export_that_was_killed_is_made_again(folder, monkeypatch):
-    def kill(folder, names):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(manifest, "add_files", kill)
-        export.export(folder, ["onnx"])
-    assert report(folder).manifest == manifest.verify(folder) and "model.onnx" in manifest.read(folder)["files"]
-
-
-def test_another_accuracy_than_the_runs_is_an_error(folder):
-    write_manifest(folder, "lite", metrics={"validation": {}, "test": {"accuracy": 0.99}})
-    with pytest.raises(ModelError, match=r"its run said 99\.00%"):
-        report(folder)
+def test_it_is_written_once_and_told_when_it_is_out_of_date(checkout):
+    files = [checkout / "README.md", checkout / "models" / "README.md", checkout / "models" / "lite" / "README.md"]
+    assert report.outdated() == files and report.write() == files
+    assert report.outdated() == [] and report.write() == []
+    add_bench(checkout)
+    assert report.outdated() == [files[0], files[2]]
+    report.write()
+    files[2].write_text("changed", encoding="utf-8")
+    assert report.outdated() == [files[2]]
+    manifest.verify(checkout / "models" / "lite")  # the card is beside the manifest, not in it
 
 
-def test_without_the_data_set_there_is_still_an_export_and_the_reason(folder, home, monkeypatch):
-    monkeypatch.delenv("K2L_DATA", raising=False)
-    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Batch")  # nothing is downloaded
-    write_manifest(folder, "lite", dataset="kmnist")
-    told = report(folder)
-    assert told.here is None and told.quantized is None and "kmnist was not found" in told.why_not
-    assert "model.onnx" in manifest.verify(folder)["files"]
+def test_readme_gets_its_table_and_keeps_the_rest(checkout):
+    report.write()
+    text = (checkout / "README.md").read_text(encoding="utf-8")
+    assert text.startswith(f"# before\n\n{report.BEGIN}\n") and text.endswith(f"{report.END}\n\nafter\n")
+    (row,) = [line for line in text.splitlines() if line.startswith("| [`lite`]")]
+    for said in ("4,006", " 7 ", "**99.10** ± 0.16", " 5 ", "99.27 %", "22 s / 42 s", "-0.50 / +0.10", "– / –"):
+        assert said in row, said
+    assert "k2l train --architecture lite --dataset digits --epochs 7 --seeds 5 --name lite" in text
+    assert "CPU, 2 threads of an Z80" in text
+    (checkout / "README.md").write_text("no place", encoding="utf-8")
+    with pytest.raises(ModelError, match="no place for the table"):
+        report.write()
 
 
-@pytest.mark.slow
-def test_a_report_on_torch_weights_needs_no_tensorflow(folder):
-    code = "import sys; from pathlib import Path; from local.report import report; report(Path(sys.argv[1])); "
-    code += "assert not {'tensorflow', 'keras'} & sys.modules.keys()"
-    subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
+def test_a_card_says_what_the_manifest_says(checkout):
+    add_bench(checkout)
+    report.write()
+    text = (checkout / "models" / "lite" / "README.md").read_text(encoding="utf-8")
+    plain = " ".join(text.split())
+    for said in (
+        "4,006 trainable parameters", "conv 4 (3x3, unpadded), batch norm, relu", "global average pool, dense 10",
+        "99.10 % ± 0.16", "5 seeds", "standard error of this mean is 0.07", "those of seed 0",
+        "| `model.int8.onnx` | int8 for onnxruntime | 0 | 98.50 % | 24.1 |", "7 epochs in batches of 64", "AdamW",
+        "k2l quantize lite --to onnx,tflite", "What it is not for", "Letters", "Ours: deep and narrow",
+    ):  # fmt: skip
+        assert said in plain, said
+    assert max(map(len, text.splitlines())) <= 130
+
+
+def test_the_projects_description_is_a_few_sentences_with_figures(checkout):
+    add_bench(checkout)
+    stated = zoo.published()
+    said = report.description(zoo.each(stated))
+    assert len(said) == 3 and "99.10 % ± 0.16" in said[1] and "4,006 parameters" in said[2]
+    every = {name: zoo.figures(stated[0]) for name in ("compact", "baseline", "lite")}
+    assert 3 <= len(report.description(every)) <= 5
+    assert "takes" in report.description(every)[-1] and "2.0 times as fast" in report.description(every)[-1]
+
+
+def test_the_command_of_a_card_gives_the_manifests_parameters():
+    """Whatever the recipe says by now: what differs from it is spelt out."""
+    config = TrainConfig.create(architecture="lite", dataset="mnist", epochs=15, learning_rate=0.5, ema=0.9, seed=3)
+    stated = {"parameters": config.as_dict(), "framework": "keras", "name": "lite", "seeds": [{}] * 6}
+    assert cards.training_command(stated) == (
+        "k2l train --architecture lite --dataset mnist --epochs 15 --framework keras "
+        "--set learning_rate=0.5 --set ema=0.9 --seeds 6 --name lite"
+    )
+    plain = TrainConfig.create(architecture="lite", dataset="mnist", recipe="plain", epochs=2).as_dict()
+    plain.pop("loading")  # of an older manifest
+    assert cards.training_command({"parameters": plain, "framework": "torch", "name": "lite"}) == (
+        "k2l train --architecture lite --dataset mnist --epochs 2 --recipe plain --seeds 5 --name lite"
+    )
+
+
+def test_every_change_of_an_image_is_told():
+    parameters = TrainConfig.create(
+        architecture="compact",
+        rotation=8,
+        shift=1.5,
+        scale=0.1,
+        elastic=2.0,
+        stroke=0.5,
+        ema=0.99,
+        beta1=0.5,
+        beta2=0.9,
+    ).as_dict()
+    said = cards.recipe(parameters, SimpleNamespace(title="MNIST"))
+    for word in ("8°", "1.5 pixels", "10%", "2 pixels", "0.5 of what", "decay 0.99", "AdamW (betas 0.5 and 0.9) with"):
+        assert word in said, word

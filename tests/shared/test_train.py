@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import io
 import json
 import os
 import subprocess
@@ -20,6 +21,7 @@ from shared.config import TrainConfig
 from shared.data import DataSet, load
 from shared.errors import ConfigError
 from shared.metrics import score
+from shared.training import StopTraining
 
 
 @pytest.fixture(scope="module", params=["torch", "keras"])
@@ -55,13 +57,17 @@ def test_the_same_seed_gives_the_same_network(trainer, data):
 
 
 def test_the_history_has_a_row_an_epoch_and_each_is_told(trainer, data):
-    told, shares = [], []
-    trained = trainer.train(config(epochs=3), data, told.append, shares.append)
-    assert shares == sorted(shares) and shares[-1] == 1 and len(shares) % 3 == 0
+    told, steps = [], []
+    trained = trainer.train(config(epochs=3), data, told.append, lambda now: steps.append((now.share, *now.running())))
+    shares, losses, accuracies = zip(*steps, strict=True)
+    assert list(shares) == sorted(shares) and shares[-1] == 1 and len(shares) % 3 == 0
+    assert (losses[-1], accuracies[-1]) == (told[-1]["train_loss"], told[-1]["train_accuracy"])
+    assert all(loss > 0 for loss in losses) and all(0 <= accuracy <= 1 for accuracy in accuracies)
     assert told == trained.history
     assert [row["epoch"] for row in told] == [1, 2, 3]
     assert set(told[0]) == {
         "epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "learning_rate", "seconds",
+        "cpu_seconds",
     }  # fmt: skip
     assert told[-1]["learning_rate"] < told[0]["learning_rate"]
 
@@ -71,6 +77,55 @@ def test_early_stopping_returns_the_best_epoch(trainer, data):
     losses = [row["validation_loss"] for row in trained.history]
     assert len(losses) < 40
     assert trained.validation.loss == min(losses)
+
+
+@pytest.mark.parametrize("given", [{"ema": 0.8, "rotation": 9.0}, {"recipe": "plain", "patience": 2}], ids=str)
+def test_a_training_that_goes_on_ends_in_the_same_network_to_the_bit(trainer, data, given):
+    """From the file of a snapshot, with dropout, augmentation, averaged weights and a schedule on their way."""
+    snapshots, file = [], io.BytesIO()
+    whole = trainer.train(config(epochs=4, **given), data, on_snapshot=snapshots.append)
+    trainer.save_state(snapshots[1].state, file)
+    file.seek(0)
+    snapshot = dataclasses.replace(snapshots[1], state=trainer.load_state(file))
+
+    resumed = trainer.train(config(epochs=4, **given), data, resume=snapshot)
+    logits = [trainer.predict(one.model, data.test_images) for one in (whole, resumed)]
+    assert np.array_equal(*logits)
+    assert resumed.validation == whole.validation
+    assert [row["train_loss"] for row in resumed.history] == [row["train_loss"] for row in whole.history]
+    assert resumed.history[:2] == snapshot.history and resumed.seconds > snapshot.seconds
+
+
+def test_a_training_whose_last_epoch_had_ended_is_only_finished(trainer, data):
+    snapshots = []
+    whole = trainer.train(config(), data, on_snapshot=snapshots.append)
+    finished = trainer.train(config(), data, pytest.fail, pytest.fail, resume=snapshots[-1])
+    assert finished.validation == whole.validation and finished.history == whole.history
+    logits = [trainer.predict(one.model, data.test_images) for one in (whole, finished)]
+    assert np.array_equal(*logits)
+
+
+def stop_in(epoch):
+    """An `on_step` that interrupts the training on the second step of that epoch."""
+
+    def step(progress):
+        if progress.epoch == epoch and progress.images > 64:
+            raise StopTraining
+
+    return step
+
+
+def test_an_interrupted_training_gives_the_best_epoch_so_far(trainer, data):
+    wanted = config(epochs=9, recipe="plain", learning_rate=0.03, seed=3)
+    trained = trainer.train(wanted, data, on_step=stop_in(4))
+    losses = [row["validation_loss"] for row in trained.history]
+    assert (trained.interrupted, len(losses)) == ({"epoch": 3, "of": 9}, 3)
+    assert trained.validation.loss == min(losses)
+
+
+def test_a_training_interrupted_in_its_first_epoch_gives_nothing(trainer, data):
+    with pytest.raises(StopTraining):
+        trainer.train(config(), data, on_step=stop_in(1))
 
 
 def test_a_training_that_diverges_says_what_to_do(trainer, data, monkeypatch):
@@ -103,8 +158,7 @@ def test_the_results_are_written_whole_and_vouched_for(trainer, data, tmp_path):
         identity={"name": "n", "run_id": "r", "bundle_sha256": "b", "source_commit": "c"},
         framework=framework,
         environment=results.environment(framework, "CPU"),
-        history=trained.history,
-        validation=trained.validation,
+        trained=trained,
         test=test,
         logits=logits,
         data=data,
@@ -117,6 +171,7 @@ def test_the_results_are_written_whole_and_vouched_for(trainer, data, tmp_path):
     }  # fmt: skip
     assert stated["metrics"]["test"]["accuracy"] == test.accuracy
     assert stated["parameters"] == wanted.as_dict()
+    assert stated["training"] == {"seconds": trained.seconds, "cpu_seconds": trained.cpu_seconds}
     predictions, labels = (np.load(tmp_path / f"{name}.npy") for name in ("predictions", "labels"))
     assert (predictions == labels).mean() == pytest.approx(test.accuracy)
     assert {framework, "python", "numpy", "accelerator"} <= set(stated["environment"])
@@ -163,21 +218,27 @@ def test_adam_with_weight_decay_is_refused_since_frameworks_differ_on_it():
 def test_one_step_moves_the_same_weights_to_the_same_place_in_both():
     """From equal first weights, on one batch, with batch norm in training mode: gradients and update are the same."""
     from local import convert
+    from shared import train_keras, train_torch
     from shared.start_keras import keras
 
     network = architecture("lite")
+    given = config(
+        architecture="lite", schedule="constant", learning_rate=0.01, weight_decay=0.1, label_smoothing=0.1,
+        beta1=0.7, beta2=0.9,
+    )  # fmt: skip
     torch.manual_seed(0)
     module = build_torch(network)
     model = convert.to_keras(module.state_dict(), network)
     images, labels = torch.rand(64, 1, 28, 28), torch.arange(64) % 10
 
     module.train()
-    optimizer = torch.optim.AdamW(module.parameters(), 0.01, weight_decay=0.1)
+    optimizer = train_torch._Step(given, module, torch.device("cpu"), steps=10).optimizer
+    assert optimizer.defaults["betas"] == (0.7, 0.9)
     torch.nn.functional.cross_entropy(module(images), labels, label_smoothing=0.1).backward()
     optimizer.step()
 
     model.compile(
-        optimizer=keras.optimizers.AdamW(0.01, weight_decay=0.1, epsilon=1e-8),
+        optimizer=train_keras._optimizer(given, steps=10),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1),
     )
     model.train_on_batch(np.moveaxis(images.numpy(), 1, -1), np.eye(10, dtype=np.float32)[labels])

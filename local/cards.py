@@ -1,0 +1,235 @@
+"""The model card of a published network, as Markdown, from its manifest alone.
+
+    card(stated)                         # models/<name>/README.md
+    commands(stated)                     # the commands that make it again
+
+Nothing is measured here, and nothing is written.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from local import zoo
+from local.agreement import standard_error
+from local.wording import count, kilobytes, markdown, seconds, share, wrapped
+from local.zoo import Figures
+from shared.architectures import (
+    BatchNorm,
+    Conv,
+    Crop,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePool,
+    Layer,
+    MaxPool,
+    architecture,
+)
+from shared.config import TrainConfig
+
+Manifest = dict[str, Any]
+
+RUNS = {
+    "model.pth": "PyTorch weights",
+    "model.keras": "the same weights in Keras",
+    zoo.FLOAT: "the network for onnxruntime: what `k2l predict` takes",
+    zoo.INT8: "int8 for onnxruntime",
+    zoo.LITERT: "int8 for LiteRT",
+}
+OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW"}
+SCHEDULES = {"one-cycle": "a one-cycle schedule up to a learning rate of", "constant": "a constant learning rate of"}
+CHANGES = {  # parameter -> how the augmentation is told
+    "rotation": "turned by up to {:g}°",
+    "shift": "moved by up to {:g} pixels",
+    "scale": "scaled by up to {:.0%}",
+    "elastic": "bent elastically (control points moved by up to {:g} pixels)",
+    "stroke": "drawn thicker or thinner (by up to {:g} of what a 3x3 neighbourhood allows)",
+}
+NOT_FOR = """\
+- Pictures that are not prepared as the training images were: a white digit on black, 28x28, its box scaled to 20
+  pixels, its centre of mass in the middle. `k2l predict` prepares a picture of one digit so; a photograph fed in as it
+  is will be misread.
+- Letters, signs, empty paper, several digits in one picture: it was trained on digits alone and answers with one of ten
+  whatever it sees, often with a high score. A high score is no proof that there is a digit.
+- Decisions that matter to anybody without a second look: it is measured on {title}'s test images, and handwriting of
+  other people, pens and countries reads worse."""
+
+
+def card(stated: Manifest) -> str:
+    """The card's text."""
+    figures = zoo.figures(stated)
+    return "\n\n".join(_sections(stated, figures)) + "\n"
+
+
+def _sections(stated: Manifest, figures: Figures) -> Iterator[str]:
+    entry, network = zoo.entry(figures.name), architecture(figures.architecture)
+    yield f"# {figures.name}"
+    yield wrapped(
+        f"A network of {figures.trainable_parameters:,} trainable parameters that reads one handwritten digit in a "
+        f"28x28 picture: {network.source}."
+    )
+    yield wrapped(f"Layers: {layers(network.layers)}. It gives ten logits.")
+    yield "## What it reads"
+    yield wrapped(accuracy(figures, stated))
+    if entry.reference:
+        yield f"Stated elsewhere ({entry.source}): {entry.reference}."
+    yield "## Its files"
+    yield files(figures, stated)
+    yield wrapped(speed(figures, stated))
+    yield "## How it was trained"
+    yield wrapped(recipe(stated["parameters"], figures))
+    yield wrapped(cost(figures))
+    yield "To make it again (the first command takes most of the time, and goes on where it was ended):"
+    yield "```\n" + "\n".join(commands(stated)) + "\n```"
+    yield "## What it is not for"
+    yield NOT_FOR.format(title=figures.title)
+    if entry.notes:
+        yield "## Notes"
+        yield "\n".join(wrapped(f"- {note}", "  ") for note in entry.notes)
+    yield wrapped(f"Written by `k2l report` from `manifest.json`: run `{stated['run_id']}`{_commit(stated)}.")
+
+
+def _commit(stated: Manifest) -> str:
+    """The code of the training, where git knew it."""
+    commit, _, dirty = str(stated["source_commit"]).partition("-")
+    return f", code of commit `{commit[:12]}`{' and changes since' if dirty else ''}" if commit else ""
+
+
+def layers(network: tuple[Layer, ...]) -> str:
+    """The layers in a row, a convolution with what belongs to it."""
+    return ", ".join(_layer(layer) for layer in network)
+
+
+def _layer(layer: Layer) -> str:
+    match layer:
+        case Crop(size=n):
+            return f"the middle {n}x{n} pixels"
+        case Conv(filters=n, kernel=k, stride=s, same=same):
+            return f"conv {n} ({k}x{k}{f', stride {s}' if s > 1 else ''}{'' if same or s > 1 else ', unpadded'})"
+        case BatchNorm():
+            return "batch norm"
+        case MaxPool(size=n):
+            return f"max pool {n}"
+        case GlobalAveragePool():
+            return "global average pool"
+        case Flatten():
+            return "flatten"
+        case Dense(units=n):
+            return f"dense {n}"
+        case Dropout(rate=rate):
+            return f"dropout {rate:g}"
+    return "relu"
+
+
+def accuracy(figures: Figures, stated: Manifest) -> str:
+    """Mean, spread and errors over the seeds, and which of them this is."""
+    mean, images = figures.test_accuracy, figures.test_images
+    this = stated["metrics"]["test"]["accuracy"]
+    patient = stated["parameters"]["patience"]
+    when = "at its lowest validation loss" if patient else "after its last epoch"
+    return (
+        f"**{share(mean)} ± {100 * figures.standard_deviation:.2f}** of {figures.title}'s {images:,} test images "
+        f"(mean ± standard deviation of {figures.seeds} seeds, each {when}, the test set read once). The "
+        f"standard error of this mean is {100 * figures.standard_error:.2f}; so many images leave "
+        f"{100 * standard_error(mean, images):.2f} points open whatever the seeds. The weights here are those of "
+        f"seed {stated['parameters']['seed']}, which had the lowest loss on the validation images: they read "
+        f"{share(this)}."
+    )
+
+
+def files(figures: Figures, stated: Manifest) -> str:
+    """A table: what lies in the folder, how large it is, what it reads, how fast it is."""
+    scores, left_out = stated[zoo.PUBLISHED]["test_accuracy"], stated[zoo.PUBLISHED]["left_out"]
+    rows = []
+    for name in (one for one in zoo.WEIGHTS if one in figures.bytes):
+        about = RUNS[name] + (
+            " (too large to be committed: make it with the commands below)" if name in left_out else ""
+        )
+        read = share(scores[name]) if name in scores else ""
+        rows.append([f"`{name}`", about, kilobytes(figures.bytes[name]), read, microseconds(figures, name)])
+    return markdown(["file", "what it is", "kB", "test images read", "p50 µs an image"], rows, right=(2, 3, 4))
+
+
+def speed(figures: Figures, stated: Manifest) -> str:
+    """Where the times are from."""
+    if not figures.p50_us:
+        return "Its speed was not measured yet (`k2l report --measure`)."
+    bench = stated["bench"]
+    with_what = ", ".join(f"{name} {number}" for name, number in bench["versions"].items())
+    threads = "one thread" if bench["threads"] == 1 else f"{bench['threads']} threads"
+    return (
+        f"p50 is the median time of one image in, ten logits out, on {threads} ({figures.timed_on}; {with_what}), "
+        "all files of the zoo in turns. Other processors give other times; `k2l bench` measures yours."
+    )
+
+
+def recipe(parameters: dict[str, Any], figures: Figures) -> str:
+    """How it was trained, in words and numbers."""
+    said = [
+        f"{OPTIMIZERS[parameters['optimizer']]}{_betas(parameters)} with {SCHEDULES[parameters['schedule']]} "
+        f"{parameters['learning_rate']:g}",
+        f"{count(parameters['epochs'], 'epoch')} in batches of {parameters['batch_size']}",
+    ]
+    if parameters["weight_decay"]:
+        said.append(f"weight decay {parameters['weight_decay']:g}")
+    if parameters["label_smoothing"]:
+        said.append(f"label smoothing {parameters['label_smoothing']:g}")
+    if parameters["ema"]:
+        said.append(f"the weights averaged as it goes (EMA, decay {parameters['ema']:g})")
+    changes = [how.format(parameters[name]) for name, how in CHANGES.items() if parameters.get(name)]
+    augmented = f" Every training image is, anew each time, {', '.join(changes)}." if changes else ""
+    return (
+        f"On {figures.title}'s training images, less a fixed validation split on which every choice was made: "
+        f"{', '.join(said)}.{augmented} Every parameter is in `manifest.json`."
+    )
+
+
+def _betas(parameters: dict[str, Any]) -> str:
+    """Adam's two decays, where they are not the usual ones."""
+    betas = parameters.get("beta1", 0.9), parameters.get("beta2", 0.999)
+    return "" if betas == (0.9, 0.999) else f" (betas {betas[0]:g} and {betas[1]:g})"
+
+
+def cost(figures: Figures) -> str:
+    """What a training takes."""
+    return (
+        f"One training takes {seconds(figures.seconds)} of the clock and {seconds(figures.cpu_seconds)} of processor "
+        f"time (medians over the seeds; {figures.trained_on})."
+    )
+
+
+def commands(stated: Manifest) -> list[str]:
+    """The commands that train, export, quantize and publish it."""
+    name = stated["name"]
+    formats = "onnx,keras" if zoo.entry(name).keras else "onnx"
+    return [
+        training_command(stated),
+        f"k2l export {name} --to {formats}",
+        f"k2l quantize {name} --to onnx,tflite",
+        f"k2l report --publish {name}",
+    ]
+
+
+def training_command(stated: Manifest) -> str:
+    """The `k2l train` of a manifest: its parameters, as far as the recipe of today gives others."""
+    parameters, framework = stated["parameters"], stated["framework"]
+    named = {key: parameters[key] for key in ("architecture", "dataset", "recipe")}
+    usual = TrainConfig.create(**named, epochs=parameters["epochs"]).as_dict()
+    said = [
+        f"--architecture {named['architecture']}",
+        f"--dataset {named['dataset']}",
+        f"--epochs {parameters['epochs']}",
+    ]
+    said += [f"--framework {framework}"] if framework != "torch" else []
+    said += [f"--recipe {named['recipe']}"] if named["recipe"] != TrainConfig.recipe else []
+    own = {key: value for key, value in parameters.items() if key in usual and value != usual[key] and key != "seed"}
+    said += [f"--set {key}={value}" for key, value in own.items()]
+    seeds = max(len(stated.get("seeds", ())), zoo.FEWEST_SEEDS)
+    return f"k2l train {' '.join(said)} --seeds {seeds} --name {stated['name']}"
+
+
+def microseconds(figures: Figures, name: str) -> str:
+    """The p50 of a file, or nothing."""
+    value = figures.p50_us.get(name, math.nan)
+    return "" if math.isnan(value) else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"

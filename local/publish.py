@@ -1,0 +1,111 @@
+"""Makes the zoo's folders: of a trained model only what is published, its files scored and timed.
+
+    publish("compact")                   # a folder under models/, or a path; leaves models/compact/ of the checkout
+    measure()                            # p50 of every published file, side by side, into the manifests
+
+The files are copied, none is made here: `k2l train --seeds`, `k2l export` and `k2l quantize` do that before.
+"""
+
+import shutil
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from local import benchmark, cards, models, paths, zoo
+from local.arrival import TOLERANCE
+from local.evaluate import evaluate_all
+from local.install import install
+from local.machine import processor
+from shared import data, manifest
+from shared.errors import ModelError
+
+MEASURED = (zoo.FLOAT, zoo.INT8, zoo.LITERT)
+SECONDS = 30.0
+
+
+def publish(
+    name: str, *, data_dir: Path | None = None, on_step: Callable[[float], None] = lambda done: None
+) -> dict[str, Any]:
+    """Publishes a model folder; what was published under its name before is kept in the checkout's `.k2l/replaced`.
+
+    The test images are run through the ONNX file and the int8 ones, and their accuracies written down. Raises
+    ConfigError for a model that has no place in the zoo, ModelError for one that is not ready: seeds or files
+    missing, files that are not those of the manifest, an accuracy that is not the training's.
+    """
+    source = models.folder(name)
+    stated = manifest.verify(source)
+    wanted = zoo.entry(stated["name"]).files
+    _check_ready(source, stated, wanted)
+    small = [one for one in wanted if stated["files"][one]["bytes"] <= zoo.LARGEST]
+    facts = {key: value for key, value in stated.items() if key not in ("files", zoo.PUBLISHED)}
+    facts[zoo.PUBLISHED] = {
+        **_scores(source, stated, data_dir, on_step),
+        "left_out": {one: stated["files"][one]["bytes"] for one in wanted if one not in small},
+        "at": manifest.now(),
+    }
+    state = paths.zoo().parent / ".k2l"  # on the same disk, wherever K2L_HOME is
+    stage = state / zoo.PUBLISHED / stated["name"]
+    shutil.rmtree(stage, ignore_errors=True)  # of a copy that was killed
+    stage.mkdir(parents=True)
+    for one in small:
+        shutil.copyfile(source / one, stage / one)
+    written = manifest.write(stage, facts)
+    at = paths.zoo() / stated["name"]
+    install(stage, stated["name"], at=at, aside=state / "replaced" / stated["name"])
+    return written
+
+
+def _check_ready(source: Path, stated: dict[str, Any], wanted: tuple[str, ...]) -> None:
+    """ModelError, with the command, for a training that was ended, too few seeds, and files that are not there."""
+    commands = cards.commands(stated)
+    if "interrupted" in stated or len(stated.get("seeds", ())) < zoo.FEWEST_SEEDS:
+        raise ModelError(
+            f"{source} is not of {zoo.FEWEST_SEEDS} seeds trained to the end, so that it has no mean to publish.\n"
+            f"Train them: {commands[0]}"
+        )
+    missing = [one for one in wanted if one not in stated["files"]]
+    if missing:
+        raise ModelError(f"{source} lacks {', '.join(missing)}. Make them: {'; '.join(commands[1:-1])}")
+
+
+def _scores(
+    source: Path, stated: dict[str, Any], data_dir: Path | None, on_step: Callable[[float], None]
+) -> dict[str, Any]:
+    """How many test images there are, and the share that each file reads right."""
+    images = data.load(stated["dataset"], data_dir=data_dir, halves=["test"])
+    found = evaluate_all([(models.find(str(source / one)), images) for one in MEASURED], on_step=on_step)
+    accuracies = {one: result.scores.accuracy for one, result in zip(MEASURED, found, strict=True)}
+    trained = stated["metrics"]["test"]["accuracy"]
+    if abs(accuracies[zoo.FLOAT] - trained) > TOLERANCE:
+        raise ModelError(
+            f"{source / zoo.FLOAT} reads {accuracies[zoo.FLOAT]:.2%} of {images.name} here, and its training said "
+            f"{trained:.2%}: these are not its weights, or not its data. Export it again (k2l export)."
+        )
+    return {"test_images": len(images.test_labels), "test_accuracy": accuracies}
+
+
+def measure(
+    *, seconds: float = SECONDS, threads: int = 1, on_step: Callable[[float], None] = lambda done: None
+) -> list[dict[str, Any]]:
+    """Times every published file at one image a call, all in turns in one process; returns the manifests.
+
+    The medians are written into the manifests with the processor's name. Raises ModelError where nothing is published.
+    """
+    folders = [paths.zoo() / stated["name"] for stated in zoo.published()]
+    if not folders:
+        raise ModelError(f"{paths.zoo()} holds nothing that was published: k2l report --publish MODEL")
+    wanted = [models.find(str(folder / one)) for folder in folders for one in MEASURED if (folder / one).exists()]
+    rows = benchmark.bench(wanted, batches=(1,), threads=threads, cold_start=False, seconds=seconds, on_step=on_step)
+    surroundings = {
+        "processor": processor(),
+        "threads": threads,
+        "versions": {one: version(one) for one in ("onnxruntime", "ai-edge-litert")},
+    }
+    done = []
+    for folder in folders:
+        times = {Path(row.file).name: round(row.p50_us, 2) for row in rows if Path(row.file).parent == folder}
+        stated = manifest.read(folder) | {"bench": {**surroundings, "p50_us": times, "at": manifest.now()}}
+        manifest.write_json(folder / manifest.NAME, stated)
+        done.append(stated)
+    return done

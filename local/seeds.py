@@ -1,0 +1,187 @@
+"""The same training with several seeds: what it gives on average, how far that varies, and one network to keep.
+
+    done = seeds.trained(
+        Training(config=config, framework="torch", name="lite"),
+        5,
+        train=lambda config, folder: train.train(config, framework="torch", name="lite", folder=folder),
+        on_seed=lambda seed, row: say(seeds.line(seed, row)),
+    )
+    done.rows, done.manifest              # a row a seed; the manifest of models/lite/, None where seeds are missing
+
+Seeds SEED to SEED + N - 1 are trained one after another, each into a folder of its own under `.k2l/seeds/`. One that
+is there, of the same parameters and the same code, is not trained again: ended at any moment, the same command goes on,
+and a larger N adds to what is there. The same command in two terminals shares the seeds out between them. Whichever
+finds all of them finished makes `models/<name>/` from the one with the lowest validation loss, never chosen on the
+test images, and names all in the manifest under `seeds`, with the processor.
+
+The caller must not hold `runs.lock(name)`: each seed has a lock of its own, and the model is locked while it is made.
+"""
+
+import dataclasses
+import shutil
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local import paths
+from local.compare import Training
+from local.install import install
+from local.kernels import bundle, runs, spec
+from local.machine import processor
+from shared import manifest
+from shared.config import TrainConfig
+from shared.errors import KernelError, ModelError
+
+Manifest = dict[str, Any]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seeds:
+    """What came of all seeds: a row for each that is finished, and those that another command is training now.
+
+    `manifest` is that of `models/<name>/`; None where not all seeds are finished, and nothing was installed.
+    """
+
+    rows: list[Row]
+    elsewhere: list[int]
+    manifest: Manifest | None
+
+
+def trained(
+    training: Training,
+    count: int,
+    *,
+    train: Callable[[TrainConfig, Path], Manifest],
+    on_seed: Callable[[int, Row | None], None] = lambda seed, row: None,
+) -> Seeds:
+    """Trains `count` seeds, from the training's own on, those that are not there yet; installs the best of them.
+
+    `train` makes a model folder of a config at a place, over one that was interrupted there, and returns its manifest.
+    `on_seed` is told of each seed before it is trained, with None, and of each that is finished, with its row.
+    """
+    seeds = range(training.config.seed, training.config.seed + count)
+    plan = {seed: _Seed.of(training, seed) for seed in seeds}
+    done: dict[int, Manifest] = {}
+    for _ in range(2):  # again at the end: what another command had in hand may be finished by then
+        for seed in seeds:
+            if seed not in done and (stated := plan[seed].trained(train, on_seed)):
+                done[seed] = stated
+                on_seed(seed, row(stated))
+    elsewhere = [seed for seed in seeds if seed not in done]
+    finished = [done[seed] for seed in seeds if seed in done]
+    installed = None if elsewhere else _install(training.name, finished, plan)
+    return Seeds(rows=[row(stated) for stated in finished], elsewhere=elsewhere, manifest=installed)
+
+
+def row(stated: Manifest) -> Row:
+    """A seed as the manifest names it: shares are fractions of 1, the loss is in nats."""
+    validation = stated["metrics"]["validation"]
+    return {
+        "seed": stated["parameters"]["seed"],
+        "validation_loss": validation["loss"],
+        "validation_accuracy": validation["accuracy"],
+        "test_accuracy": stated["metrics"]["test"]["accuracy"],
+        **stated["training"],
+    }
+
+
+def line(seed: int, row: Row | None) -> str:
+    """A seed for people: that it is begun, or what it gave."""
+    if row is None:
+        return f"seed {seed}"
+    return (
+        f"seed {seed}: test accuracy {row['test_accuracy']:.2%}, validation {row['validation_accuracy']:.2%} "
+        f"(loss {row['validation_loss']:.4f}), {row['seconds']:.1f} s, {row['cpu_seconds']:.1f} cpu-s"
+    )
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Mean and spread for people: "99.30 % ± 0.03 (mean ± standard deviation of 5 seeds)"."""
+    mean, deviation = spread([row["test_accuracy"] for row in rows])
+    if deviation is None:
+        return f"{100 * mean:.2f} % (1 seed: its spread is not known)"
+    return f"{100 * mean:.2f} % ± {100 * deviation:.2f} (mean ± standard deviation of {len(rows)} seeds)"
+
+
+def spread(values: Sequence[float]) -> tuple[float, float | None]:
+    """Mean and sample standard deviation; None for that of a single value."""
+    return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
+
+
+@dataclass(frozen=True)
+class _Seed:
+    """One seed of a training, and where it lies: the folder's name holds the hash of parameters and code."""
+
+    seed: int
+    config: TrainConfig
+    name: str
+    folder: Path
+
+    @classmethod
+    def of(cls, training: Training, seed: int) -> "_Seed":
+        config = dataclasses.replace(training.config, seed=seed)
+        packed = bundle.pack(spec.load(training.framework), name=training.name, config=config)
+        folder = paths.state() / "seeds" / training.name / f"seed-{seed}-{packed.sha256[:16]}"
+        return cls(seed, config, training.name, folder)
+
+    def finished(self) -> Manifest | None:
+        """Its manifest, once it is trained to the end; ModelError where its files were changed since."""
+        if not (self.folder / manifest.NAME).is_file() or "interrupted" in manifest.read(self.folder):
+            return None
+        return manifest.verify(self.folder)
+
+    def trained(
+        self, train: Callable[[TrainConfig, Path], Manifest], on_seed: Callable[[int, Row | None], None]
+    ) -> Manifest | None:
+        """Its manifest, trained now if it is not there; None where another command is at work on it.
+
+        Raises KeyboardInterrupt where the training was ended by Ctrl-C: the seeds behind it shall not begin.
+        """
+        if stated := self.finished():
+            return stated
+        try:
+            held = runs.lock(f"{self.name}.seed-{self.seed}")
+        except KernelError:
+            return None
+        with held:
+            if stated := self.finished():  # by the command that held the lock until now
+                return stated
+            on_seed(self.seed, None)
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            stated = train(self.config, self.folder)
+            if "interrupted" in stated:
+                raise KeyboardInterrupt
+            return stated
+
+
+def _install(name: str, finished: Sequence[Manifest], plan: Mapping[int, _Seed]) -> Manifest:
+    """`models/<name>/` as a copy of the seed with the lowest validation loss, all seeds named in its manifest.
+
+    Where it is that one already, what was exported since is kept.
+    """
+    best = min(finished, key=lambda stated: stated["metrics"]["validation"]["loss"])
+    rows = [row(stated) for stated in finished]
+    folder = paths.models() / name
+    with runs.lock(name):
+        present = _readable(folder)
+        if present is None or present["run_id"] != best["run_id"]:
+            stage = paths.state() / "trained" / str(best["run_id"])
+            shutil.rmtree(stage, ignore_errors=True)  # of a copy that was killed
+            shutil.copytree(plan[best["parameters"]["seed"]].folder, stage)
+            present = best | {"seeds": rows, "processor": processor()}
+            manifest.write_json(stage / manifest.NAME, present)
+            install(stage, name, aside=paths.state() / "replaced" / name)
+        elif present.get("seeds") != rows:
+            present["seeds"] = rows
+            manifest.write_json(folder / manifest.NAME, present)
+    return present
+
+
+def _readable(folder: Path) -> Manifest | None:
+    try:
+        return manifest.read(folder)
+    except ModelError:
+        return None

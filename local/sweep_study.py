@@ -1,0 +1,299 @@
+"""The study of a sweep: its trials in Optuna's storage, each counted once, whoever is killed on the way.
+
+    with opened("lite-torch-mnist-3", task, url=url) as study:
+        while trial := study.ask(30):             # None once 30 are finished or under way, here or elsewhere
+            study.tell(trial, [{"seed": 0, "accuracy": 0.993, "loss": 0.03, "seconds": 12.0}])
+        study.rows()
+
+A trial that is under way says whose it is: machine, process, and when it was last heard of. Optuna's own heartbeat
+serves its databases alone, and not its ask-and-tell interface. One whose process has ended is marked as failed, and its
+values are tried again by another trial; one that trains on a service goes on with the run that it began.
+
+complete, pruned and diverged trials count; failed ones do not. Knows no framework and trains nothing.
+"""
+
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from local import sweep_storage
+from local.sweep_owner import BEAT, is_here, lives, me
+from local.sweep_storage import quiet
+from local.sweep_task import OBJECTIVES, Part, Task, differences
+from shared.errors import ConfigError
+
+if TYPE_CHECKING:
+    from optuna import Study as OptunaStudy
+    from optuna import Trial
+    from optuna.trial import FrozenTrial, TrialState
+
+SETTLE = 3.0  # seconds from a trial's beginning until it says whose it is, at most
+TRIES = 3  # processes that a trial's values may cost
+FACTS, OWNER, PARTS, MESSAGE = "k2l", "owner", "parts", "message"
+AGAIN, TRIED, DIVERGED, RUNS = "again", "tried", "diverged", "runs"
+
+
+class Study:
+    """An open study; `opened` makes it. `held` are the trials that this process has under way, by number."""
+
+    def __init__(self, name: str, task: Task, study: "OptunaStudy", *, token: str) -> None:
+        from optuna.trial import TrialState
+
+        self.name, self.task, self.optuna, self.token = name, task, study, token
+        self.state: type[TrialState] = TrialState
+        self.held: dict[int, Trial] = {}
+        self.remote = ""  # the service that this process has trials trained on
+        self._heard = time.monotonic()
+
+    def ask(self, total: int) -> "Trial | None":
+        """The next trial, its parameters chosen; None where `total` trials are finished or under way already."""
+        if len(self._counted()) >= total:
+            return None
+        with quiet():
+            trial = self.optuna.ask({one.name: one.distribution() for one in self.task.space})
+        self.hold(trial)
+        if sum(one.number < trial.number for one in self._counted()) < total:
+            return trial
+        self._end(trial, self.state.FAIL, {AGAIN: True, MESSAGE: "another command was quicker"})
+        return None
+
+    def hold(self, trial: "Trial") -> None:
+        """Makes it a trial of this process."""
+        self.held[trial.number] = trial
+        trial.set_user_attr(OWNER, me(self.remote))
+
+    def beat(self) -> None:
+        """Says now and then that this process is still there."""
+        if time.monotonic() - self._heard < BEAT:
+            return
+        self._heard = time.monotonic()
+        for trial in self.held.values():
+            self._note(trial, {OWNER: me(self.remote)})
+
+    def report(self, trial: "Trial", step: int, value: float) -> bool:
+        """Notes the objective of a trial after an epoch; False where it is not worth going on."""
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        try:
+            trial.report(value, step)
+        except UpdateFinishedTrialError:
+            return False
+        return not trial.should_prune()
+
+    def tell(self, trial: "Trial", parts: list[Part]) -> bool:
+        """Ends a trial with what its trainings left; False where another process has ended it before."""
+        return self._end(trial, self.state.COMPLETE, {PARTS: parts}, self.task.objective_of(parts))
+
+    def prune(self, trial: "Trial", *, diverged: str = "") -> bool:
+        """Ends a trial that is not worth its time, or whose training diverged: both count, as bad ones."""
+        return self._end(trial, self.state.PRUNED, {MESSAGE: diverged, DIVERGED: bool(diverged)})
+
+    def fail(self, trial: "Trial", message: str) -> bool:
+        """Ends a trial that could not be trained; it does not count."""
+        return self._end(trial, self.state.FAIL, {MESSAGE: message})
+
+    def give_back(self, trial: "Trial", message: str, *, blame: bool = False) -> bool:
+        """Ends a trial that was interrupted; its values are tried again by the next. With `blame`, so often only."""
+        tried = trial.user_attrs.get(TRIED, 0) + blame
+        again = tried < TRIES and set(trial.params) == {one.name for one in self.task.space}
+        ended = self._end(trial, self.state.FAIL, {MESSAGE: message, AGAIN: again})
+        if ended and again:
+            with quiet():
+                self.optuna.enqueue_trial(trial.params, user_attrs={TRIED: tried})
+        return ended
+
+    def reclaim(self) -> "list[Trial]":
+        """Deals with trials whose process has ended, and returns those that go on here: their runs are our service's.
+
+        What a trial had left before its process ended is taken; others are given back, to be tried again. A trial
+        on a service that this process does not train on is left alone: the same command finds it again.
+        """
+        from optuna import Trial
+
+        ours = []
+        for frozen in self._lost():
+            owner = frozen.user_attrs.get(OWNER)
+            remote = owner["remote"] if owner and is_here(owner) else ""
+            if remote not in ("", self.remote):
+                continue
+            with quiet():
+                trial = Trial(self.optuna, frozen._trial_id)
+            if PARTS in frozen.user_attrs:
+                self.tell(trial, frozen.user_attrs[PARTS])
+            elif remote:
+                self.hold(trial)
+                ours.append(trial)
+            else:
+                self.give_back(trial, "its process ended", blame=True)
+        return ours
+
+    def note_run(self, number: int, run_id: str) -> None:
+        """Writes down which run on a service trains a trial that is held here."""
+        trial = self.held[number]
+        known = trial.user_attrs.get(RUNS, [])
+        if run_id not in known:
+            self._note(trial, {RUNS: [*known, run_id]})
+
+    def best(self) -> "FrozenTrial | None":
+        """The best of the complete trials; the earlier of equal ones."""
+        finished = self.trials(self.state.COMPLETE)
+        sign = 1 if self.task.higher_is_better else -1
+        return max(finished, key=lambda trial: (sign * _value(trial), -trial.number), default=None)
+
+    def trial(self, number: int) -> "FrozenTrial":
+        """The trial of that number."""
+        return self.optuna.get_trials(deepcopy=False)[number]
+
+    def finished(self) -> int:
+        """How many trials count and have ended."""
+        return len(self.trials(self.state.COMPLETE, self.state.PRUNED))
+
+    def trials(self, *states: "TrialState") -> "list[FrozenTrial]":
+        """The trials in these states, all if none is named, but for those that another one took the place of."""
+        found = self.optuna.get_trials(deepcopy=False, states=states or None)
+        return [one for one in found if one.state != self.state.WAITING and not one.user_attrs.get(AGAIN)]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every trial, the best first: what `k2l sweep --json` prints. Shares are fractions of 1, times are seconds."""
+        best = self.best()
+        order = {self.state.COMPLETE: 0, self.state.PRUNED: 1, self.state.RUNNING: 2, self.state.FAIL: 3}
+        sign = -1 if self.task.higher_is_better else 1
+
+        def rank(trial: "FrozenTrial") -> tuple[int, bool, float, int]:
+            none = trial.state == self.state.RUNNING or trial.value is None
+            return order[trial.state], none, 0.0 if none else sign * _value(trial), trial.number
+
+        return [
+            self.row(trial, best=best is not None and trial.number == best.number)
+            for trial in sorted(self.trials(), key=rank)
+        ]
+
+    def row(self, trial: "FrozenTrial", *, best: bool = False) -> dict[str, Any]:
+        """One trial. `value` is that of the objective: of a pruned trial, the last it was known to have."""
+        left = trial.user_attrs
+        parts: list[Part] = left.get(PARTS, [])
+        taken = [part["seconds"] for part in parts]
+        spent = trial.duration.total_seconds() if trial.duration else None
+        return {
+            "study": self.name,
+            "trial": trial.number,
+            "state": "diverged" if left.get(DIVERGED) else _STATES[trial.state.name],
+            "best": best,
+            "objective": self.task.objective,
+            "value": trial.value,
+            "params": self.task.values(trial.params),
+            **{name: _mean([part[name] for part in parts]) for name in OBJECTIVES},
+            "seconds": sum(taken) if taken else spent,
+            "seeds": parts,
+            "runs": left.get(RUNS, []),
+            "message": left.get(MESSAGE, ""),
+            "command": self.command(trial),
+        }
+
+    def command(self, trial: "FrozenTrial") -> str:
+        """The command line that trains the trial's network as a model."""
+        return self.task.command(trial.params, name=f"{self.name}-{trial.number}") if trial.params else ""
+
+    def _counted(self) -> "list[FrozenTrial]":
+        return self.trials(self.state.COMPLETE, self.state.PRUNED, self.state.RUNNING)
+
+    def _lost(self) -> "list[FrozenTrial]":
+        """Trials under way whose process has ended. Whose a trial is, it says a moment after it has begun."""
+        running = [one for one in self.trials(self.state.RUNNING) if one.number not in self.held]
+        if any(OWNER not in one.user_attrs for one in running):
+            time.sleep(SETTLE)
+            running = [one for one in self.trials(self.state.RUNNING) if one.number not in self.held]
+        return [one for one in running if OWNER not in one.user_attrs or not lives(one.user_attrs[OWNER])]
+
+    def _note(self, trial: "Trial", attributes: Mapping[str, Any]) -> bool:
+        """Writes attributes of a trial; False where another process has ended it."""
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        try:
+            for name, value in attributes.items():
+                trial.set_user_attr(name, value)
+        except UpdateFinishedTrialError:
+            return False
+        return True
+
+    def _end(
+        self, trial: "Trial", state: "TrialState", attributes: Mapping[str, Any], value: float | None = None
+    ) -> bool:
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        self.held.pop(trial.number, None)
+        try:
+            if not self._note(trial, attributes):
+                return False
+            self.optuna.tell(trial, value, state=state, skip_if_finished=True)
+        except UpdateFinishedTrialError:
+            return False
+        return True
+
+
+_STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "RUNNING": "running", "FAIL": "failed"}
+
+
+@contextmanager
+def opened(name: str, task: Task, *, url: str, prune: bool = True) -> Iterator[Study]:
+    """The study of that name in a storage, made if it is not there; its first trial is then the recipe itself.
+
+    Raises ConfigError where the storage cannot be opened, and where the study was made for another task.
+    """
+    with sweep_storage.opened(url) as storage:
+        from optuna import create_study
+        from optuna.pruners import NopPruner
+        from optuna.samplers import TPESampler
+
+        with quiet():
+            study = create_study(
+                storage=storage,
+                study_name=name,
+                load_if_exists=True,
+                direction=OBJECTIVES[task.objective],
+                # Correlated parameters are drawn together; those under way count as bad, so that workers spread out.
+                sampler=TPESampler(multivariate=True, constant_liar=True),
+                pruner=_pruner(task) if prune else NopPruner(),
+            )
+        yield Study(name, task, study, token=_settled(study, task, where=sweep_storage.shown(url)))
+
+
+def _pruner(task: Task) -> Any:
+    """The median rule, which suits short trainings: a trial ends where half of the others were better at its epoch.
+
+    With the one-cycle schedule, a high learning rate looks bad until it falls: nothing is judged in the first half.
+    """
+    from optuna.pruners import MedianPruner
+
+    return MedianPruner(n_startup_trials=5, n_warmup_steps=-(-task.config.epochs // 2), n_min_trials=5)
+
+
+def _settled(study: "OptunaStudy", task: Task, *, where: str) -> str:
+    """The token that tells this study from others of its name, once it is known to be of the same task."""
+    known = study.user_attrs.get(FACTS)
+    if known is None and study.get_trials(deepcopy=False):
+        raise ConfigError(f"the study {study.study_name!r} in {where} is none of k2l sweep: give another --study NAME.")
+    if known is None:
+        known = {"token": secrets.token_hex(3), **task.facts()}
+        study.set_user_attr(FACTS, known)
+        if recipe := task.recipe():
+            with quiet():
+                study.enqueue_trial(recipe, skip_if_exists=True)
+    token = str(known.pop("token"))
+    if unlike := differences(known, task.facts()):
+        raise ConfigError(
+            f"the study {study.study_name!r} in {where} is of another sweep: {'; '.join(unlike)}.\n"
+            "Give the same again to go on with it, or another --study NAME to begin anew."
+        )
+    return token
+
+
+def _value(trial: "FrozenTrial") -> float:
+    return float(trial.value)  # type: ignore[arg-type]
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    numbers = list(values)
+    return sum(numbers) / len(numbers) if numbers else None

@@ -1,0 +1,98 @@
+"""`k2l report`: the zoo's table in README, its model cards and its page, written from the manifests."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scripts import _options as options
+from scripts._edge import Json, bar, emit, fail, run, say, table
+
+
+def report(
+    publish: Annotated[
+        str, typer.Option(metavar="MODEL,…", help="First put these into the zoo: names, or paths of model folders.")
+    ] = "",
+    measure: Annotated[bool, typer.Option("--measure", help="First time the zoo's files on this processor.")] = False,
+    seconds: Annotated[float, typer.Option(min=0, help="How long to time all files together.")] = 30.0,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing: exit 1 if something says other than the manifests.")
+    ] = False,
+    data_dir: options.DataDir = None,
+    json: Json = False,
+) -> None:
+    """Write about the zoo: README's table, the model cards, models/README.md.
+
+    All figures are from the manifests of models/. --publish takes a model of at least 5 seeds, exported and quantized,
+    and keeps what is committed of it; --measure wants a quiet machine.
+
+    Example: k2l report --publish compact,lite --measure
+    """
+    from dataclasses import asdict
+
+    from local import report as reporting
+    from local import zoo
+    from shared.errors import ConfigError
+
+    if check and (publish or measure):
+        raise ConfigError("--check writes nothing: leave out --publish and --measure.")
+    for name in options.listed("publish", publish) if publish else ():
+        publish_one(name, data_dir)
+    if measure:
+        time_all(seconds)
+    stale = reporting.outdated() if check else reporting.write()
+    figures = [zoo.figures(stated) for stated in zoo.published()]
+    if json:
+        emit(asdict(one) for one in figures)
+    elif figures:
+        table(list(COLUMNS), [[cell(one) for cell in COLUMNS.values()] for one in figures])
+    tell(stale, check=check)
+
+
+def publish_one(name: str, data_dir: Path | None) -> None:
+    """One model into the zoo."""
+    from local import paths
+    from local import publish as publishing
+    from local.kernels import runs
+    from local.models import folder
+
+    with runs.lock(folder(name).resolve().name), bar(f"publishing {name}") as done:
+        stated = publishing.publish(name, data_dir=data_dir, on_step=done)
+    say(f"published: {paths.zoo() / stated['name']}")
+    for file, size in stated["published"]["left_out"].items():
+        say(f"  {file} has {size / 1e6:.0f} MB and is left out; its card says how to make it")
+
+
+def time_all(seconds: float) -> None:
+    """The zoo's files, timed."""
+    from local import publish as publishing
+
+    with bar("timing") as done:
+        stated = publishing.measure(seconds=seconds, on_step=done)
+    say(f"timed: the files of {len(stated)} networks")
+
+
+def tell(stale: list[Path], *, check: bool) -> None:
+    """What was written, or, with `check`, what would have been: then exit 1."""
+    if check and stale:
+        fail(f"out of date: {', '.join(map(str, stale))}. Write them: k2l report")
+    for path in stale:
+        say(f"written: {path}")
+    if not stale:
+        say("up to date: README's table, the model cards and models/README.md")
+
+
+COLUMNS = {
+    "network": lambda one: one.name,
+    "parameters": lambda one: f"{one.trainable_parameters:,}",
+    "epochs": lambda one: one.epochs,
+    "test accuracy %": lambda one: f"{100 * one.test_accuracy:.2f} ± {100 * one.standard_deviation:.2f}",
+    "seeds": lambda one: one.seeds,
+    "seconds": lambda one: f"{one.seconds:.1f}",
+    "cpu-s": lambda one: f"{one.cpu_seconds:.1f}",
+    "int8 points": lambda one: " / ".join(f"{value:+.2f}" for value in one.int8_points.values()),
+    "p50 µs": lambda one: " / ".join(f"{value:,.1f}" for value in one.p50_us.values()),
+}
+
+if __name__ == "__main__":
+    run(report)

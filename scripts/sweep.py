@@ -1,0 +1,242 @@
+"""`k2l sweep`: search for the parameters of a training, on the validation split."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scripts import _options as options
+from scripts._edge import Json, bar, emit, run, say, show, table
+from shared.errors import ConfigError, UserError, one_of
+
+if TYPE_CHECKING:
+    from local.sweep import Crew
+    from local.sweep_study import Study
+    from local.sweep_task import Task
+    from shared.config import TrainConfig
+
+SHOWN = 20  # trials in the table
+LONGEST_NAME = 45  # the runs of a study are named after it
+
+
+@options.trained(without=("name",))
+def sweep(
+    wanted: options.Wanted,
+    trials: Annotated[int, typer.Option(min=1, help="How many trials the study shall have in all.")] = 20,
+    search: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=SPACE",
+            help="LOW:HIGH, LOW:HIGH:log, LOW:HIGH:STEP or A,B,…; as often as needed. `width` too. "
+            "[default: what is usual for the architecture]",
+        ),
+    ] = None,
+    objective: Annotated[str, typer.Option(help="accuracy or loss, of the validation images.")] = "accuracy",
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings a trial, from --seed on; their mean counts.")] = 1,
+    study: Annotated[
+        str | None, typer.Option(metavar="NAME", help="[default: ARCHITECTURE-FRAMEWORK-DATASET-EPOCHS]")
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Any that Optuna takes, shared by several machines: postgresql://…, a journal file's path. "
+            "[default: SQLite, in .k2l/sweeps/STUDY/study.db]",
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Trials at once, each with a share of the processor.")] = 1,
+    timeout: Annotated[float | None, typer.Option(min=0, help="Seconds after which no trial is begun.")] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune/--no-prune", help="End trials early that half of the others were ahead of.")
+    ] = True,
+    remote: Annotated[
+        str | None, typer.Option(help="kaggle or emulator: each trial is a run there. [default: train here]")
+    ] = None,
+    owner: options.Owner = None,
+    slug: Annotated[
+        str | None, typer.Option(help="The kernel to push to. [default: kernel.toml's, with -sweep]")
+    ] = None,
+    accelerator: options.Accelerator = None,
+    data_dir: options.DataDir = None,
+    out: Annotated[Path | None, typer.Option(help="The pictures' folder. [default: .k2l/sweeps/STUDY]")] = None,
+    json: Json = False,
+) -> None:
+    """Search for the parameters of a training.
+
+    Only the validation images are looked at: no trial evaluates the test set. Trial 0 is the recipe itself. Interrupted
+    or killed, the same command goes on to --trials in all; what is not searched is the recipe's, or given by --set.
+
+    Example: k2l sweep --architecture lite --epochs 5 --trials 40 --search learning_rate=3e-3:1e-1:log --workers 2
+    """
+    from local import sweep as searching
+    from local import sweep_storage, sweep_study
+
+    options.check_folder(out)
+    task = _task(wanted, search, objective=objective, seeds=seeds, remote=remote, data_dir=data_dir)
+    name = _name(study, task)
+    if remote and (workers > 1 or data_dir):
+        raise ConfigError("--workers and --data-dir are of trials on this machine: leave them out with --remote.")
+    url = storage or sweep_storage.url_of(name)
+    if not storage:
+        sweep_storage.folder(name).mkdir(parents=True, exist_ok=True)
+    with sweep_study.opened(name, task, url=url, prune=prune) as known:
+        _announce(known, sweep_storage.shown(url), trials)
+        if remote:
+            making = _runs(known, wanted, remote=remote, owner=owner, slug=slug, accelerator=accelerator)
+        else:
+            making = _workers(task, workers, data_dir)
+        try:
+            with making as crew, bar("sweeping") as done:
+                searching.search(
+                    known, crew, total=trials, timeout=timeout, on_trial=lambda row: _tell(known, row), on_share=done
+                )
+        except KeyboardInterrupt:
+            _tell_interrupted(known, trials, remote)
+            raise
+        _finish(known, trials, out or sweep_storage.folder(name), json=json)
+
+
+def _task(
+    wanted: options.Wanted,
+    search: list[str] | None,
+    *,
+    objective: str,
+    seeds: int,
+    remote: str | None,
+    data_dir: Path | None,
+) -> "Task":
+    """What is to be searched; all that can be wrong with it is found here."""
+    from local import sweep_space
+    from local.sweep_task import Task
+
+    if remote is not None:
+        one_of("remote", remote, options.REMOTES)
+    settled = {pair.partition("=")[0] for pair in wanted.given or []}
+    config = wanted.config(remote=remote or "", data_dir=data_dir)
+    space = sweep_space.space(search) if search else sweep_space.usual_space(config, settled=settled)
+    for one in space:
+        if one.name in settled:
+            raise ConfigError(f"{one.name} is given by --set and by --search: leave one of them out.")
+    if not space:
+        raise ConfigError("--set gives all that would be searched: name something with --search.")
+    return Task(config=config, framework=wanted.framework, space=space, objective=objective, seeds=seeds)
+
+
+def _name(study: str | None, task: "Task") -> str:
+    from local.models import check_name
+
+    config: TrainConfig = task.config
+    usual = f"{config.architecture.replace('@', '-')}-{task.framework}-{config.dataset}-{config.epochs}"
+    name = check_name(study or usual)
+    if len(name) > LONGEST_NAME:
+        raise ConfigError(f"--study {name}: {LONGEST_NAME} characters at most.")
+    return name
+
+
+def _workers(task: "Task", count: int, data_dir: Path | None) -> "AbstractContextManager[Crew]":
+    from local.sweep_workers import Workers
+
+    return Workers(task, count=count, data_dir=data_dir)
+
+
+@contextmanager
+def _runs(
+    study: "Study", wanted: options.Wanted, *, remote: str, owner: str | None, slug: str | None, accelerator: str | None
+) -> "Iterator[Crew]":
+    """The service, asked before anything is drawn; one sweep of a study at a time on this machine."""
+    from local.kernels import runs, spec
+    from local.sweep_remote import Runs, sweep_kernel
+
+    config = study.task.config
+    kernel = sweep_kernel(spec.load(wanted.framework, accelerator=accelerator), slug=slug)
+    kernel.sources(config.dataset)
+    if remote == "emulator" and config.dataset != "digits":
+        from shared.data import load
+
+        load(config.dataset)  # the emulator can mount only what is here
+    with runs.lock(f"sweep-{study.name}"), Runs(options.service(remote, owner), kernel, study) as crew:
+        say(f"  at most {crew.slots} runs at once on {remote}, versions of {kernel.slug}")
+        yield crew
+
+
+def _announce(study: "Study", where: str, trials: int) -> None:
+    there = study.finished()
+    going = f"goes on after {there} of {trials} trials" if there else f"{trials} trials"
+    say(f"study {study.name}: {going}, in {where}")
+    say("  searching " + ", ".join(f"{one.name} {one.text}" for one in study.task.space))
+
+
+def _tell(study: "Study", row: dict[str, Any]) -> None:
+    """A trial that ended, in a line."""
+    best = study.best()
+    state = "" if row["state"] == "complete" else f"{row['state']}, "
+    value = "" if row["value"] is None else f"{study.task.objective} {study.task.told(row['value'])}, "
+    known = f"   best {study.task.told(best.value)} (trial {best.number})" if best and best.value is not None else ""
+    why = f": {row['message']}" if row["message"] else ""
+    say(f"trial {row['trial']:>3}   {state}{value}{row['seconds'] or 0:.1f} s{known}{why}")
+
+
+def _tell_interrupted(study: "Study", trials: int, remote: str | None) -> None:
+    say(f"{study.finished()} of {trials} trials are finished and kept in the study {study.name}.")
+    if remote and study.held:
+        say(f"The runs of {len(study.held)} others go on on {remote} (k2l runs); the same command takes their results.")
+
+
+def _finish(study: "Study", trials: int, folder: Path, *, json: bool) -> None:
+    """The table, the pictures, and the command that trains the best."""
+    from local import sweep as searching
+    from local.sweep_charts import draw
+
+    rows = study.rows()
+    if not any(row["best"] for row in rows):
+        states = ", ".join(f"trial {row['trial']} {row['state']}" for row in rows[:5]) or "none was begun"
+        raise UserError(f"no trial of the study {study.name} is complete yet: {states}. The same command goes on.")
+    shares = searching.importances(study)
+    pictures = draw(study.task, rows, shares, folder)
+    if json:
+        emit(rows)
+    else:
+        _show(study, rows, shares)
+    say(f"pictures: {', '.join(map(str, pictures))}")
+    if (missing := trials - study.finished()) > 0:
+        say(f"{missing} trials are missing, or under way elsewhere: the same command goes on.")
+
+
+def _show(study: "Study", rows: Sequence[dict[str, Any]], shares: dict[str, float]) -> None:
+    task = study.task
+    percent = " %" if task.objective == "accuracy" else ""
+    names = [one.name for one in task.space]
+    table(
+        ["trial", f"{task.objective}{percent}", *names, "seconds", "state"], [_cells(task, row) for row in rows[:SHOWN]]
+    )
+    if len(rows) > SHOWN:
+        show(f"  and {len(rows) - SHOWN} more: --json has them all")
+    show(f"  {task.objective} of the validation images; * the best. The test set was not looked at.")
+    if shares:
+        show("  what it depends on: " + ", ".join(f"{name} {share:.0%}" for name, share in shares.items()))
+    best = next(row for row in rows if row["best"])
+    show(f"\nTrain the best (trial {best['trial']}):\n{best['command']}")
+
+
+def _cells(task: "Task", row: dict[str, Any]) -> list[object]:
+    values = [row["params"].get(one.name, "") for one in task.space]
+    seconds = "" if row["seconds"] is None else f"{row['seconds']:.1f}"
+    return [row["trial"], _value(task, row), *values, seconds, row["state"]]
+
+
+def _value(task: "Task", row: dict[str, Any]) -> str:
+    """The objective, with its spread over the seeds."""
+    import statistics
+
+    if row["value"] is None:
+        return ""
+    factor, digits = (100, 2) if task.objective == "accuracy" else (1, 4)
+    several = [part[task.objective] for part in row["seeds"]]
+    spread = f" ± {factor * statistics.stdev(several):.{digits}f}" if len(several) > 1 else ""
+    return f"{factor * row['value']:.{digits}f}{spread}" + (" *" if row["best"] else "")
+
+
+if __name__ == "__main__":
+    run(sweep)
