@@ -116,8 +116,8 @@ def busy_all(found: Sequence[Mapping[str, Any]]) -> None:
 
     others = max(row["others"] for row in found)
     if others > QUIET:
-        show(f"  Not a quiet machine: other programs kept up to {others:.1f} of {processors()} processors busy. Wall times")
-        show("  are too long, and CPU seconds too, where a thread waits busily for another: compare with --threads 1.")
+        show(f"  Not a quiet machine: other programs kept up to {others:.1f} of {processors()} processors busy.")
+        show("  Wall times are too long, and CPU seconds too where a thread waits busily for another: try --threads 1.")
 
 
 def timed(row: Mapping[str, Any], name: str) -> str:

@@ -177,7 +177,7 @@ def test_the_verb_prints_one_object_a_contestant(k2l):
 @pytest.mark.slow
 def test_ctrl_c_tells_what_is_finished(home):
     command = [sys.executable, "-m", "scripts", "race", "--contestants", "sprint,compact:plain", "--dataset", "digits"]
-    command += ["--target", "100", "--max-epochs", "1000", "--json"]
+    command += ["--target", "100", "--max-epochs", "1000", "--threads", "1", "--json"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, **pipes, text=True, start_new_session=True) as process:
         assert "sprint:tuned, seed 0" in process.stderr.readline()

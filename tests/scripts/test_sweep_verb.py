@@ -1,0 +1,167 @@
+"""`k2l sweep` by command: what it refuses, real searches on small data, killed and continued, here and on the emulator."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from local import paths
+from local.kernels.emulator import daemon
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("K2L_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")  # nothing listens there
+    monkeypatch.delenv("K2L_DATA", raising=False)
+    yield tmp_path
+    daemon.stop(tmp_path / ".k2l" / "emulator")
+
+
+SPACE = ("--search", "learning_rate=3e-3:3e-2:log", "--search", "width=0.5:1.5", "--study", "s")
+SMALL = ("sweep", "--architecture", "lite", "--dataset", "digits", *SPACE)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--search lerning_rate=1:2", "did you mean 'learning_rate'"),
+        ("--search learning_rate=0.1", "a single value is given by --set"),
+        ("--search learning_rate=1e-9:1", "out of range"),
+        ("--search rotation=0:9 --set rotation=3", "given by --set and by --search"),
+        ("--objective f1", "there are: accuracy, loss"),
+        ("--framework jax", "there are: torch, keras"),
+        ("--architecture vgg", "there are: compact"),
+        ("--remote moon", "there are: kaggle, emulator"),
+        ("--remote kaggle", "no Kaggle credentials"),
+        ("--remote emulator --workers 2", "leave them out with --remote"),
+        ("--study ../evil", "cannot be a folder's"),
+        ("--study " + 50 * "x", "45 characters"),
+        ("--storage sqlite:////nowhere/at/all.db", "cannot be opened: unable to open database file"),
+        ("--storage postgresql+no://me:hunter2@x/y", "me:***@x/y cannot be opened"),
+        ("--timeout 0", "no trial of the study compact-torch-digits-40 is complete yet"),
+    ],
+)
+def test_what_cannot_be_searched_is_a_line_or_two(k2l, home, options, said):
+    code, out, err = k2l("sweep", "--dataset", "digits", *options.split())
+    assert (code, out) == (1, "") and said in err
+    assert "Traceback" not in err and "hunter2" not in err
+    error = err[err.index("error: ") :]
+    assert len(error.strip().splitlines()) <= 2
+
+
+def test_without_optuna_the_line_says_what_to_install(k2l, home, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    code, _, err = k2l(*SMALL)
+    assert code == 1 and "needs optuna: pip install -r requirements.txt" in err
+
+
+def test_help_starts_without_anything_heavy():
+    code = (
+        "import sys; sys.argv = ['k2l', 'sweep', '--help']\n"
+        "from scripts.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'optuna', 'numpy', 'torch', 'tensorflow', 'keras', 'sqlalchemy', 'matplotlib', 'kagglesdk'}\n"
+        "assert not heavy & {name.partition('.')[0] for name in sys.modules}, heavy & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def start(*command):
+    return subprocess.Popen(
+        [sys.executable, "-m", "scripts", *command], cwd=paths.CHECKOUT, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def until(process, word):
+    """Reads what the process says until a line holds `word`."""
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if word in line:
+            return
+    raise AssertionError("".join(said))
+
+
+def finish(process):
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    return [json.loads(line) for line in out.splitlines()], err
+
+
+@pytest.mark.slow
+def test_a_search_that_was_killed_and_interrupted_goes_on(k2l, home):
+    command = (*SMALL, "--epochs", "2", "--trials", "6", "--workers", "2", "--json")
+    first = start(*command)
+    until(first, "trial ")
+    family = psutil.Process(first.pid).children()
+    first.kill()
+    first.communicate()
+    assert not psutil.wait_procs(family, timeout=20)[1]  # its workers end with it
+
+    second = start(*command)
+    until(second, "trial ")
+    family = psutil.Process(second.pid).children()
+    os.killpg(second.pid, signal.SIGINT)  # as a terminal does it: to the workers too
+    out, err = second.communicate(timeout=60)
+    assert (second.returncode, out) == (130, "") and "Traceback" not in err
+    assert "are finished and kept in the study s" in err and "interrupted" in err.splitlines()[-1]
+    assert not psutil.wait_procs(family, timeout=20)[1]
+
+    rows, err = finish(start(*command))
+    assert "goes on after" in err and "Warning" not in err
+    assert len(rows) == len({row["trial"] for row in rows}) == 6
+    assert {row["state"] for row in rows} <= {"complete", "pruned"}
+    assert [row["best"] for row in rows] == [True] + [False] * 5
+    assert max(row["value"] for row in rows if row["state"] == "complete") == rows[0]["value"]
+    assert {path.name for path in (home / ".k2l" / "sweeps" / "s").iterdir()} == {
+        "study.db", "history.png", "slices.png",
+    }  # fmt: skip
+    assert not (home / "models").exists()
+
+    code, out, err = k2l(*SMALL, "--epochs", "3")
+    assert code == 1 and "epochs 2 there, 3 here" in err
+    # The command of the best trains it, in one process, to the same figure.
+    code, _, err = k2l(*shlex.split(rows[0]["command"])[1:], "--json")
+    assert code == 0, err
+    (folder,) = (home / "models").iterdir()
+    assert folder.name == f"s-{rows[0]['trial']}"
+    stated = json.loads((folder / "manifest.json").read_text())["metrics"]["validation"]
+    assert stated["accuracy"] == pytest.approx(rows[0]["accuracy"], abs=0.02)
+
+
+@pytest.mark.slow
+def test_people_get_a_table_and_the_command_for_the_best(home):
+    process = start(*SMALL, "--epochs", "1", "--trials", "2", "--framework", "keras", "--out", str(home / "out"))
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert "learning_rate" in out and "k2l train --framework keras --architecture lite" in out and " *" in out
+    assert "The test set was not looked at" in out
+    assert {path.name for path in (home / "out").iterdir()} == {"history.png", "slices.png"}
+
+
+@pytest.mark.slow
+def test_trials_on_the_emulator_survive_a_kill_without_a_second_push(home):
+    command = (*SMALL, "--epochs", "1", "--trials", "3", "--remote", "emulator", "--json")
+    first = start(*command)
+    until(first, "at most 2 runs at once")
+    deadline = time.monotonic() + 120
+    while len(list(home.glob(".k2l/emulator/kernels/*/*/*/source.ipynb"))) < 2:
+        assert time.monotonic() < deadline and first.poll() is None, first.communicate()
+        time.sleep(0.05)
+    first.kill()
+    first.communicate()
+    rows, err = finish(start(*command))
+    assert [row["state"] for row in rows] == ["complete"] * 3 and "Warning" not in err
+    assert len(list(home.glob(".k2l/emulator/kernels/*/*/*/source.ipynb"))) == 3
+    assert len({run for row in rows for run in row["runs"]}) == 3
+    assert not (home / "models").exists()
