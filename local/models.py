@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local import paths, runtimes, zoo
+from local import paths, runtimes
+from local.zoo import entries
 from shared import manifest
 from shared.errors import ConfigError, ModelError
 
@@ -93,12 +94,12 @@ def default() -> tuple[Model, str]:
     """
     if named := os.environ.get(MODEL_VARIABLE):
         return find(named), f"${MODEL_VARIABLE}"
-    ours = [(folder, facts) for folder, facts in _trained() if zoo.PUBLISHED not in facts]
+    ours = [(folder, facts) for folder, facts in _trained() if entries.PUBLISHED not in facts]
     for folder, facts in sorted(ours, key=lambda one: str(one[1]["created_at"]), reverse=True):
         if facts["dataset"] in ("mnist", "digits"):
             return find(str(folder)), "the newest in models/"
-    if (paths.zoo() / zoo.DEFAULT / manifest.NAME).is_file():
-        return find(str(paths.zoo() / zoo.DEFAULT)), "of the zoo"
+    if (paths.zoo() / entries.DEFAULT / manifest.NAME).is_file():
+        return find(str(paths.zoo() / entries.DEFAULT)), "of the zoo"
     raise ModelError(f"No model of digits in {paths.models()}: {available()} {HOW}")
 
 
@@ -113,7 +114,7 @@ def _trained() -> Iterator[tuple[Path, dict[str, Any]]]:
 
     A broken one is told of when it is asked for.
     """
-    of_zoo = (paths.zoo() / name / manifest.NAME for name in zoo.ZOO)
+    of_zoo = (paths.zoo() / name / manifest.NAME for name in entries.ZOO)
     for path in dict.fromkeys([*sorted(paths.models().glob(f"*/{manifest.NAME}")), *of_zoo]):
         try:
             yield path.parent, manifest.read(path.parent)
@@ -126,7 +127,7 @@ def _locate(name: str) -> Path:
     path = Path(name)
     named = bool(path.parts) and ".." not in path.parts  # "." and ".." mean this folder, not models/
     places = [paths.models() / path] if named else []
-    places += [paths.zoo() / path] if named and path.parts[0] in zoo.ZOO else []
+    places += [paths.zoo() / path] if named and path.parts[0] in entries.ZOO else []
     for place in (*places, path):
         if name and place.exists():
             return place

@@ -30,8 +30,7 @@ def report(
     """
     from dataclasses import asdict
 
-    from local import report as reporting
-    from local import zoo
+    from local.zoo import entries, pages
     from shared.errors import ConfigError
 
     if check and (publish or measure):
@@ -40,8 +39,8 @@ def report(
         publish_one(name, data_dir)
     if measure:
         time_all(seconds)
-    stale = reporting.outdated() if check else reporting.write()
-    figures = [zoo.figures(stated) for stated in zoo.published()]
+    stale = pages.outdated() if check else pages.write()
+    figures = [entries.figures(stated) for stated in entries.published()]
     if json:
         emit(asdict(one) for one in figures)
     elif figures:
@@ -52,9 +51,9 @@ def report(
 def publish_one(name: str, data_dir: Path | None) -> None:
     """One model into the zoo."""
     from local import paths
-    from local import publish as publishing
     from local.kernels import runs
     from local.models import folder
+    from local.zoo import publish as publishing
 
     with runs.lock(folder(name).resolve().name), bar(f"publishing {name}") as done:
         stated = publishing.publish(name, data_dir=data_dir, on_step=done)
@@ -65,7 +64,7 @@ def publish_one(name: str, data_dir: Path | None) -> None:
 
 def time_all(seconds: float) -> None:
     """The zoo's files, timed."""
-    from local import publish as publishing
+    from local.zoo import publish as publishing
 
     with bar("timing") as done:
         stated = publishing.measure(seconds=seconds, on_step=done)

@@ -121,12 +121,12 @@ def train(
 
     checked, interrupted = None, False
     try:
-        for progress.epoch in epochs_to_come(config, history):
-            began = Stopwatch()
+        for epoch in epochs_to_come(config, history):
+            began, progress.epoch = Stopwatch(), epoch
             _epoch(step, batches(), progress, on_step)
             checked = measured()
             history.append(epoch_row(progress, checked, learning_rate=step.learning_rate, began=began))
-            if best_epoch(history) == progress.epoch:
+            if best_epoch(history) == epoch:
                 step.keep_best()
             if on_snapshot:
                 on_snapshot(Snapshot(history=history.copy(), state=step.state(), **whole.read()))
@@ -250,7 +250,7 @@ class _Step:
         return {**state, "best": self.best, "random": random}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Goes on from there; ValueError and the like where it is another training's."""
+        """Goes on from there."""
         for part in self._parts:
             getattr(self, part).load_state_dict(state[part])
         self.best = state["best"]

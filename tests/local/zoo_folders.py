@@ -4,7 +4,7 @@ import shutil
 
 from model_folders import write_manifest
 
-from local import report, zoo
+from local.zoo import entries, pages
 from shared.config import TrainConfig
 
 ACCURACIES = [0.990, 0.992, 0.991, 0.993, 0.989]
@@ -13,7 +13,7 @@ ACCURACIES = [0.990, 0.992, 0.991, 0.993, 0.989]
 def write_checkout(folder):
     """An empty models/ with a README beside it that has a place for the table; returns models/."""
     folder.mkdir()
-    (folder / "README.md").write_text(f"# before\n\n{report.BEGIN}\n{report.END}\n\nafter\n", encoding="utf-8")
+    (folder / "README.md").write_text(f"# before\n\n{pages.BEGIN}\n{pages.END}\n\nafter\n", encoding="utf-8")
     (folder / "models").mkdir()
     return folder / "models"
 
@@ -22,7 +22,7 @@ def write_ready(small_model, folder, **changed):
     """`small_model` as five seeds of `lite`, exported and quantized (in name only), at `folder`."""
     shutil.copytree(small_model, folder)
     (folder / "model.pth").unlink()
-    for name in {*zoo.entry("lite").files, "model.pt2"} - {zoo.FLOAT}:
+    for name in {*entries.entry("lite").files, "model.pt2"} - {entries.FLOAT}:
         (folder / name).write_bytes(name.encode())
     rows = [
         {

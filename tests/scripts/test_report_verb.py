@@ -2,14 +2,15 @@
 
 import pytest
 
-from local import paths, report
+from local import paths
+from local.zoo import pages
 
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     monkeypatch.setenv("K2L_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(paths, "zoo", lambda: tmp_path / "models")
-    (tmp_path / "README.md").write_text(f"{report.BEGIN}{report.END}", encoding="utf-8")
+    (tmp_path / "README.md").write_text(f"{pages.BEGIN}{pages.END}", encoding="utf-8")
     return tmp_path
 
 

@@ -4,12 +4,13 @@ import pytest
 from zoo_folders import ACCURACIES, write_checkout, write_manifest_of, write_ready
 
 from local import export as exports
-from local import models, paths, publish, quantize, report, zoo
+from local import models, paths, quantize
+from local.zoo import entries, pages, publish
 from shared import manifest
 from shared.errors import ConfigError, ModelError
 from shared.results import write_history
 
-SCORES = {"test_images": 360, "test_accuracy": {zoo.FLOAT: 0.99, zoo.INT8: 0.985, zoo.LITERT: 0.991}}
+SCORES = {"test_images": 360, "test_accuracy": {entries.FLOAT: 0.99, entries.INT8: 0.985, entries.LITERT: 0.991}}
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def scored(monkeypatch):
 def test_what_is_published_is_kept_and_vouched_for(ready, checkout, scored):
     before = manifest.verify(ready)
     stated = publish.publish("lite")
-    assert stated == manifest.verify(checkout / "lite") and set(stated["files"]) == set(zoo.entry("lite").files)
+    assert stated == manifest.verify(checkout / "lite") and set(stated["files"]) == set(entries.entry("lite").files)
     assert {path.name for path in (checkout / "lite").iterdir()} == {*stated["files"], manifest.NAME}
     assert {key: stated[key] for key in before if key != "files"} == {
         key: before[key] for key in before if key != "files"
@@ -49,15 +50,18 @@ def test_in_the_checkout_itself_the_whole_folder_is_kept_aside(ready, checkout, 
     shutil.move(ready, checkout / "lite")
     publish.publish("lite")
     publish.publish("lite")  # a second time from what was published
-    assert set(manifest.verify(checkout / "lite")["files"]) == set(zoo.entry("lite").files)
+    assert set(manifest.verify(checkout / "lite")["files"]) == set(entries.entry("lite").files)
     assert (checkout.parent / ".k2l" / "replaced" / "lite" / "model.pt2").exists()
 
 
 def test_large_files_are_left_out_and_named(ready, checkout, scored, monkeypatch):
-    monkeypatch.setattr(zoo, "LARGEST", (ready / zoo.FLOAT).stat().st_size - 1)
+    monkeypatch.setattr(entries, "LARGEST", (ready / entries.FLOAT).stat().st_size - 1)
     stated = publish.publish(str(ready))
-    assert stated["published"]["left_out"] == {zoo.FLOAT: (ready / zoo.FLOAT).stat().st_size}
-    assert zoo.FLOAT not in manifest.verify(checkout / "lite")["files"] and zoo.FLOAT in zoo.figures(stated).bytes
+    assert stated["published"]["left_out"] == {entries.FLOAT: (ready / entries.FLOAT).stat().st_size}
+    assert (
+        entries.FLOAT not in manifest.verify(checkout / "lite")["files"]
+        and entries.FLOAT in entries.figures(stated).bytes
+    )
 
 
 def test_a_model_that_is_not_ready_is_refused_with_the_command(ready, checkout, scored):
@@ -69,7 +73,7 @@ def test_a_model_that_is_not_ready_is_refused_with_the_command(ready, checkout, 
     with pytest.raises(ModelError, match="trained to the end"):
         publish.publish("lite")
     manifest.write_json(ready / manifest.NAME, stated)
-    manifest.remove_files(ready, [zoo.INT8])
+    manifest.remove_files(ready, [entries.INT8])
     with pytest.raises(ModelError, match=r"lacks model\.int8\.onnx.*k2l quantize lite --to onnx,tflite"):
         publish.publish("lite")
     manifest.write_json(ready / manifest.NAME, stated | {"name": "mine"})
@@ -83,31 +87,31 @@ def test_a_model_that_is_not_ready_is_refused_with_the_command(ready, checkout, 
 
 
 def test_a_published_network_is_found_by_name_wherever_the_home_is(ready, checkout, scored, home, monkeypatch):
-    monkeypatch.setattr(zoo, "DEFAULT", "lite")
+    monkeypatch.setattr(entries, "DEFAULT", "lite")
     publish.publish("lite")
-    assert models.find("lite").file == ready / zoo.FLOAT  # one's own comes first, by name
-    assert models.default()[0].file == ready / zoo.FLOAT
+    assert models.find("lite").file == ready / entries.FLOAT  # one's own comes first, by name
+    assert models.default()[0].file == ready / entries.FLOAT
     shutil.rmtree(ready)
-    assert models.find("lite").file == checkout / "lite" / zoo.FLOAT
+    assert models.find("lite").file == checkout / "lite" / entries.FLOAT
     model, reason = models.default()
-    assert model.file == checkout / "lite" / zoo.FLOAT and reason == "of the zoo"
+    assert model.file == checkout / "lite" / entries.FLOAT and reason == "of the zoo"
     with pytest.raises(ModelError, match="There is lite"):
         models.find("light")
 
 
 def test_another_accuracy_than_the_trainings_is_an_error(ready, checkout, small_model):
-    for name in (zoo.INT8, zoo.LITERT):
-        shutil.copy(ready / zoo.FLOAT, ready / name)
-    stated = manifest.add_files(ready, [zoo.INT8])
+    for name in (entries.INT8, entries.LITERT):
+        shutil.copy(ready / entries.FLOAT, ready / name)
+    stated = manifest.add_files(ready, [entries.INT8])
     with pytest.MonkeyPatch.context() as patch, pytest.raises(ModelError, match=r"its training said 99\.00%"):
-        patch.setattr(publish, "MEASURED", (zoo.FLOAT, zoo.INT8))
+        patch.setattr(publish, "MEASURED", (entries.FLOAT, entries.INT8))
         publish._scores(ready, stated, None, lambda done: None)
 
 
 @pytest.mark.slow
 def test_the_whole_way_from_quantized_to_timed(checkout, home, small_model, digits):
     folder = write_ready(small_model, home / "models" / "lite")
-    for name in zoo.entry("lite").files:
+    for name in entries.entry("lite").files:
         (folder / name).unlink()
     shutil.copy(small_model / "model.pth", folder)
     write_history(folder / "history.csv", [{"epoch": 1, "seconds": 1.5}])
@@ -124,11 +128,11 @@ def test_the_whole_way_from_quantized_to_timed(checkout, home, small_model, digi
     publish.publish("lite", on_step=told.append)
     (stated,) = publish.measure(seconds=0)
     assert told[-1] == 1.0 and manifest.verify(checkout / "lite") == stated
-    assert set(stated["bench"]["p50_us"]) == {zoo.FLOAT, zoo.INT8, zoo.LITERT}
+    assert set(stated["bench"]["p50_us"]) == {entries.FLOAT, entries.INT8, entries.LITERT}
     assert all(time > 0 for time in stated["bench"]["p50_us"].values()) and stated["bench"]["processor"]
-    assert stated["published"]["test_images"] == 360 and stated["published"]["test_accuracy"][zoo.FLOAT] == read
-    assert len(report.write()) == 3 and report.outdated() == []
-    assert zoo.figures(stated).seeds == len(ACCURACIES)
+    assert stated["published"]["test_images"] == 360 and stated["published"]["test_accuracy"][entries.FLOAT] == read
+    assert len(pages.write()) == 3 and pages.outdated() == []
+    assert entries.figures(stated).seeds == len(ACCURACIES)
 
 
 def test_there_must_be_something_to_time(checkout):

@@ -9,11 +9,12 @@ The table stands in README.md between two comments; the rest of that file is not
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from local import paths, zoo
-from local.cards import card, commands, microseconds, training_command
+from local import paths
 from local.outputs import gathered
-from local.wording import count, kilobytes, markdown, seconds, share, wrapped
-from local.zoo import Figures, Manifest
+from local.zoo import entries
+from local.zoo.cards import card, commands, microseconds, training_command
+from local.zoo.entries import CARD, FLOAT, INT8, LITERT, Figures, Manifest
+from local.zoo.wording import count, kilobytes, markdown, seconds, share, wrapped
 from shared.errors import ModelError
 
 BEGIN, END = "<!-- the zoo: written by `k2l report` -->", "<!-- the zoo: end -->"
@@ -21,8 +22,8 @@ BEGIN, END = "<!-- the zoo: written by `k2l report` -->", "<!-- the zoo: end -->
 
 def pages() -> dict[Path, str]:
     """Every file that is written about the zoo, with its text as the manifests have it."""
-    published, root = zoo.published(), paths.zoo()
-    cards = {root / stated["name"] / zoo.CARD: card(stated) for stated in published}
+    published, root = entries.published(), paths.zoo()
+    cards = {root / stated["name"] / CARD: card(stated) for stated in published}
     return {root.parent / "README.md": _readme(published), root / "README.md": overview(published), **cards}
 
 
@@ -54,7 +55,7 @@ def claims(published: Sequence[Manifest]) -> str:
     """README's table: a row a network, what others state beside what is measured, and how to get a row again."""
     if not published:
         return "Nothing is published yet."
-    every = list(zoo.each(published).values())
+    every = list(entries.each(published).values())
     table = markdown(list(COLUMNS), [[cell(one) for cell in COLUMNS.values()] for one in every], right=RIGHT)
     example = training_command(published[0])
     return (
@@ -83,10 +84,10 @@ COLUMNS: dict[str, Callable[[Figures], str]] = {
     "seeds": lambda one: str(one.seeds),
     "stated elsewhere": lambda one: one.reference,
     "training, clock / processor": lambda one: f"{seconds(one.seconds)} / {seconds(one.cpu_seconds)}",
-    "ONNX kB, float / int8": lambda one: " / ".join(kilobytes(one.bytes[name]) for name in (zoo.FLOAT, zoo.INT8)),
+    "ONNX kB, float / int8": lambda one: " / ".join(kilobytes(one.bytes[name]) for name in (FLOAT, INT8)),
     "int8, onnxruntime / LiteRT": lambda one: " / ".join(points(value) for value in one.int8_points.values()),
     "µs an image, onnxruntime float / LiteRT int8": lambda one: " / ".join(
-        microseconds(one, name) or "–" for name in (zoo.FLOAT, zoo.LITERT)
+        microseconds(one, name) or "–" for name in (FLOAT, LITERT)
     ),
 }
 RIGHT = (1, 2, 4)
@@ -101,9 +102,9 @@ def overview(published: Sequence[Manifest]) -> str:
     """The page of the zoo: what lies in the folder, and the project in a few sentences."""
     if not published:
         return "# The zoo\n\nNothing is published yet: `k2l report --publish MODEL`.\n"
-    every = zoo.each(published)
+    every = entries.each(published)
     names = "\n".join(
-        f"- [`{one.name}`]({one.name}/{zoo.CARD}): {share(one.test_accuracy)} ± {100 * one.standard_deviation:.2f}, "
+        f"- [`{one.name}`]({one.name}/{CARD}): {share(one.test_accuracy)} ± {100 * one.standard_deviation:.2f}, "
         f"{one.trainable_parameters:,} parameters, {count(one.epochs, 'epoch')}"
         for one in every.values()
     )
@@ -112,7 +113,7 @@ def overview(published: Sequence[Manifest]) -> str:
         first=next(iter(every)),
         commands=" &&\n".join(commands(published[0])),
         description=wrapped(" ".join(description(every))),
-        largest=zoo.LARGEST // 1_000_000,
+        largest=entries.LARGEST // 1_000_000,
     )
 
 
@@ -164,17 +165,17 @@ def description(every: Mapping[str, Figures]) -> list[str]:
     if "lite" in every:
         one = every["lite"]
         said.append(
-            f"Designed one of {one.trainable_parameters:,} parameters ({kilobytes(one.bytes[zoo.LITERT])} kB in int8) "
+            f"Designed one of {one.trainable_parameters:,} parameters ({kilobytes(one.bytes[LITERT])} kB in int8) "
             f"that reads {share(one.test_accuracy)}."
         )
     if "baseline" in every and every["baseline"].p50_us:
         one = every["baseline"]
         said.append(
             "Quantized to int8, the usual tutorial network takes "
-            f"{100 * one.bytes[zoo.LITERT] / one.bytes[zoo.FLOAT]:.0f} % of the bytes, changes its accuracy by "
-            f"{points(one.int8_points[zoo.LITERT])} points and reads an image in {microseconds(one, zoo.LITERT)} µs "
+            f"{100 * one.bytes[LITERT] / one.bytes[FLOAT]:.0f} % of the bytes, changes its accuracy by "
+            f"{points(one.int8_points[LITERT])} points and reads an image in {microseconds(one, LITERT)} µs "
             f"on one thread ({one.timed_on}), "
-            f"{one.p50_us[zoo.FLOAT] / one.p50_us[zoo.LITERT]:.1f} times as fast as in float."
+            f"{one.p50_us[FLOAT] / one.p50_us[LITERT]:.1f} times as fast as in float."
         )
     return said
 

@@ -10,10 +10,10 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from local import zoo
 from local.agreement import standard_error
-from local.wording import count, kilobytes, markdown, seconds, share, wrapped
-from local.zoo import Figures
+from local.zoo import entries
+from local.zoo.entries import Figures
+from local.zoo.wording import count, kilobytes, markdown, seconds, share, wrapped
 from shared.architectures import (
     BatchNorm,
     Conv,
@@ -33,9 +33,9 @@ Manifest = dict[str, Any]
 RUNS = {
     "model.pth": "PyTorch weights",
     "model.keras": "the same weights in Keras",
-    zoo.FLOAT: "the network for onnxruntime: what `k2l predict` takes",
-    zoo.INT8: "int8 for onnxruntime",
-    zoo.LITERT: "int8 for LiteRT",
+    entries.FLOAT: "the network for onnxruntime: what `k2l predict` takes",
+    entries.INT8: "int8 for onnxruntime",
+    entries.LITERT: "int8 for LiteRT",
 }
 OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW"}
 SCHEDULES = {"one-cycle": "a one-cycle schedule up to a learning rate of", "constant": "a constant learning rate of"}
@@ -58,12 +58,12 @@ NOT_FOR = """\
 
 def card(stated: Manifest) -> str:
     """The card's text."""
-    figures = zoo.figures(stated)
+    figures = entries.figures(stated)
     return "\n\n".join(_sections(stated, figures)) + "\n"
 
 
 def _sections(stated: Manifest, figures: Figures) -> Iterator[str]:
-    entry, network = zoo.entry(figures.name), architecture(figures.architecture)
+    entry, network = entries.entry(figures.name), architecture(figures.architecture)
     yield f"# {figures.name}"
     yield wrapped(
         f"A network of {figures.trainable_parameters:,} trainable parameters that reads one handwritten digit in a "
@@ -140,9 +140,9 @@ def accuracy(figures: Figures, stated: Manifest) -> str:
 
 def files(figures: Figures, stated: Manifest) -> str:
     """A table: what lies in the folder, how large it is, what it reads, how fast it is."""
-    scores, left_out = stated[zoo.PUBLISHED]["test_accuracy"], stated[zoo.PUBLISHED]["left_out"]
+    scores, left_out = stated[entries.PUBLISHED]["test_accuracy"], stated[entries.PUBLISHED]["left_out"]
     rows = []
-    for name in (one for one in zoo.WEIGHTS if one in figures.bytes):
+    for name in (one for one in entries.WEIGHTS if one in figures.bytes):
         about = RUNS[name] + (
             " (too large to be committed: make it with the commands below)" if name in left_out else ""
         )
@@ -202,7 +202,7 @@ def cost(figures: Figures) -> str:
 def commands(stated: Manifest) -> list[str]:
     """The commands that train, export, quantize and publish it."""
     name = stated["name"]
-    formats = "onnx,keras" if zoo.entry(name).keras else "onnx"
+    formats = "onnx,keras" if entries.entry(name).keras else "onnx"
     return [
         training_command(stated),
         f"k2l export {name} --to {formats}",
@@ -225,7 +225,7 @@ def training_command(stated: Manifest) -> str:
     said += [f"--recipe {named['recipe']}"] if named["recipe"] != TrainConfig.recipe else []
     own = {key: value for key, value in parameters.items() if key in usual and value != usual[key] and key != "seed"}
     said += [f"--set {key}={value}" for key, value in own.items()]
-    seeds = max(len(stated.get("seeds", ())), zoo.FEWEST_SEEDS)
+    seeds = max(len(stated.get("seeds", ())), entries.FEWEST_SEEDS)
     return f"k2l train {' '.join(said)} --seeds {seeds} --name {stated['name']}"
 
 

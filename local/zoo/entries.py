@@ -4,7 +4,7 @@
         figures(stated).test_accuracy          # mean over seeds, as README states it
 
 What others state of the same networks is written down here, with their words and what is to be said about them.
-`local.publish` makes the folders, `local.cards` and `local.report` write about them. Standard library only.
+`local.zoo.publish` makes the folders, `local.zoo.cards` and `local.zoo.pages` write about them. Standard library only.
 """
 
 import statistics

@@ -5,24 +5,25 @@ from types import SimpleNamespace
 import pytest
 from zoo_folders import write_checkout, write_ready
 
-from local import cards, paths, publish, report, zoo
+from local import paths
+from local.zoo import cards, entries, pages, publish
 from shared import manifest
 from shared.config import TrainConfig
 from shared.errors import ModelError
 
-PUBLISHED = zoo.published()
+PUBLISHED = entries.published()
 
 
 def test_what_is_written_about_the_zoo_is_what_its_manifests_say():
-    assert report.outdated() == [], "run: k2l report"
+    assert pages.outdated() == [], "run: k2l report"
 
 
 @pytest.mark.parametrize("name", [stated["name"] for stated in PUBLISHED])
 def test_every_published_file_is_vouched_for_and_small_enough(name):
     stated = manifest.verify(paths.zoo() / name)
-    assert set(zoo.entry(name).files) == {*stated["files"], *stated["published"]["left_out"]}
-    assert all(facts["bytes"] <= zoo.LARGEST for facts in stated["files"].values())
-    assert len(stated["seeds"]) >= zoo.FEWEST_SEEDS and stated["dataset"] == "mnist"
+    assert set(entries.entry(name).files) == {*stated["files"], *stated["published"]["left_out"]}
+    assert all(facts["bytes"] <= entries.LARGEST for facts in stated["files"].values())
+    assert len(stated["seeds"]) >= entries.FEWEST_SEEDS and stated["dataset"] == "mnist"
 
 
 def test_git_takes_what_is_published_and_nothing_else():
@@ -30,7 +31,11 @@ def test_git_takes_what_is_published_and_nothing_else():
         command = ["git", "check-ignore", "--no-index", *names]
         return subprocess.run(command, cwd=paths.CHECKOUT, capture_output=True, text=True).stdout.split()
 
-    kept = [f"models/{name}/{file}" for name in zoo.ZOO for file in (*zoo.ZOO[name].files, manifest.NAME, zoo.CARD)]
+    kept = [
+        f"models/{name}/{file}"
+        for name in entries.ZOO
+        for file in (*entries.ZOO[name].files, manifest.NAME, entries.CARD)
+    ]
     assert ignored(*kept) == []
     others = [
         "models/lite/model.pt2",
@@ -42,7 +47,7 @@ def test_git_takes_what_is_published_and_nothing_else():
 
 
 def test_the_report_is_written_without_a_framework():
-    code = "import sys; from local import report; report.outdated(); "
+    code = "import sys; from local.zoo import pages; pages.outdated(); "
     code += "assert not {'torch', 'keras', 'tensorflow', 'onnxruntime'} & sys.modules.keys(), sys.modules.keys()"
     subprocess.run([sys.executable, "-c", code], cwd=paths.CHECKOUT, check=True)
 
@@ -52,7 +57,7 @@ def checkout(home, tmp_path, small_model, monkeypatch):
     """A checkout whose zoo is `lite`, published but not timed."""
     place = write_checkout(tmp_path / "checkout")
     monkeypatch.setattr(paths, "zoo", lambda: place)
-    scores = {"test_images": 360, "test_accuracy": {zoo.FLOAT: 0.99, zoo.INT8: 0.985, zoo.LITERT: 0.991}}
+    scores = {"test_images": 360, "test_accuracy": {entries.FLOAT: 0.99, entries.INT8: 0.985, entries.LITERT: 0.991}}
     monkeypatch.setattr(publish, "_scores", lambda *_: scores)
     write_ready(small_model, home / "models" / "lite")
     publish.publish("lite")
@@ -63,27 +68,27 @@ def add_bench(checkout):
     folder = checkout / "models" / "lite"
     bench = {
         "processor": "Z80", "threads": 1, "versions": {"onnxruntime": "1"},
-        "p50_us": {zoo.FLOAT: 14.52, zoo.INT8: 24.13, zoo.LITERT: 7.1},
+        "p50_us": {entries.FLOAT: 14.52, entries.INT8: 24.13, entries.LITERT: 7.1},
     }  # fmt: skip
     manifest.write_json(folder / manifest.NAME, manifest.read(folder) | {"bench": bench})
 
 
 def test_it_is_written_once_and_told_when_it_is_out_of_date(checkout):
     files = [checkout / "README.md", checkout / "models" / "README.md", checkout / "models" / "lite" / "README.md"]
-    assert report.outdated() == files and report.write() == files
-    assert report.outdated() == [] and report.write() == []
+    assert pages.outdated() == files and pages.write() == files
+    assert pages.outdated() == [] and pages.write() == []
     add_bench(checkout)
-    assert report.outdated() == [files[0], files[2]]
-    report.write()
+    assert pages.outdated() == [files[0], files[2]]
+    pages.write()
     files[2].write_text("changed", encoding="utf-8")
-    assert report.outdated() == [files[2]]
+    assert pages.outdated() == [files[2]]
     manifest.verify(checkout / "models" / "lite")  # the card is beside the manifest, not in it
 
 
 def test_readme_gets_its_table_and_keeps_the_rest(checkout):
-    report.write()
+    pages.write()
     text = (checkout / "README.md").read_text(encoding="utf-8")
-    assert text.startswith(f"# before\n\n{report.BEGIN}\n") and text.endswith(f"{report.END}\n\nafter\n")
+    assert text.startswith(f"# before\n\n{pages.BEGIN}\n") and text.endswith(f"{pages.END}\n\nafter\n")
     (row,) = [line for line in text.splitlines() if line.startswith("| [`lite`]")]
     for said in ("4,006", " 7 ", "**99.10** ± 0.16", " 5 ", "99.27 %", "22 s / 42 s", "-0.50 / +0.10", "– / –"):
         assert said in row, said
@@ -91,12 +96,12 @@ def test_readme_gets_its_table_and_keeps_the_rest(checkout):
     assert "CPU, 2 threads of an Z80" in text
     (checkout / "README.md").write_text("no place", encoding="utf-8")
     with pytest.raises(ModelError, match="no place for the table"):
-        report.write()
+        pages.write()
 
 
 def test_a_card_says_what_the_manifest_says(checkout):
     add_bench(checkout)
-    report.write()
+    pages.write()
     text = (checkout / "models" / "lite" / "README.md").read_text(encoding="utf-8")
     plain = " ".join(text.split())
     for said in (
@@ -111,12 +116,12 @@ def test_a_card_says_what_the_manifest_says(checkout):
 
 def test_the_projects_description_is_a_few_sentences_with_figures(checkout):
     add_bench(checkout)
-    stated = zoo.published()
-    said = report.description(zoo.each(stated))
+    stated = entries.published()
+    said = pages.description(entries.each(stated))
     assert len(said) == 3 and "99.10 % ± 0.16" in said[1] and "4,006 parameters" in said[2]
-    every = {name: zoo.figures(stated[0]) for name in ("compact", "baseline", "lite")}
-    assert 3 <= len(report.description(every)) <= 5
-    assert "takes" in report.description(every)[-1] and "2.0 times as fast" in report.description(every)[-1]
+    every = {name: entries.figures(stated[0]) for name in ("compact", "baseline", "lite")}
+    assert 3 <= len(pages.description(every)) <= 5
+    assert "takes" in pages.description(every)[-1] and "2.0 times as fast" in pages.description(every)[-1]
 
 
 def test_the_command_of_a_card_gives_the_manifests_parameters():

@@ -12,15 +12,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from local import benchmark, cards, models, paths, zoo
+from local import benchmark, models, paths
 from local.arrival import TOLERANCE
 from local.evaluate import evaluate_all
 from local.install import install
 from local.machine import processor
+from local.zoo import cards, entries
 from shared import data, manifest
 from shared.errors import ModelError
 
-MEASURED = (zoo.FLOAT, zoo.INT8, zoo.LITERT)
+MEASURED = (entries.FLOAT, entries.INT8, entries.LITERT)
 SECONDS = 30.0
 
 
@@ -35,17 +36,17 @@ def publish(
     """
     source = models.folder(name)
     stated = manifest.verify(source)
-    wanted = zoo.entry(stated["name"]).files
+    wanted = entries.entry(stated["name"]).files
     _check_ready(source, stated, wanted)
-    small = [one for one in wanted if stated["files"][one]["bytes"] <= zoo.LARGEST]
-    facts = {key: value for key, value in stated.items() if key not in ("files", zoo.PUBLISHED)}
-    facts[zoo.PUBLISHED] = {
+    small = [one for one in wanted if stated["files"][one]["bytes"] <= entries.LARGEST]
+    facts = {key: value for key, value in stated.items() if key not in ("files", entries.PUBLISHED)}
+    facts[entries.PUBLISHED] = {
         **_scores(source, stated, data_dir, on_step),
         "left_out": {one: stated["files"][one]["bytes"] for one in wanted if one not in small},
         "at": manifest.now(),
     }
     state = paths.zoo().parent / ".k2l"  # on the same disk, wherever K2L_HOME is
-    stage = state / zoo.PUBLISHED / stated["name"]
+    stage = state / entries.PUBLISHED / stated["name"]
     shutil.rmtree(stage, ignore_errors=True)  # of a copy that was killed
     stage.mkdir(parents=True)
     for one in small:
@@ -59,9 +60,9 @@ def publish(
 def _check_ready(source: Path, stated: dict[str, Any], wanted: tuple[str, ...]) -> None:
     """ModelError, with the command, for a training that was ended, too few seeds, and files that are not there."""
     commands = cards.commands(stated)
-    if "interrupted" in stated or len(stated.get("seeds", ())) < zoo.FEWEST_SEEDS:
+    if "interrupted" in stated or len(stated.get("seeds", ())) < entries.FEWEST_SEEDS:
         raise ModelError(
-            f"{source} is not of {zoo.FEWEST_SEEDS} seeds trained to the end, so that it has no mean to publish.\n"
+            f"{source} is not of {entries.FEWEST_SEEDS} seeds trained to the end, so that it has no mean to publish.\n"
             f"Train them: {commands[0]}"
         )
     missing = [one for one in wanted if one not in stated["files"]]
@@ -77,10 +78,10 @@ def _scores(
     found = evaluate_all([(models.find(str(source / one)), images) for one in MEASURED], on_step=on_step)
     accuracies = {one: result.scores.accuracy for one, result in zip(MEASURED, found, strict=True)}
     trained = stated["metrics"]["test"]["accuracy"]
-    if abs(accuracies[zoo.FLOAT] - trained) > TOLERANCE:
+    if abs(accuracies[entries.FLOAT] - trained) > TOLERANCE:
         raise ModelError(
-            f"{source / zoo.FLOAT} reads {accuracies[zoo.FLOAT]:.2%} of {images.name} here, and its training said "
-            f"{trained:.2%}: these are not its weights, or not its data. Export it again (k2l export)."
+            f"{source / entries.FLOAT} reads {accuracies[entries.FLOAT]:.2%} of {images.name} here, and its training "
+            f"said {trained:.2%}: these are not its weights, or not its data. Export it again (k2l export)."
         )
     return {"test_images": len(images.test_labels), "test_accuracy": accuracies}
 
@@ -92,7 +93,7 @@ def measure(
 
     The medians are written into the manifests with the processor's name. Raises ModelError where nothing is published.
     """
-    folders = [paths.zoo() / stated["name"] for stated in zoo.published()]
+    folders = [paths.zoo() / stated["name"] for stated in entries.published()]
     if not folders:
         raise ModelError(f"{paths.zoo()} holds nothing that was published: k2l report --publish MODEL")
     wanted = [models.find(str(folder / one)) for folder in folders for one in MEASURED if (folder / one).exists()]
