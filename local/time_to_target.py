@@ -7,7 +7,6 @@ and a warm-up are not timed. The warm-up makes two steps of the same training on
 imports half of itself. It goes through the same code for every network and recipe, and leaves no network behind.
 """
 
-import importlib
 import json
 import sys
 from contextlib import redirect_stdout
@@ -15,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from local.train import trainer_of
 from shared.config import TrainConfig
 from shared.errors import UserError
 from shared.training import Progress, Row, StopTraining, Stopwatch
@@ -42,7 +42,7 @@ def train_to(
     from shared.metrics import score
 
     data = load(config.dataset, data_dir=data_dir)
-    trainer = importlib.import_module(f"shared.train_{framework}")
+    trainer = trainer_of(framework)
     if threads is not None:
         _use_threads(framework, threads)
     few = slice(config.batch_size * WARM_UP_STEPS)

@@ -60,7 +60,7 @@ def train(
     training = _identity(config, framework, name)
     place = checkpoints.place(name, folder)
     before = _resumable(place, name, training) if resume else None
-    trainer = _trainer(framework)
+    trainer = trainer_of(framework)
 
     from shared.data import load
 
@@ -123,7 +123,8 @@ def _resumable(place: Path, name: str, training: dict[str, Any]) -> checkpoints.
     return found
 
 
-def _trainer(framework: str) -> Any:
+def trainer_of(framework: str) -> Any:
+    """The training loop of a framework, a module; ConfigError with what to install where it cannot be imported."""
     try:
         return importlib.import_module(f"shared.train_{framework}")
     except ModuleNotFoundError as error:

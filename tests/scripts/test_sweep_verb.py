@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -127,24 +126,20 @@ def test_a_search_that_was_killed_and_interrupted_goes_on(k2l, home):
         "study.db", "history.png", "slices.png",
     }  # fmt: skip
     assert not (home / "models").exists()
-
-    code, out, err = k2l(*SMALL, "--epochs", "3")
+    code, _, err = k2l(*SMALL, "--epochs", "3")
     assert code == 1 and "epochs 2 there, 3 here" in err
-    # The command of the best trains it, in one process, to the same figure.
-    code, _, err = k2l(*shlex.split(rows[0]["command"])[1:], "--json")
-    assert code == 0, err
-    (folder,) = (home / "models").iterdir()
-    assert folder.name == f"s-{rows[0]['trial']}"
-    stated = json.loads((folder / "manifest.json").read_text())["metrics"]["validation"]
-    assert stated["accuracy"] == pytest.approx(rows[0]["accuracy"], abs=0.02)
 
 
 @pytest.mark.slow
 def test_people_get_a_table_and_the_command_for_the_best(home):
-    process = start(*SMALL, "--epochs", "1", "--trials", "2", "--framework", "keras", "--out", str(home / "out"))
+    process = start(*SMALL, "--epochs", "1", "--trials", "2", "--out", str(home / "out"))
     out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
-    assert "learning_rate" in out and "k2l train --framework keras --architecture lite" in out and " *" in out
+    command = out.strip().splitlines()[-1]
+    assert command.startswith("k2l train --framework torch --architecture lite") and " *" in out
+    trained = start(*command.split()[1:], "--json")
+    stated = json.loads(trained.communicate(timeout=240)[0])["metrics"]["validation"]["accuracy"]
+    assert f"{100 * stated:.2f} *" in out  # in one process with all threads, it is the very same training
     assert "The test set was not looked at" in out
     assert {path.name for path in (home / "out").iterdir()} == {"history.png", "slices.png"}
 
