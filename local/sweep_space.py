@@ -11,7 +11,7 @@ that a dimension is drawn from.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_FLOOR, Decimal
 from itertools import islice, product
 from typing import TYPE_CHECKING, Any
@@ -36,11 +36,10 @@ SETTLED = {
     "seed": "a seed that was searched is luck: --seeds trains each trial with several",
 }
 
-# Around the values that the tuned recipe has. The networks of a few thousand parameters learn at higher rates, and
-# have no room for much augmentation.
+# The networks of a few thousand parameters learn at higher rates, and have no room for much augmentation.
 _SMALL = {
-    "learning_rate": "3e-3:1e-1:log", "batch_size": "32,64,128,256", "label_smoothing": "0:0.15",
-    "weight_decay": "1e-3:1e-1:log", "rotation": "0:8", "shift": "0:1.5", "scale": "0:0.1", "elastic": "0:0.8",
+    "learning_rate": "3e-3:3e-1:log", "batch_size": "32,64,128,256", "label_smoothing": "0:0.1",
+    "weight_decay": "0:0.05", "rotation": "0:8", "shift": "0:1.5", "scale": "0:0.1", "elastic": "0:0.8",
     "stroke": "0:0.4", "ema": "0,0.99,0.995,0.998",
 }  # fmt: skip
 SPACES: dict[str, dict[str, str]] = {
@@ -50,7 +49,7 @@ SPACES: dict[str, dict[str, str]] = {
         "stroke": "0:0.6", "ema": "0,0.99,0.995,0.998",
     },
     "sprint": {
-        "learning_rate": "3e-3:3e-2:log", "batch_size": "128,256,512", "label_smoothing": "0:0.2",
+        "learning_rate": "3e-3:3e-2:log", "batch_size": "64,128,192,256,512", "label_smoothing": "0:0.2",
         "weight_decay": "1e-3:1e-1:log", "rotation": "0:8", "shift": "0:2", "scale": "0:0.1", "ema": "0,0.98,0.99",
     },
     "lite": _SMALL, "ds_cnn_v1": _SMALL, "ds_cnn_v2": _SMALL, "ds_cnn_v3": _SMALL,
@@ -164,14 +163,14 @@ def space(texts: Sequence[str]) -> tuple[Dimension, ...]:
 
 
 def usual_space(config: TrainConfig, *, settled: Collection[str] = ()) -> tuple[Dimension, ...]:
-    """The space of `SPACES` for the architecture, without the names in `settled` and what the recipe cannot take.
+    """The space of `SPACES` for the architecture, made so wide that the config's own values lie in it.
 
-    So `weight_decay` is left out where the optimizer is Adam.
+    Left out are the names in `settled`, and what the recipe cannot take: `weight_decay` where the optimizer is Adam.
     """
     family = config.architecture.partition("@")[0]
     table = SPACES.get(family, SPACES["*"])
     wanted = [dimension(f"{name}={text}") for name, text in table.items() if name not in settled]
-    return tuple(one for one in wanted if not _trouble(config, (one,)))
+    return tuple(_around(one, getattr(config, one.name)) for one in wanted if not _trouble(config, (one,)))
 
 
 def check_space(config: TrainConfig, dimensions: Sequence[Dimension]) -> None:
@@ -188,6 +187,13 @@ def changed(config: TrainConfig, values: dict[str, Any]) -> TrainConfig:
     if (width := values.pop(WIDTH, 1)) != 1:
         values["architecture"] = f"{config.architecture}@{width}"
     return TrainConfig(**config.as_dict() | values)
+
+
+def _around(one: Dimension, value: Any) -> Dimension:
+    """The dimension with that value in it. 0 is nowhere on a logarithmic scale, which is then none."""
+    if isinstance(one, Choice):
+        return replace(one, values=tuple(sorted({*one.values, value})))
+    return replace(one, low=min(one.low, value), high=max(one.high, value), log=one.log and value > 0)
 
 
 def _trouble(config: TrainConfig, dimensions: Sequence[Dimension]) -> str:

@@ -9,7 +9,6 @@ A worker reads the data set once and throws its test half away before anything i
 each epoch and waits for a word; it does not hear Ctrl-C, and ends when the process that started it does.
 """
 
-import importlib
 import multiprocessing
 import os
 import signal
@@ -23,10 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from local.sweep_task import OBJECTIVES, Part, Task
+from local.train import trainer_of
 from shared.config import TrainConfig
 from shared.errors import ConfigError, UserError
 from shared.training import processors
 
+LIFE = 20  # trials of a process: each training leaves something in memory, 25 MB in Keras
 # What OpenMP (PyTorch) and TensorFlow ask for when they are loaded.
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
@@ -114,13 +115,22 @@ class Workers:
         if kind == "unable":
             raise facts
         if kind is not Epoch:
-            self._idle.append(self._busy.pop(trial))
+            self._release(self._busy.pop(trial))
         event: Event = kind(trial=trial, **facts)
         return event
+
+    def _release(self, worker: "_Worker") -> None:
+        worker.trials += 1
+        if worker.trials < LIFE:
+            self._idle.append(worker)
+        else:
+            worker.end()
 
 
 class _Worker:
     """One process, and the pipe to it."""
+
+    trials = 0
 
     def __init__(self, setup: tuple[Any, ...]) -> None:
         context = multiprocessing.get_context("spawn")  # a fork would take threads and open databases with it
@@ -193,12 +203,7 @@ def _prepare(framework: str, dataset: str, data_dir: Path | None) -> tuple[Any, 
     """The training loop, and the data set without its test half."""
     from shared.data import load
 
-    try:
-        trainer = importlib.import_module(f"shared.train_{framework}")
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"framework {framework!r} cannot train here without {error.name}: pip install -r requirements.txt"
-        ) from None
+    trainer = trainer_of(framework)
     data = load(dataset, data_dir=data_dir)
     return trainer, replace(data, test_images=data.test_images[:0], test_labels=data.test_labels[:0])
 

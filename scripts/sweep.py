@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scripts import _options as options
-from scripts._edge import Json, bar, emit, run, say, show, table
+from scripts._edge import Ended, Json, again, bar, emit, run, say, show, table
 from shared.errors import ConfigError, UserError, one_of
 
 if TYPE_CHECKING:
@@ -93,8 +93,7 @@ def sweep(
                     known, crew, total=trials, timeout=timeout, on_trial=lambda row: _tell(known, row), on_share=done
                 )
         except KeyboardInterrupt:
-            _tell_interrupted(known, trials, remote)
-            raise
+            raise Ended(_interrupted(known, trials, url, remote)) from None
         _finish(known, trials, out or sweep_storage.folder(name), json=json)
 
 
@@ -178,10 +177,14 @@ def _tell(study: "Study", row: dict[str, Any]) -> None:
     say(f"trial {row['trial']:>3}   {state}{value}{row['seconds'] or 0:.1f} s{known}{why}")
 
 
-def _tell_interrupted(study: "Study", trials: int, remote: str | None) -> None:
-    say(f"{study.finished()} of {trials} trials are finished and kept in the study {study.name}.")
+def _interrupted(study: "Study", trials: int, url: str, remote: str | None) -> str:
+    """What is left, and how to go on; the command is not written out where a password stands in it."""
+    from local.sweep_storage import shown
+
+    there = f"interrupted: {study.finished()} of {trials} trials are finished, and kept in the study {study.name}."
     if remote and study.held:
-        say(f"The runs of {len(study.held)} others go on on {remote} (k2l runs); the same command takes their results.")
+        there += f"\nThe runs of {len(study.held)} others go on at {remote}; their results are taken then."
+    return f"{there}\nGo on with: {again() if shown(url) == url else 'the same command'}"
 
 
 def _finish(study: "Study", trials: int, folder: Path, *, json: bool) -> None:
@@ -194,12 +197,11 @@ def _finish(study: "Study", trials: int, folder: Path, *, json: bool) -> None:
         states = ", ".join(f"trial {row['trial']} {row['state']}" for row in rows[:5]) or "none was begun"
         raise UserError(f"no trial of the study {study.name} is complete yet: {states}. The same command goes on.")
     shares = searching.importances(study)
-    pictures = draw(study.task, rows, shares, folder)
     if json:
         emit(rows)
     else:
         _show(study, rows, shares)
-    say(f"pictures: {', '.join(map(str, pictures))}")
+    say(f"pictures: {', '.join(map(str, draw(study.task, rows, shares, folder)))}")
     if (missing := trials - study.finished()) > 0:
         say(f"{missing} trials are missing, or under way elsewhere: the same command goes on.")
 

@@ -44,7 +44,7 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
         "ds_cnn_v1": _DS_CNN, "ds_cnn_v2": _DS_CNN, "ds_cnn_v3": _DS_CNN,
         "lite": _TINY | {"batch_size": 64, "learning_rate": 2e-2, "beta2": 0.999},
         "sprint": {
-            "epochs": 1, "batch_size": 256, "learning_rate": 1.5e-2, "beta1": 0.7, "beta2": 0.9, "label_smoothing": 0.1,
+            "epochs": 1, "batch_size": 192, "learning_rate": 1.2e-2, "beta1": 0.7, "beta2": 0.9, "label_smoothing": 0.1,
             "rotation": 0.0, "shift": 0.0, "scale": 0.0,
         },
     },

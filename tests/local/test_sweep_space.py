@@ -71,8 +71,16 @@ def test_every_architecture_has_a_usual_space_that_can_be_trained(name, recipe):
     usual = usual_space(config)
     check_space(config, usual)
     assert "learning_rate" in {one.name for one in usual}
+    assert Task(config=config, framework="torch", space=usual).recipe() is not None  # the first trial
     assert ("weight_decay" in {one.name for one in usual}) == (config.optimizer != "adam")
     assert "rotation" not in {one.name for one in usual_space(config, settled=["rotation"])}
+
+
+def test_a_usual_space_holds_values_that_are_unusual():
+    config = TrainConfig.create(weight_decay=0.0, batch_size=100, learning_rate=0.5)
+    found = {one.name: one.text for one in usual_space(config)}
+    assert found["weight_decay"] == "0.0:0.1" and found["batch_size"] == "64,100,128,256"
+    assert found["learning_rate"] == "0.001:0.5:log"
 
 
 def test_the_usual_spaces_are_of_architectures_that_exist():

@@ -106,6 +106,7 @@ def test_what_no_trial_could_get_past_is_no_trials_fault(pipe):
 @pytest.mark.slow
 def test_processes_train_beside_each_other_and_end_with_the_block(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(sweep_workers, "LIFE", 1)
     with Workers(TASK, count=2) as workers:
         for number in range(2):
             workers.start(number, [CONFIG])
@@ -117,6 +118,7 @@ def test_processes_train_beside_each_other_and_end_with_the_block(monkeypatch):
                 else:
                     done.append(event)
         assert done[0].parts[0]["accuracy"] == done[1].parts[0]["accuracy"] > 0  # the same training
+        assert not workers._idle  # a process lives for so many trials
         # A worker that is killed is a trial lost, and another takes its place.
         workers.start(2, [CONFIG])
         os.kill(workers._busy[2].process.pid, signal.SIGKILL)
