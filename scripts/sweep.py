@@ -12,9 +12,9 @@ from scripts._edge import Ended, Json, again, bar, emit, run, say, show, table
 from shared.errors import ConfigError, UserError, one_of
 
 if TYPE_CHECKING:
-    from local.sweep import Crew
-    from local.sweep_study import Study
-    from local.sweep_task import Task
+    from local.sweep.search import Crew
+    from local.sweep.study import Study
+    from local.sweep.task import Task
     from shared.config import TrainConfig
 
 SHOWN = 20  # trials in the table
@@ -70,8 +70,9 @@ def sweep(
 
     Example: k2l sweep --architecture lite --epochs 5 --trials 40 --search learning_rate=3e-3:1e-1:log --workers 2
     """
-    from local import sweep as searching
-    from local import sweep_storage, sweep_study
+    from local.sweep import search as searching
+    from local.sweep import storage as sweep_storage
+    from local.sweep import study as sweep_study
 
     options.check_folder(out)
     task = _task(wanted, search, objective=objective, seeds=seeds, remote=remote, data_dir=data_dir)
@@ -107,8 +108,8 @@ def _task(
     data_dir: Path | None,
 ) -> "Task":
     """What is to be searched; all that can be wrong with it is found here."""
-    from local import sweep_space
-    from local.sweep_task import Task
+    from local.sweep import space as sweep_space
+    from local.sweep.task import Task
 
     if remote is not None:
         one_of("remote", remote, options.REMOTES)
@@ -135,7 +136,7 @@ def _name(study: str | None, task: "Task") -> str:
 
 
 def _workers(task: "Task", count: int, data_dir: Path | None) -> "AbstractContextManager[Crew]":
-    from local.sweep_workers import Workers
+    from local.sweep.workers import Workers
 
     return Workers(task, count=count, data_dir=data_dir)
 
@@ -146,7 +147,7 @@ def _runs(
 ) -> "Iterator[Crew]":
     """The service, asked before anything is drawn; one sweep of a study at a time on this machine."""
     from local.kernels import runs, spec
-    from local.sweep_remote import Runs, sweep_kernel
+    from local.sweep.remote import Runs, sweep_kernel
 
     config = study.task.config
     kernel = sweep_kernel(spec.load(wanted.framework, accelerator=accelerator), slug=slug)
@@ -179,7 +180,7 @@ def _tell(study: "Study", row: dict[str, Any]) -> None:
 
 def _interrupted(study: "Study", trials: int, url: str, remote: str | None) -> str:
     """What is left, and how to go on; the command is not written out where a password stands in it."""
-    from local.sweep_storage import shown
+    from local.sweep.storage import shown
 
     there = f"interrupted: {study.finished()} of {trials} trials are finished, and kept in the study {study.name}."
     if remote and study.held:
@@ -189,8 +190,8 @@ def _interrupted(study: "Study", trials: int, url: str, remote: str | None) -> s
 
 def _finish(study: "Study", trials: int, folder: Path, *, json: bool) -> None:
     """The table, the pictures, and the command that trains the best."""
-    from local import sweep as searching
-    from local.sweep_charts import draw
+    from local.sweep import search as searching
+    from local.sweep.charts import draw
 
     rows = study.rows()
     if not any(row["best"] for row in rows):

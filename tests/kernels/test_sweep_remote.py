@@ -3,13 +3,16 @@
 import pytest
 import trips
 
-from local import paths, sweep, sweep_owner, sweep_study
+from local import paths
 from local.kernels import push, runs
 from local.kernels.emulator import pushing
 from local.kernels.runs import Run
-from local.sweep_remote import CAPACITY, Runs, sweep_kernel
-from local.sweep_space import space
-from local.sweep_task import Task
+from local.sweep import owner as sweep_owner
+from local.sweep import search as sweep
+from local.sweep import study as sweep_study
+from local.sweep.remote import CAPACITY, Runs, sweep_kernel
+from local.sweep.space import space
+from local.sweep.task import Task
 from shared.config import TrainConfig
 from shared.errors import RefusedError, UserError
 

@@ -5,10 +5,13 @@ import time
 
 import pytest
 
-from local import sweep, sweep_charts, sweep_owner, sweep_study
-from local.sweep_space import space
-from local.sweep_task import Task
-from local.sweep_workers import Done, Epoch, Failed, Stopped
+from local.sweep import charts as sweep_charts
+from local.sweep import owner as sweep_owner
+from local.sweep import search as sweep
+from local.sweep import study as sweep_study
+from local.sweep.space import space
+from local.sweep.task import Task
+from local.sweep.workers import Done, Epoch, Failed, Stopped
 from shared.config import TrainConfig
 from shared.errors import ConfigError, UserError
 

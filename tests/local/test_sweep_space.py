@@ -1,7 +1,7 @@
 import pytest
 
-from local.sweep_space import SPACES, Choice, Range, changed, check_space, dimension, space, usual_space
-from local.sweep_task import Task, differences
+from local.sweep.space import SPACES, Choice, Range, changed, check_space, dimension, space, usual_space
+from local.sweep.task import Task, differences
 from shared.architectures import ARCHITECTURES
 from shared.config import RECIPES, TrainConfig
 from shared.errors import ConfigError

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from local import sweep_workers
-from local.sweep_space import space
-from local.sweep_task import Task
-from local.sweep_workers import Done, Epoch, Failed, Stopped, Workers
+from local.sweep import workers as sweep_workers
+from local.sweep.space import space
+from local.sweep.task import Task
+from local.sweep.workers import Done, Epoch, Failed, Stopped, Workers
 from shared.config import TrainConfig
 from shared.errors import ConfigError
 

@@ -15,7 +15,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from local.sweep_space import SETTLED, WIDTH, Dimension, changed, check_space
+from local.sweep.space import SETTLED, WIDTH, Dimension, changed, check_space
 from local.train import FRAMEWORKS
 from shared.config import TrainConfig
 from shared.errors import one_of

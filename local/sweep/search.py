@@ -1,12 +1,12 @@
 """A search for a training's parameters: trials are drawn, trained by a crew, pruned, and written down in a study.
 
-    with sweep_study.opened(name, task, url=url) as study, Workers(task, count=2) as crew:
+    with opened(name, task, url=url) as study, Workers(task, count=2) as crew:
         search(study, crew, total=30, on_trial=…)
-        study.best(); study.rows(); sweep.importances(study)
+        study.best(); study.rows(); importances(study)
 
-The crew is `sweep_workers.Workers`, processes of this machine, or `sweep_remote.Runs`, runs on a service. Only
-validation images are ever looked at: no trial evaluates the test set. The study goes on where it was left: ended at any
-moment, the same search trains what is missing to `total`.
+The crew is `workers.Workers`, processes of this machine, or `remote.Runs`, runs on a service. Only validation images
+are ever looked at: no trial evaluates the test set. The study goes on where it was left: ended at any moment, the same
+search trains what is missing to `total`.
 """
 
 import math
@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from local.sweep_owner import BEAT
-from local.sweep_storage import folder, quiet
-from local.sweep_study import Study
-from local.sweep_workers import Done, Epoch, Event, Failed, Stopped
+from local.interruption import noticed
+from local.sweep.storage import folder, quiet
+from local.sweep.study import Study
+from local.sweep.workers import Done, Epoch, Event, Failed, Stopped
 from shared.config import TrainConfig
 from shared.errors import UserError
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from optuna import Trial
     from optuna.trial import FrozenTrial
 
+LISTEN = 0.5  # seconds until Ctrl-C is heard, at most
 FAILURES = 3  # in a row, after which something else than a trial's values is at fault
 SMALLEST = 1e-5  # error or loss, before its logarithm is taken
 ENOUGH = 10  # complete trials, to say what the parameters matter
@@ -66,19 +67,29 @@ class Search:
         self.failures = 0
 
     def run(self) -> None:
-        """Until `total` trials are finished, here or elsewhere."""
-        try:
-            self._fill()
-            while self.study.held:
-                for event in self.crew.wait(BEAT):
-                    self._take(event)
-                self.study.beat()
+        """Until `total` trials are finished, here or elsewhere.
+
+        Ctrl-C waits for the storage: in the middle of a transaction it would leave the database locked.
+        """
+        with noticed() as asked:
+            try:
                 self._fill()
-        except BaseException:
-            if not self.crew.outlive:
-                for trial in list(self.study.held.values()):
-                    self.study.give_back(trial, "interrupted")
-            raise
+                while self.study.held:
+                    events = self.crew.wait(LISTEN)
+                    for event in events:
+                        self._take(event)
+                    if asked():
+                        raise KeyboardInterrupt
+                    if self.study.beat() or events:
+                        self._fill()
+            except BaseException:
+                self._give_back()
+                raise
+
+    def _give_back(self) -> None:
+        """What was under way comes first when the search goes on; what outlives this process goes on by itself."""
+        for trial in list(self.study.held.values()) if not self.crew.outlive else ():
+            self.study.give_back(trial, "interrupted")
 
     def _fill(self) -> None:
         """Starts trials as long as there is room and time: first those that go on."""

@@ -18,10 +18,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from local import sweep_storage
-from local.sweep_owner import BEAT, is_here, lives, me
-from local.sweep_storage import quiet
-from local.sweep_task import OBJECTIVES, Part, Task, differences
+from local.sweep import storage as sweep_storage
+from local.sweep.owner import BEAT, is_here, lives, me
+from local.sweep.storage import quiet
+from local.sweep.task import OBJECTIVES, Part, Task, differences
 from shared.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -64,13 +64,14 @@ class Study:
         self.held[trial.number] = trial
         trial.set_user_attr(OWNER, me(self.remote))
 
-    def beat(self) -> None:
-        """Says now and then that this process is still there."""
+    def beat(self) -> bool:
+        """Says that this process is still there, where it is time to; True then."""
         if time.monotonic() - self._heard < BEAT:
-            return
+            return False
         self._heard = time.monotonic()
         for trial in self.held.values():
             self._note(trial, {OWNER: me(self.remote)})
+        return True
 
     def report(self, trial: "Trial", step: int, value: float) -> bool:
         """Notes the objective of a trial after an epoch; False where it is not worth going on."""

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from local.sweep_task import OBJECTIVES, Part, Task
+from local.sweep.task import OBJECTIVES, Part, Task
 from local.train import trainer_of
 from shared.config import TrainConfig
 from shared.errors import ConfigError, UserError

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.outputs import gathered
-from local.sweep_space import Choice, Dimension
-from local.sweep_task import Task
+from local.sweep.space import Choice, Dimension
+from local.sweep.task import Task
 from shared import plots
 from shared.plots import BLUE, FAINT, QUIET, STYLE, TEXT, VERMILION, empty_figure
 

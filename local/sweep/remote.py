@@ -21,9 +21,9 @@ from local.kernels import pull, push, runs, watch
 from local.kernels.client import Service
 from local.kernels.runs import Run
 from local.kernels.spec import KernelSpec
-from local.sweep_study import Study
-from local.sweep_task import OBJECTIVES, Part
-from local.sweep_workers import Done, Event, Failed
+from local.sweep.study import Study
+from local.sweep.task import OBJECTIVES, Part
+from local.sweep.workers import Done, Event, Failed
 from shared.config import TrainConfig
 from shared.errors import CredentialsError, KernelError, RefusedError, RunError, ServiceError
 
