@@ -1,6 +1,8 @@
 """The search itself, with a crew that trains nothing: what a trial gives follows from its learning rate."""
 
 import math
+import os
+import signal
 import time
 
 import pytest
@@ -169,6 +171,21 @@ def test_interrupted_trials_are_given_back_and_come_first_when_it_goes_on(url):
         assert states(study) == ["complete"] * 6
         again = [trial.params for trial in study.optuna.trials if trial.state.name == "COMPLETE"]
         assert all(params in again for params in lost) and len(lost) == 2
+
+
+def test_ctrl_c_waits_until_the_storage_has_what_was_being_written(url):
+    class Struck(Crew):
+        def start(self, trial, configs):
+            if not self.under_way:  # a second one is not waited for
+                os.kill(os.getpid(), signal.SIGINT)
+            super().start(trial, configs)
+
+    with opened(url) as study:
+        crew = Struck(slots=2)
+        with pytest.raises(KeyboardInterrupt):
+            sweep.search(study, crew, total=3)
+        assert len(crew.under_way) == 2 and not study.held  # both were begun in peace, and given back
+        assert [trial.state.name for trial in study.optuna.trials] == ["FAIL", "FAIL", "WAITING", "WAITING"]
 
 
 def killed(study, total=9, **owner):

@@ -88,6 +88,7 @@ def until(process, word):
         said.append(line)
         if word in line:
             return
+    process.communicate()
     raise AssertionError("".join(said))
 
 
