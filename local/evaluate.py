@@ -11,6 +11,7 @@ Every runtime gets the same raw images. Nothing here writes or prints; `local.ev
 """
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -42,7 +43,7 @@ def part(data: DataSet, which: str) -> tuple[Images, Labels]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answers:
+class Answers(ABC):
     """Logits float32 [n, classes] of the images of a split, scored; `seconds` is the wall time of all forward passes.
 
     Whose they are, an `Evaluation` says, or a `local.committee.Committee`.
@@ -58,24 +59,24 @@ class Answers:
     seconds: float
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """The model's."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def file(self) -> str:
         """Where it lies."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def bytes(self) -> int:
         """The size of that file."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def label(self) -> str:
         """Short, for a chart."""
-        raise NotImplementedError
 
     @property
     def standard_error(self) -> float:

@@ -8,7 +8,7 @@ Standard library only: the command line checks parameters with this before anyth
 """
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from shared.architectures import architecture
@@ -153,6 +153,13 @@ class TrainConfig:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, in the order of the fields: what a manifest records."""
         return dataclasses.asdict(self)
+
+
+def beside_recipe(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a training's parameters (`as_dict`, or a manifest's) that its recipe gives otherwise today."""
+    named = {key: parameters[key] for key in ("architecture", "dataset", "recipe", "epochs", "seed")}
+    usual = TrainConfig.create(**named).as_dict()
+    return {key: value for key, value in parameters.items() if key in usual and value != usual[key]}
 
 
 def from_text(name: str, text: str) -> Any:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from local.sweep.space import SETTLED, WIDTH, Dimension, changed, check_space
 from local.train import FRAMEWORKS
-from shared.config import TrainConfig
+from shared.config import TrainConfig, beside_recipe
 from shared.errors import one_of
 
 # Of the validation images, and which way is better.
@@ -99,13 +99,11 @@ class Task:
         """The command line that trains a trial's network, exactly so, as `models/NAME`."""
         config = self.configs(drawn)[0]
         named = {key: getattr(config, key) for key in SETTLED if key != "device"}
-        usual = TrainConfig.create(**named).as_dict()
         words = ["k2l", "train", "--framework", self.framework]
         for key, value in named.items():
             words += [f"--{key}", str(value)]
-        for key, value in config.as_dict().items():
-            if value != usual[key]:
-                words += ["--set", f"{key}={value}"]
+        for key, value in beside_recipe(config.as_dict()).items():
+            words += ["--set", f"{key}={value}"]
         return shlex.join([*words, "--name", name])
 
 

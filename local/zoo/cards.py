@@ -26,7 +26,7 @@ from shared.architectures import (
     MaxPool,
     architecture,
 )
-from shared.config import TrainConfig
+from shared.config import TrainConfig, beside_recipe
 
 Manifest = dict[str, Any]
 
@@ -214,17 +214,10 @@ def commands(stated: Manifest) -> list[str]:
 def training_command(stated: Manifest) -> str:
     """The `k2l train` of a manifest: its parameters, as far as the recipe of today gives others."""
     parameters, framework = stated["parameters"], stated["framework"]
-    named = {key: parameters[key] for key in ("architecture", "dataset", "recipe")}
-    usual = TrainConfig.create(**named, epochs=parameters["epochs"]).as_dict()
-    said = [
-        f"--architecture {named['architecture']}",
-        f"--dataset {named['dataset']}",
-        f"--epochs {parameters['epochs']}",
-    ]
+    said = [f"--{key} {parameters[key]}" for key in ("architecture", "dataset", "epochs")]
     said += [f"--framework {framework}"] if framework != "torch" else []
-    said += [f"--recipe {named['recipe']}"] if named["recipe"] != TrainConfig.recipe else []
-    own = {key: value for key, value in parameters.items() if key in usual and value != usual[key] and key != "seed"}
-    said += [f"--set {key}={value}" for key, value in own.items()]
+    said += [f"--recipe {parameters['recipe']}"] if parameters["recipe"] != TrainConfig.recipe else []
+    said += [f"--set {key}={value}" for key, value in beside_recipe(parameters).items()]
     seeds = max(len(stated.get("seeds", ())), entries.FEWEST_SEEDS)
     return f"k2l train {' '.join(said)} --seeds {seeds} --name {stated['name']}"
 

@@ -29,16 +29,23 @@ def pages() -> dict[Path, str]:
 
 def outdated() -> list[Path]:
     """The files that are missing or say something else than the manifests."""
-    return [path for path, text in pages().items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    return list(_outdated())
 
 
 def write() -> list[Path]:
     """Writes those files that are out of date, and returns them."""
-    texts, stale = pages(), outdated()
-    for path in stale:
+    stale = _outdated()
+    for path, text in stale.items():
         with gathered(path.parent) as stage:
-            (stage / path.name).write_text(texts[path], encoding="utf-8", newline="\n")
-    return stale
+            (stage / path.name).write_text(text, encoding="utf-8", newline="\n")
+    return list(stale)
+
+
+def _outdated() -> dict[Path, str]:
+    """Those files, with the text that they should have."""
+    return {
+        path: text for path, text in pages().items() if not path.is_file() or path.read_text(encoding="utf-8") != text
+    }
 
 
 def _readme(published: Sequence[Manifest]) -> str:
