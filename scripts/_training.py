@@ -59,6 +59,7 @@ class _Line:
 
     def step(self, progress: "Progress") -> None:
         """A step has ended: draws the line, unless that was done just now."""
+        self.pace.step(progress)
         if time.monotonic() < self.pace.seen + EVERY:
             return
         self.pace.look(progress)
@@ -112,6 +113,11 @@ class _Pace:
         self.speed: float | None = None
         self.left: float | None = None
 
+    def step(self, progress: "Progress") -> None:
+        """A step has ended: an epoch's first is its beginning here, because an epoch may lie between two looks."""
+        if progress.epoch != self.epoch:
+            self.epoch, self.epoch_began, self.first_images = progress.epoch, time.monotonic(), progress.images
+
     def look(self, progress: "Progress") -> None:
         """Takes in where the training is now."""
         self.seen = time.monotonic()
@@ -119,7 +125,5 @@ class _Pace:
             self.began, self.first_share = self.seen, progress.share
         elif progress.share > self.first_share:
             self.left = (self.seen - self.began) * (1 - progress.share) / (progress.share - self.first_share)
-        if progress.epoch != self.epoch:
-            self.epoch, self.epoch_began, self.first_images = progress.epoch, self.seen, progress.images
-        else:
+        if progress.images > self.first_images:
             self.speed = (progress.images - self.first_images) / (self.seen - self.epoch_began)

@@ -1,0 +1,44 @@
+"""The live line's figures. How it looks on a terminal: test_train_verb."""
+
+import pytest
+
+from scripts import _training
+from shared.training import Progress
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(_training.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_epochs_shorter_than_the_time_between_two_looks_still_have_a_speed(clock):
+    pace, progress = _training._Pace(), Progress(epochs=50, images_per_epoch=100)
+    for step in range(500):  # ten a second's tenth: an epoch takes 0.1 s, a look is due every 0.23 s
+        clock[0] += 0.01
+        progress.epoch, progress.images = step // 10 + 1, step % 10 * 10 + 10
+        pace.step(progress)
+        if step % 23 == 22:
+            pace.look(progress)
+    assert pace.speed == pytest.approx(1000)
+    assert pace.left == pytest.approx(0.17, abs=0.02)
+
+
+def test_the_pause_for_a_check_is_not_in_the_speed(clock):
+    pace, progress = _training._Pace(), Progress(epochs=2, images_per_epoch=100)
+    for epoch in (1, 2):
+        clock[0] += 60.0
+        for images in (10, 50, 100):
+            clock[0] += 1.0
+            progress.epoch, progress.images = epoch, images
+            pace.step(progress)
+            pace.look(progress)
+    assert pace.speed == pytest.approx(45)
+
+
+def test_nothing_is_told_before_there_is_anything_to_tell_it_from(clock):
+    pace = _training._Pace()
+    pace.step(Progress(epochs=2, images_per_epoch=100, images=10))
+    pace.look(Progress(epochs=2, images_per_epoch=100, images=10))
+    assert pace.speed is None and pace.left is None
