@@ -151,13 +151,13 @@ _TABLE = (
     Architecture(
         name="improved",
         layers=(
-            *_normed(32), *_normed(32), MaxPool(), Dropout(0.1),
-            *_normed(64), *_normed(64), MaxPool(), Dropout(0.1),
-            *_normed(128), *_normed(128), Dropout(0.1),
-            *_head(352, 0.5),
+            *_normed(32, same=False), *_normed(32, same=False), MaxPool(),
+            *_normed(64, same=False), *_normed(64, same=False),
+            *_normed(128, same=False), *_normed(128, same=False),
+            *_head(1072, 0.5),
         ),
-        parameters=2_498_506,
-        source="VGG's pairs of convolutions (Simonyan & Zisserman 2015) with batch norm",
+        parameters=2_494_138,
+        source="VGG's pairs of convolutions (Simonyan & Zisserman 2015) with batch norm, unpadded as in An et al. 2020",
     ),
     Architecture(
         name="ds_cnn_v1",
