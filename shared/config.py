@@ -47,8 +47,8 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
         "ds_cnn_v1": _DS_CNN, "ds_cnn_v2": _DS_CNN, "ds_cnn_v3": _DS_CNN,
         "lite": _TINY | {"batch_size": 64, "learning_rate": 2e-2, "beta2": 0.999},
         "sprint": {
-            "epochs": 1, "batch_size": 192, "learning_rate": 1.2e-2, "beta1": 0.7, "beta2": 0.9, "label_smoothing": 0.1,
-            "rotation": 0.0, "shift": 0.0, "scale": 0.0,
+            "epochs": 1, "batch_size": 192, "schedule": "triangle", "learning_rate": 1.5e-2, "beta1": 0.7, "beta2": 0.9,
+            "label_smoothing": 0.1, "rotation": 0.0, "shift": 0.0, "scale": 0.0,
         },
     },
 }  # fmt: skip
@@ -58,7 +58,7 @@ CHOICES: dict[str, Collection[str]] = {
     "recipe": RECIPES,
     "loading": ("per-sample", "in-memory"),
     "optimizer": ("adam", "adamw"),
-    "schedule": ("constant", "one-cycle"),
+    "schedule": ("constant", "one-cycle", "triangle"),
     "device": ("auto", "cpu", "cuda"),
     "precision": ("auto", "float32", "bfloat16"),
 }
@@ -87,6 +87,8 @@ RANGES: dict[str, tuple[float, float, str]] = {
 class TrainConfig:
     """Everything that decides what a training does. Make it with `create`, which fills in the recipe.
 
+    schedule: the learning rate rises to its peak in the first 30 % of the steps and falls to nearly nothing in the
+    others, along a cosine (one-cycle) or a straight line (triangle); or it stays.
     loading: batches cut from the data set in memory, or images prepared one by one, as tutorials do.
     beta1, beta2: how slowly Adam forgets past gradients and their squares; a short training needs a short memory.
     rotation, shift, scale, elastic, stroke: bounds of the random augmentation, see `shared.augmentation`.

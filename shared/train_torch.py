@@ -221,10 +221,16 @@ class _Step:
         )
         # One step more than is taken: a scheduler is always one ahead.
         self.schedule: LRScheduler = (
-            # Only the rate: to cycle the momentum too gained nothing on validation, and Keras' Adam has no way to.
-            OneCycleLR(self.optimizer, config.learning_rate, total_steps=steps + 1, cycle_momentum=False)
-            if config.schedule == "one-cycle"
-            else LambdaLR(self.optimizer, lambda step: 1.0)
+            LambdaLR(self.optimizer, lambda step: 1.0)
+            if config.schedule == "constant"
+            else OneCycleLR(
+                self.optimizer,
+                config.learning_rate,
+                total_steps=steps + 1,
+                anneal_strategy="linear" if config.schedule == "triangle" else "cos",
+                # Only the rate: to cycle the momentum too gained nothing on validation, and Keras' Adam has no way to.
+                cycle_momentum=False,
+            )
         )
         self.best: dict[str, torch.Tensor] = {}
 

@@ -38,7 +38,11 @@ RUNS = {
     entries.LITERT: "int8 for LiteRT",
 }
 OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW"}
-SCHEDULES = {"one-cycle": "a one-cycle schedule up to a learning rate of", "constant": "a constant learning rate of"}
+SCHEDULES = {
+    "one-cycle": "a one-cycle schedule up to a learning rate of",
+    "triangle": "a learning rate that rises and falls in straight lines, up to",
+    "constant": "a constant learning rate of",
+}
 CHANGES = {  # parameter -> how the augmentation is told
     "rotation": "turned by up to {:g}°",
     "shift": "moved by up to {:g} pixels",

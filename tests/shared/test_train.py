@@ -195,19 +195,20 @@ def test_the_weights_are_plain_float32_whatever_they_were_trained_in(data, tmp_p
         assert b"bfloat16" not in file.read("config.json") and b'"optimizer_config"' not in file.read("config.json")
 
 
-def test_keras_follows_the_learning_rates_of_torchs_one_cycle():
+@pytest.mark.parametrize("strategy", ["cos", "linear"])
+def test_keras_follows_the_learning_rates_of_torchs_one_cycle(strategy):
     from shared.train_keras import OneCycle
 
     weights = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([weights], 1.0, momentum=0.9)
     steps = 101
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=steps + 1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=steps + 1, anneal_strategy=strategy)
     theirs = []
     for _ in range(steps):
         theirs.append(schedule.get_last_lr()[0])
         optimizer.step()
         schedule.step()
-    assert np.allclose(OneCycle(0.01, steps)(np.arange(steps)), theirs, atol=1e-7)
+    assert np.allclose(OneCycle(0.01, steps, linear=strategy == "linear")(np.arange(steps)), theirs, atol=1e-7)
 
 
 def test_adam_with_weight_decay_is_refused_since_frameworks_differ_on_it():
