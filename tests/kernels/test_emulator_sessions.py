@@ -57,6 +57,13 @@ def test_a_notebook_runs_alone(emulator, monkeypatch):
     assert emulator.wait("all-alone") == "COMPLETE", emulator.outputs("all-alone")["log"]
 
 
+def test_what_a_notebook_writes_for_itself_alone_is_gone_when_it_ends(emulator):
+    emulator.push("scratch", "import tempfile; open(tempfile.mkdtemp() + '/f', 'w').close(); print(tempfile.tempdir)")
+    assert emulator.wait("scratch") == "COMPLETE"
+    scratch = Path(emulator.said("scratch").strip())
+    assert scratch.name == "tmp" and scratch.parent.is_dir() and not scratch.exists()
+
+
 def test_an_editable_installation_does_not_lead_into_a_session(emulator):
     # What `pip install -e` can leave behind: the checkout on the path, or a finder of its own.
     wall = emulator.state / "wall" / "sitecustomize.py"

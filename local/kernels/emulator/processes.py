@@ -17,7 +17,7 @@ import psutil
 from local.kernels.emulator import session, wall
 
 KEPT = (
-    "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE",
+    "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "SYSTEMDRIVE",
     "COMSPEC", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
     "NVIDIA_DRIVER_CAPABILITIES", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
 )  # fmt: skip
@@ -38,6 +38,7 @@ def environment(state: Path, folder: Path, *, gpu: bool) -> dict[str, str]:
         "KAGGLE_KERNEL_RUN_TYPE": "Batch",
         "HOME": str(folder / "home"),
         "USERPROFILE": str(folder / "home"),
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder / session.SCRATCH)),
         "MPLCONFIGDIR": str(state / "cache" / "matplotlib"),
         "PYTHONPATH": str(state / "wall"),
         "PYTHONUTF8": "1",
@@ -67,7 +68,8 @@ def launch(command: list[str], *, folder: Path, environment: dict[str, str], noi
 
 def spawn(state: Path, folder: Path, *, gpu: bool) -> subprocess.Popen[bytes]:
     """Starts the session of a version's folder; its own noise goes to `process.txt` there."""
-    (folder / "home").mkdir(exist_ok=True)
+    for name in ("home", session.SCRATCH):
+        (folder / name).mkdir(exist_ok=True)
     return launch(
         [sys.executable, "-P", session.__file__, str(folder)],
         folder=folder / "kaggle" / "working",
