@@ -36,21 +36,24 @@ SETTLED = {
     "seed": "a seed that was searched is luck: --seeds trains each trial with several",
 }
 
+# How long Adam remembers: with the learning rate, what matters most in a short training.
+_BETAS = {"beta1": "0.7,0.9", "beta2": "0.9,0.99,0.999"}
 # The networks of a few thousand parameters learn at higher rates, and have no room for much augmentation.
-_SMALL = {
+_SMALL = _BETAS | {
     "learning_rate": "3e-3:3e-1:log", "batch_size": "32,64,128,256", "label_smoothing": "0:0.1",
     "weight_decay": "0:0.05", "rotation": "0:8", "shift": "0:1.5", "scale": "0:0.1", "elastic": "0:0.8",
     "stroke": "0:0.4", "ema": "0,0.99,0.995,0.998",
 }  # fmt: skip
 SPACES: dict[str, dict[str, str]] = {
-    "*": {
+    "*": _BETAS | {
         "learning_rate": "1e-3:3e-2:log", "batch_size": "64,128,256", "label_smoothing": "0:0.15",
         "weight_decay": "1e-3:1e-1:log", "rotation": "0:15", "shift": "0:3", "scale": "0:0.15", "elastic": "0:1.5",
         "stroke": "0:0.6", "ema": "0,0.99,0.995,0.998",
     },
-    "sprint": {
-        "learning_rate": "3e-3:3e-2:log", "batch_size": "64,128,192,256,512", "label_smoothing": "0:0.2",
-        "weight_decay": "1e-3:1e-1:log", "rotation": "0:8", "shift": "0:2", "scale": "0:0.1", "ema": "0,0.98,0.99",
+    "sprint": _BETAS | {
+        "schedule": "one-cycle,triangle", "learning_rate": "3e-3:3e-2:log", "batch_size": "64,128,192,256,512",
+        "label_smoothing": "0:0.2", "weight_decay": "1e-3:1e-1:log", "rotation": "0:8", "shift": "0:2",
+        "scale": "0:0.1", "ema": "0,0.98,0.99",
     },
     "lite": _SMALL, "ds_cnn_v1": _SMALL, "ds_cnn_v2": _SMALL, "ds_cnn_v3": _SMALL,
 }  # fmt: skip
