@@ -2,6 +2,7 @@
 
     UserError               what, where, what exists, what to do: one or two lines
     ├── ConfigError         a parameter is unknown or out of range (also a ValueError)
+    │   └── DivergedError       a training's loss left the numbers
     ├── DataError           a data set is missing, damaged or not what it claims to be
     ├── ModelError          a model folder or file is missing, changed or unreadable
     ├── PictureError        a picture cannot be read
@@ -25,6 +26,10 @@ class UserError(Exception):
 
 class ConfigError(UserError, ValueError):
     """A parameter is unknown, has the wrong type, or is out of range."""
+
+
+class DivergedError(ConfigError):
+    """A training diverged: its parameters, each within its range, do not go together."""
 
 
 class DataError(UserError):

@@ -97,7 +97,7 @@ def train(
 
     `on_epoch` is told each epoch's row, `on_step` after each step how far it is; it may raise StopTraining.
     `on_snapshot` is given all it takes to go on from an epoch's end; on a CPU the network is then the same to the bit.
-    Raises ConfigError when the device cannot be had, or the training diverges.
+    Raises ConfigError when the device cannot be had, DivergedError when the training diverges.
     """
     torch.manual_seed(config.seed)
     device = pick_device(config.device)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.config import TrainConfig
-from shared.errors import ConfigError
+from shared.errors import ConfigError, DivergedError
 from shared.metrics import Scores, score
 
 Row = dict[str, Any]
@@ -113,9 +113,9 @@ def epoch_row(progress: Progress, checked: Scores, *, learning_rate: float, bega
 
 
 def check(logits: NDArray[np.float32], labels: NDArray[np.int64], epoch: int) -> Scores:
-    """The scores of an epoch's validation logits [n, classes]; ConfigError where the training diverged."""
+    """The scores of an epoch's validation logits [n, classes]; DivergedError where the training did."""
     if not np.isfinite(logits).all():
-        raise ConfigError(f"the training diverged in epoch {epoch}: the logits are not finite. Lower learning_rate.")
+        raise DivergedError(f"the training diverged in epoch {epoch}: the logits are not finite. Lower learning_rate.")
     return score(logits, labels)
 
 

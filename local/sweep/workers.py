@@ -24,7 +24,7 @@ from typing import Any
 from local.sweep.task import OBJECTIVES, Part, Task
 from local.train import trainer_of
 from shared.config import TrainConfig
-from shared.errors import ConfigError, UserError
+from shared.errors import DivergedError, UserError
 from shared.training import processors
 
 LIFE = 20  # trials of a process: each training leaves something in memory, 25 MB in Keras
@@ -216,7 +216,6 @@ def _train(
     trainer: Any, data: Any, configs: Sequence[TrainConfig], objective: str, pipe: "Connection[Any, Any]"
 ) -> tuple[Any, dict[str, Any]]:
     """One trial: what is told of it. Raises the UserError that has nothing to do with its values."""
-    trainer.pick_device(configs[0].device)  # what ConfigError is left after this is the training's own: it diverged
     parts: list[Part] = []
 
     def on_epoch(row: dict[str, Any]) -> None:
@@ -233,8 +232,10 @@ def _train(
             parts.append({"seed": config.seed, **scores, **spent})
     except _End:
         return Stopped, {}
-    except ConfigError as error:
+    except DivergedError as error:
         return Stopped, {"diverged": str(error)}
+    except UserError:
+        raise
     except (EOFError, BrokenPipeError):
         raise EOFError from None
     except Exception as error:  # noqa: BLE001 - it is told whole to the one who started this process

@@ -15,7 +15,7 @@ from local.sweep.space import space
 from local.sweep.task import Task
 from local.sweep.workers import Done, Epoch, Failed, Stopped, Workers
 from shared.config import TrainConfig
-from shared.errors import ConfigError
+from shared.errors import ConfigError, DivergedError
 
 CONFIG = TrainConfig.create(architecture="lite", dataset="digits", epochs=2)
 TASK = Task(config=CONFIG, framework="torch", space=space(["learning_rate=1e-3:3e-2"]))
@@ -27,11 +27,9 @@ class Trainer:
     def __init__(self):
         self.given, self.trouble = [], None
 
-    def pick_device(self, wanted):
-        if wanted == "cuda":
-            raise ConfigError("device 'cuda' cannot be used")
-
     def train(self, config, data, *, on_epoch):
+        if config.device == "cuda":
+            raise ConfigError("device 'cuda' cannot be used")
         self.given.append((config, data))
         for epoch in range(1, config.epochs + 1):
             on_epoch({"epoch": epoch, "validation_accuracy": epoch / 10, "validation_loss": 1 / epoch})
@@ -89,7 +87,7 @@ def test_a_worker_tells_each_epoch_and_what_was_left(pipe):
 
 def test_a_worker_ends_a_trial_when_told_and_takes_the_next(pipe, trainer):
     assert trial(pipe, CONFIG, go_on=False)[-1] == (Stopped, {})
-    trainer.trouble = ConfigError("the training diverged in epoch 1")
+    trainer.trouble = DivergedError("the training diverged in epoch 1")
     assert trial(pipe, CONFIG)[-1] == (Stopped, {"diverged": "the training diverged in epoch 1"})
     trainer.trouble = RuntimeError("no memory")
     kind, facts = trial(pipe, CONFIG)[-1]

@@ -19,7 +19,7 @@ from shared.build_keras import build_keras
 from shared.build_torch import build_torch
 from shared.config import TrainConfig
 from shared.data import DataSet, load
-from shared.errors import ConfigError
+from shared.errors import ConfigError, DivergedError
 from shared.metrics import score
 from shared.training import StopTraining
 
@@ -141,7 +141,7 @@ def test_a_training_that_diverges_says_what_to_do(trainer, data, monkeypatch):
 
     monkeypatch.setattr("shared.train_torch.build_torch", broken_torch)
     monkeypatch.setattr("shared.train_keras.build_keras", broken_keras)
-    with pytest.raises(ConfigError, match=r"diverged in epoch 1.*learning_rate"):
+    with pytest.raises(DivergedError, match=r"diverged in epoch 1.*learning_rate"):
         trainer.train(config(), data)
 
 
