@@ -62,7 +62,7 @@ def train_to(
         "validation_accuracy": clock.accuracy,
         "test_accuracy": test.accuracy,
         "others": max(0.0, others),
-        "accelerator": trainer.describe_device(trainer.pick_device(config.device)),
+        "accelerator": trained.accelerator,
     }
 
 

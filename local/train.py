@@ -165,9 +165,7 @@ def _leave(
                 "source_commit": bundle.source_commit(),
             },
             framework=training["framework"],
-            environment=results.environment(
-                training["framework"], trainer.describe_device(trainer.pick_device(config.device))
-            ),
+            environment=results.environment(training["framework"], trained.accelerator),
             trained=trained,
             test=test,
             logits=logits,

@@ -112,7 +112,7 @@ def show_all(found: Sequence[Mapping[str, Any]], rules: "Rules") -> None:
 def busy_all(found: Sequence[Mapping[str, Any]]) -> None:
     """Says so where the machine had other work."""
     from local.race import QUIET
-    from shared.training import processors
+    from shared.device import processors
 
     others = max(row["others"] for row in found)
     if others > QUIET:

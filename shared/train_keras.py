@@ -23,6 +23,7 @@ from shared.augmentation import DRAWN
 from shared.build_keras import build_keras
 from shared.config import TrainConfig
 from shared.data import DataSet, split, validation_size
+from shared.device_keras import describe_device, pick_device, pick_precision
 from shared.metrics import Scores
 from shared.preprocessing import to_float, to_nhwc
 from shared.start_keras import keras
@@ -36,52 +37,12 @@ from shared.training import (
     Trained,
     best_epoch,
     check,
-    cpu_multiplies_bfloat16,
     epoch_row,
     epochs_to_come,
-    processors,
-    takes_gpu,
 )
 
 WEIGHTS = "model.keras"
 EPSILON = 1e-8  # Adam's, the number that PyTorch has; Keras adds it before the bias correction
-
-
-def pick_device(wanted: str = "auto") -> str:
-    """TensorFlow's name of the device: `auto` is the GPU, where TensorFlow sees one, else the CPU.
-
-    Raises ConfigError where `cuda` is asked for and cannot be had, with the reason.
-    """
-    return "/GPU:0" if takes_gpu(wanted, gpu_trouble) else "/CPU:0"
-
-
-def gpu_trouble() -> str:
-    """Why the GPU cannot train, or "" if it can."""
-    return "" if tf.config.list_physical_devices("GPU") else "TensorFlow sees no CUDA GPU"
-
-
-def describe_device(device: str) -> str:
-    """The accelerator's name for people and manifests."""
-    if device == "/GPU:0":
-        return str(_gpu_details().get("device_name", "GPU"))
-    # 0 is TensorFlow's word for as many as there are processors
-    return f"CPU, {tf.config.threading.get_intra_op_parallelism_threads() or processors()} threads"
-
-
-def _gpu_details() -> dict[str, Any]:
-    details: dict[str, Any] = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
-    return details
-
-
-def pick_precision(wanted: str, device: str) -> str:
-    """`auto` is bfloat16 where the hardware multiplies it natively, else float32."""
-    if wanted != "auto":
-        return wanted
-    if device == "/GPU:0":
-        native = _gpu_details().get("compute_capability", (0, 0))[0] >= 8
-    else:
-        native = cpu_multiplies_bfloat16()
-    return "bfloat16" if native else "float32"
 
 
 def train(
@@ -128,7 +89,7 @@ def train(
                 shuffle=False,  # the batches are
                 verbose=0,
             )
-    return recorder.trained(precision)
+    return recorder.trained(accelerator=describe_device(device), precision=precision)
 
 
 @contextmanager
@@ -280,7 +241,7 @@ class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
                 raise
             self.interrupted = True
 
-    def trained(self, precision: str) -> Trained:
+    def trained(self, *, accelerator: str, precision: str) -> Trained:
         """What came of it: the last epoch, or the best where it was to stop early or was interrupted."""
         if self.config.patience or self.interrupted:
             self.evaluated.set_weights(self.best)
@@ -289,6 +250,7 @@ class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
             model=self.evaluated,
             history=self.history,
             validation=self.checked or self._measured(),
+            accelerator=accelerator,
             precision=precision,
             interrupted={"epoch": len(self.history), "of": self.config.epochs} if self.interrupted else None,
             **self.whole.read(),

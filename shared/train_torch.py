@@ -27,6 +27,7 @@ from shared.augmentation import DRAWN
 from shared.build_torch import build_torch
 from shared.config import TrainConfig
 from shared.data import DataSet, split, validation_size
+from shared.device_torch import describe_device, pick_device, pick_precision
 from shared.metrics import Scores
 from shared.preprocessing import to_float
 from shared.training import (
@@ -38,51 +39,11 @@ from shared.training import (
     Trained,
     best_epoch,
     check,
-    cpu_multiplies_bfloat16,
     epoch_row,
     epochs_to_come,
-    takes_gpu,
 )
 
 WEIGHTS = "model.pth"
-
-
-def pick_device(wanted: str = "auto") -> torch.device:
-    """`auto` is the GPU, where there is one whose code this torch carries, else the CPU.
-
-    Raises ConfigError where `cuda` is asked for and cannot be had, with the reason.
-    """
-    return torch.device("cuda" if takes_gpu(wanted, gpu_trouble) else "cpu")
-
-
-def gpu_trouble() -> str:
-    """Why the GPU cannot train, or "" if it can.
-
-    A GPU that this torch has no code for says it is available and dies at the first kernel, so look at its
-    compute capability first. Code for x.y runs on every x.z with z >= y.
-    """
-    if not torch.cuda.is_available():
-        return "no CUDA GPU is visible"
-    major, minor = torch.cuda.get_device_capability()
-    built = [name.removeprefix("sm_") for name in torch.cuda.get_arch_list() if name.startswith("sm_")]
-    known = [(int(digits[:-1]), int(digits[-1])) for digits in built if digits.isdigit()]
-    if any(theirs == major and ours <= minor for theirs, ours in known):
-        return ""
-    carried = ", ".join(f"sm_{digits}" for digits in built) or "no GPU"
-    return f"{torch.cuda.get_device_name()} is sm_{major}{minor}, and this torch was built for {carried}"
-
-
-def describe_device(device: torch.device) -> str:
-    """The accelerator's name for people and manifests."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-
-
-def pick_precision(wanted: str, device: torch.device) -> torch.dtype:
-    """`auto` is bfloat16 where the hardware multiplies it natively, else float32."""
-    if wanted != "auto":
-        return torch.bfloat16 if wanted == "bfloat16" else torch.float32
-    native = torch.cuda.get_device_capability()[0] >= 8 if device.type == "cuda" else cpu_multiplies_bfloat16()
-    return torch.bfloat16 if native else torch.float32
 
 
 def train(
@@ -143,6 +104,7 @@ def train(
         model=step.evaluated.eval(),
         history=history,
         validation=checked or measured(),
+        accelerator=describe_device(device),
         precision=str(step.precision).removeprefix("torch."),
         interrupted={"epoch": len(history), "of": config.epochs} if interrupted else None,
         **whole.read(),

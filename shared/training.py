@@ -6,18 +6,16 @@
 Framework-free: a `model` here is a torch module or a Keras model, and nothing looks inside it.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.config import TrainConfig
-from shared.errors import ConfigError, DivergedError
+from shared.errors import DivergedError
 from shared.metrics import Scores, score
 
 Row = dict[str, Any]
@@ -27,6 +25,7 @@ Row = dict[str, Any]
 class Trained:
     """A trained network ready to predict, its history (a row an epoch), and its scores on the validation images.
 
+    `accelerator` is the GPU's name, or "CPU, 2 threads"; `precision` is float32 or bfloat16.
     `seconds` are those of the clock, `cpu_seconds` what this process took of all processors together.
     `interrupted` is {epoch, of} where it was ended after so many epochs: the network is then that of the best of them.
     """
@@ -34,6 +33,7 @@ class Trained:
     model: Any
     history: list[Row]
     validation: Scores
+    accelerator: str
     precision: str
     seconds: float
     cpu_seconds: float
@@ -130,30 +130,3 @@ def epochs_to_come(config: TrainConfig, history: list[Row]) -> Iterator[int]:
         if config.patience and len(history) - best_epoch(history) >= config.patience:
             return
         yield len(history) + 1
-
-
-def takes_gpu(wanted: str, trouble: Callable[[], str]) -> bool:
-    """Whether device `auto`, `cpu` or `cuda` means the GPU; `trouble` says why it cannot be used, or "".
-
-    It is not asked where the CPU is wanted. Raises ConfigError where `cuda` cannot be had, with the reason.
-    """
-    reason = "" if wanted == "cpu" else trouble()
-    if wanted == "cuda" and reason:
-        raise ConfigError(f"device 'cuda' cannot be used: {reason}. Use device 'cpu', or another accelerator.")
-    return wanted != "cpu" and not reason
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def cpu_multiplies_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 itself, as Linux tells it; elsewhere, float32 is never wrong."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags

@@ -85,7 +85,7 @@ config.as_dict()
 
 # %%
 from shared import results
-from shared.train_torch import describe_device, gpu_trouble, pick_device
+from shared.device_torch import describe_device, gpu_trouble, pick_device
 
 accelerator = describe_device(pick_device(config.device))
 print(f"on {accelerator}" + (f" ({gpu_trouble()})" if gpu_trouble() else ""))

@@ -24,8 +24,8 @@ from typing import Any
 from local.sweep.task import OBJECTIVES, Part, Task
 from local.train import trainer_of
 from shared.config import TrainConfig
+from shared.device import processors
 from shared.errors import DivergedError, UserError
-from shared.training import processors
 
 LIFE = 20  # trials of a process: each training leaves something in memory, 25 MB in Keras
 # What OpenMP (PyTorch) and TensorFlow ask for when they are loaded.

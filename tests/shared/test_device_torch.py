@@ -12,9 +12,10 @@ import torch
 
 from shared.config import TrainConfig
 from shared.data import load
+from shared.device import cpu_multiplies_bfloat16
+from shared.device_torch import describe_device, gpu_trouble, pick_device, pick_precision
 from shared.errors import ConfigError
-from shared.train_torch import describe_device, gpu_trouble, pick_device, pick_precision, train
-from shared.training import cpu_multiplies_bfloat16
+from shared.train_torch import train
 
 TORCH_2_10 = "sm_70 sm_75 sm_80 sm_86 sm_90 sm_100 sm_120"
 TORCH_2_15 = "sm_75 sm_80 sm_86 sm_90 sm_100 sm_120"
@@ -50,7 +51,7 @@ def cpu_that_multiplies(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], Non
     """Makes the CPU one that multiplies bfloat16, or not."""
 
     def see(multiplies: bool) -> None:
-        monkeypatch.setattr("shared.train_torch.cpu_multiplies_bfloat16", lambda: multiplies)
+        monkeypatch.setattr("shared.device_torch.cpu_multiplies_bfloat16", lambda: multiplies)
 
     return see
 
