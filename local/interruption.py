@@ -4,13 +4,18 @@ with noticed() as asked:
     for step in work:
         if asked():          # once; a second Ctrl-C raises KeyboardInterrupt wherever it comes
             break
+
+end_with_parent()            # in a process that was started to work for another
 """
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+import psutil
 
 
 @contextmanager
@@ -38,3 +43,14 @@ def noticed() -> Iterator[Callable[[], bool]]:
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
+
+
+def end_with_parent() -> None:
+    """From now on this process ends when the one that started it does, however that came about."""
+
+    def watch(parent: psutil.Process) -> None:
+        parent.wait()
+        os._exit(1)
+
+    if parent := psutil.Process().parent():
+        threading.Thread(target=watch, args=[parent], daemon=True).start()

@@ -52,6 +52,11 @@ def check_name(name: str) -> str:
     raise ConfigError(f"name {name!r} cannot be a folder's: use letters, digits, '.', '_' and '-', 64 at most.")
 
 
+def usual_name(architecture: str, framework: str) -> str:
+    """What a model without a name of its own is called: `lite-torch`, or `lite-1.5-torch` where it is lite@1.5."""
+    return f"{architecture.replace('@', '-')}-{framework}"
+
+
 def find(name: str) -> Model:
     """The model of that name or path, checked against its manifest.
 

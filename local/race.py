@@ -143,7 +143,7 @@ class Finish:
 def race(contestants: Sequence[Contestant], rules: Rules, *, seeds: int) -> Iterator[Finish]:
     """Trains them in turns and gives each finish as it comes.
 
-    Raises UserError with the words of what went wrong there. Ended early, it ends the training that runs.
+    Raises UserError with the words of what went wrong there. However this process ends, a training that runs does too.
     """
     for contestant, seed in turns(contestants, seeds):
         yield _run(contestant, seed, rules)

@@ -21,6 +21,7 @@ import dataclasses
 import shutil
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -138,12 +139,13 @@ class _Seed:
     ) -> Manifest | None:
         """Its manifest, trained now if it is not there; None where another command is at work on it.
 
-        Raises KeyboardInterrupt where the training was ended by Ctrl-C: the seeds behind it shall not begin.
+        What `train` raises ends it all: the seeds behind one that was interrupted shall not begin.
         """
-        if stated := self.finished():
-            return stated
+        with suppress(ModelError):  # of a folder that is being replaced just now; else it is told under the lock
+            if stated := self.finished():
+                return stated
         try:
-            held = runs.lock(f"{self.name}.seed-{self.seed}")
+            held = runs.lock(f"{self.name}.{self.folder.name}")
         except KernelError:
             return None
         with held:
@@ -151,10 +153,7 @@ class _Seed:
                 return stated
             on_seed(self.seed, None)
             self.folder.parent.mkdir(parents=True, exist_ok=True)
-            stated = train(self.config, self.folder)
-            if "interrupted" in stated:
-                raise KeyboardInterrupt
-            return stated
+            return train(self.config, self.folder)
 
 
 def _install(name: str, finished: Sequence[Manifest], plan: Mapping[int, _Seed]) -> Manifest:

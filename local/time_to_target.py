@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from local.interruption import end_with_parent
 from local.train import trainer_of
 from shared.config import TrainConfig
 from shared.errors import UserError
@@ -74,6 +75,7 @@ def answer() -> None:
     order = sys.stdin.read()
     if not order:  # who started this was interrupted before it could say what for
         return
+    end_with_parent()
     try:
         with redirect_stdout(sys.stderr):
             reply = _follow(**json.loads(order))
@@ -125,6 +127,7 @@ def _use_threads(framework: str, threads: int) -> None:
         from shared.start_keras import tensorflow
 
         tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
+        tensorflow.config.threading.set_inter_op_parallelism_threads(threads)
 
 
 def _settle(framework: str) -> None:

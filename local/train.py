@@ -79,16 +79,15 @@ def train(
 
         try:
             trained = trainer.train(config, data, on_epoch, step, keeper.take, snapshot)
-        except StopTraining:
-            raise Interrupted(0, config.epochs, None) from None
-        if trained.interrupted and len(trained.history) == epoch:
-            raise Interrupted(epoch, config.epochs, None)
-        try:
+            if trained.interrupted and len(trained.history) == epoch:
+                raise Interrupted(epoch, config.epochs, None)
             if trained.interrupted:
                 keeper.write()
             stated = _leave(trained, trainer, data, config=config, training=training, name=name, folder=folder)
+        except StopTraining:
+            raise Interrupted(0, config.epochs, None) from None
         except BaseException:
-            keeper.write()  # no hours of training are lost to a full disk, or to a Ctrl-C just now
+            keeper.write()  # no hours of training are lost to a full disk or memory, or to a second Ctrl-C
             raise
         if not trained.interrupted:
             keeper.remove()
@@ -175,8 +174,9 @@ def _leave(
         if folder is None:
             install(stage, name, aside=paths.state() / "replaced" / name)
         else:
-            shutil.rmtree(folder, ignore_errors=True)
-            stage.rename(folder)
+            before = stage.with_name(f"{run_id}-before")
+            install(stage, name, at=folder, aside=before)
+            shutil.rmtree(before, ignore_errors=True)
     except BaseException:
         shutil.rmtree(stage, ignore_errors=True)
         raise

@@ -78,9 +78,9 @@ class Wanted:
 
     def model(self, config: TrainConfig) -> str:
         """The model's name, checked."""
-        from local.models import check_name
+        from local.models import check_name, usual_name
 
-        return check_name(self.name or f"{config.architecture}-{self.framework}")
+        return check_name(self.name or usual_name(config.architecture, self.framework))
 
 
 def trained(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:

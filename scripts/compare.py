@@ -36,7 +36,7 @@ def compare(
     """Train several networks alike, and compare them.
 
     Each is in models/NAME before the next begins; --framework torch,keras trains each in both. The tuned recipe has
-    values of its own for lite and sprint; with --recipe plain all networks get the same.
+    values of its own for most networks; with --recipe plain all get the same.
 
     Example: k2l compare --architectures ds_cnn_v1,ds_cnn_v2,ds_cnn_v3,lite --epochs 5
     """
@@ -59,7 +59,7 @@ def compare(
 def plan(wanted: options.Wanted, architectures: str, *, prefix: str, data_dir: Path | None) -> list["Training"]:
     """What is to be trained; all that can be wrong with it is found here."""
     from local.compare import Training
-    from local.models import check_name
+    from local.models import check_name, usual_name
     from local.train import FRAMEWORKS
     from shared.architectures import architecture
     from shared.errors import one_of
@@ -73,7 +73,8 @@ def plan(wanted: options.Wanted, architectures: str, *, prefix: str, data_dir: P
         config = replace(wanted, architecture=name).config(data_dir=data_dir)
         if config.architecture != name:
             raise ConfigError("--architectures says which networks are trained: leave out --set architecture.")
-        trainings.append(Training(config=config, framework=framework, name=check_name(f"{prefix}{name}-{framework}")))
+        called = check_name(f"{prefix}{usual_name(name, framework)}")
+        trainings.append(Training(config=config, framework=framework, name=called))
     return trainings
 
 

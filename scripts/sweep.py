@@ -125,10 +125,10 @@ def _task(
 
 
 def _name(study: str | None, task: "Task") -> str:
-    from local.models import check_name
+    from local.models import check_name, usual_name
 
     config: TrainConfig = task.config
-    usual = f"{config.architecture.replace('@', '-')}-{task.framework}-{config.dataset}-{config.epochs}"
+    usual = f"{usual_name(config.architecture, task.framework)}-{config.dataset}-{config.epochs}"
     name = check_name(study or usual)
     if len(name) > LONGEST_NAME:
         raise ConfigError(f"--study {name}: {LONGEST_NAME} characters at most.")

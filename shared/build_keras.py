@@ -25,7 +25,8 @@ def build_keras(network: Architecture) -> keras.Sequential:
     Channels come last, as TensorFlow has them. Layers have the names of the trace (`conv1`, `batchnorm1`, `dense2`),
     as in PyTorch.
     """
-    model = keras.Sequential([keras.Input((*INPUT[1:], INPUT[0]), name="images")], name=network.name)
+    name = network.name.replace("@", "-")  # TensorFlow's graphs take no @ in a name
+    model = keras.Sequential([keras.Input((*INPUT[1:], INPUT[0]), name="images")], name=name)
     shape: Shape = INPUT
     for row in trace(network):
         model.add(_layer(row.layer, shape, row.name))

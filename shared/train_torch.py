@@ -172,7 +172,8 @@ class _Step:
         self.augmentation = config.augmentation
         self.generator = torch.Generator().manual_seed(config.seed)
         average = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
-        self.averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+        # With the statistics of batch norm: those of the weights as they are would not be those of their average.
+        self.averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=True) if config.ema else None
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
         self.optimizer = kind(
             model.parameters(),
@@ -199,7 +200,7 @@ class _Step:
     @property
     def evaluated(self) -> nn.Module:
         """The weights that are measured and kept: the averaged ones, where the training averages."""
-        return self.averaged.module if self.config.ema else self.model
+        return self.model if self.averaged is None else self.averaged.module
 
     @property
     def learning_rate(self) -> float:
@@ -224,12 +225,12 @@ class _Step:
         self.best = state["best"]
         torch.set_rng_state(state["random"]["cpu"])
         self.generator.set_state(state["random"]["generator"])
-        if self.device.type == "cuda":
+        if self.device.type == "cuda" and "cuda" in state["random"]:  # not where it was begun on the CPU
             torch.cuda.set_rng_state(state["random"]["cuda"], self.device)
 
     @property
     def _parts(self) -> tuple[str, ...]:
-        return ("model", "optimizer", "schedule", *(["averaged"] if self.config.ema else []))
+        return ("model", "optimizer", "schedule", *([] if self.averaged is None else ["averaged"]))
 
     def __call__(self, batch: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Images [n, 1, 28, 28] in 0..1 and labels [n] -> (mean loss, number of right answers), all on the device."""
@@ -244,7 +245,7 @@ class _Step:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.schedule.step()
-        if config.ema:
+        if self.averaged is not None:
             self.averaged.update_parameters(self.model)
         logits = logits.detach()
         # Told without the smoothing, so that it can be held beside the validation loss.

@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from local.interruption import end_with_parent
 from local.sweep.task import OBJECTIVES, Part, Task
 from local.train import trainer_of
 from shared.config import TrainConfig
@@ -179,7 +180,7 @@ def work(
     threads: int | None,
 ) -> None:
     """What a worker's process does: trains what it is sent, until the pipe closes. `threads`: None is the usual."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     for name in THREADS if threads else ():
         os.environ.setdefault(name, str(threads))
     try:
@@ -190,13 +191,6 @@ def work(
         return
     except UserError as error:
         pipe.send(("unable", error))
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _prepare(framework: str, dataset: str, data_dir: Path | None) -> tuple[Any, Any]:

@@ -122,6 +122,20 @@ def test_the_verb_prints_a_table_for_people(pair, k2l):
     assert str(paths.build() / "compare" / "curves.png") in done.stderr
 
 
+def test_a_network_of_another_width_has_a_name_that_a_folder_can_have():
+    from scripts import _options as options
+    from scripts.compare import plan
+
+    wanted = options.Wanted(dataset="digits", framework="torch,keras")
+    trainings = plan(wanted, "lite,lite@1.5", prefix="my-", data_dir=None)
+    assert [one.name for one in trainings] == [
+        "my-lite-torch",
+        "my-lite-keras",
+        "my-lite-1.5-torch",
+        "my-lite-1.5-keras",
+    ]
+
+
 def test_what_does_not_exist_is_told_before_anything_is_trained(home, k2l):
     for arguments, said in (
         (["--architectures", "lite,vgg"], "architecture 'vgg' does not exist"),

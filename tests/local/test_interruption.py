@@ -1,8 +1,12 @@
 import signal
+import subprocess
+import sys
 import threading
 
+import psutil
 import pytest
 
+from local import paths
 from local.interruption import noticed
 
 
@@ -38,3 +42,16 @@ def test_another_thread_notes_none():
     thread.start()
     thread.join()
     assert seen == [False]
+
+
+def test_a_process_ends_with_the_one_that_started_it_however_that_ended():
+    working = "from local.interruption import end_with_parent; end_with_parent(); print('works'); input()"
+    starting = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {working!r}], start_new_session=True)"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", starting], cwd=paths.CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with parent:
+        assert parent.stdout.readline() == "works\n"
+        (child,) = psutil.Process(parent.pid).children()
+        parent.kill()
+        assert not psutil.wait_procs([child], timeout=20)[1]

@@ -83,12 +83,11 @@ def test_a_training_that_was_killed_or_ended_is_made_again(fake, begun):
     def ended(config, folder):
         stated = fake(config, folder) | {"interrupted": {"epoch": 1, "of": 2}}
         manifest.write_json(folder / manifest.NAME, stated)
-        (folder.parent / "last").touch()
-        return stated
+        raise train.Interrupted(1, 2, stated)
 
     with pytest.raises(RuntimeError):
         seeds.trained(TRAINING, 3, train=killed)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(train.Interrupted):
         seeds.trained(TRAINING, 3, train=ended)
     assert begun == [0, 1] and not (paths.models() / "mine").exists()
 

@@ -98,8 +98,11 @@ def test_a_width_is_one_of_the_networks_name_and_a_number_has_few_digits():
 
 
 def test_the_recipe_is_a_point_of_the_space_where_it_lies_inside():
-    assert task("learning_rate=1e-3:3e-2", "width=0.5:2").recipe() == {"learning_rate": 0.02, "width": 1.0}
-    assert task("learning_rate=1e-3:1e-2").recipe() is None
+    assert task("learning_rate=1e-3:1e-1", "width=0.5:2", learning_rate=0.02).recipe() == {
+        "learning_rate": 0.02,
+        "width": 1.0,
+    }
+    assert task("learning_rate=1e-3:1e-2", learning_rate=0.02).recipe() is None
     assert task("rotation=0:9:3", rotation=6.0).recipe() == {"rotation": 6.0}
     assert task("rotation=0:9:3", rotation=5.0).recipe() is None
 

@@ -47,8 +47,9 @@ def trainer(monkeypatch):
 
 
 @pytest.fixture
-def pipe(trainer):
+def pipe(trainer, monkeypatch):
     """The other end of the pipe of a worker that runs in a thread here."""
+    monkeypatch.setattr(sweep_workers, "end_with_parent", lambda: None)
     ours, theirs = multiprocessing.Pipe()
     thread = threading.Thread(target=sweep_workers.work, args=(theirs, "torch", "digits", None, "accuracy", None))
     thread.start()

@@ -95,6 +95,14 @@ def test_a_second_ctrl_c_ends_at_once_and_the_training_is_not_lost(monkeypatch):
     assert waiting(config(), framework="torch", name="small").epoch == 2
 
 
+def test_a_second_ctrl_c_in_the_midst_of_a_step_does_not_lose_the_epochs_before_it(monkeypatch):
+    monkeypatch.setattr(checkpoints, "EVERY", 1e9)  # none was written yet
+    with pytest.raises(KeyboardInterrupt) as ended:
+        run(on_step=ctrl_c(3), on_stop=lambda: signal.raise_signal(signal.SIGINT))
+    assert not isinstance(ended.value, Interrupted)
+    assert waiting(config(), framework="torch", name="small").epoch == 2
+
+
 def test_an_error_after_the_last_epoch_does_not_lose_the_training(monkeypatch):
     def full(*_, **__):
         raise OSError("no space left")

@@ -13,7 +13,7 @@ from shared.errors import ConfigError
 
 def test_the_recipe_fills_in_what_is_not_given():
     config = TrainConfig.create(architecture="lite", learning_rate=0.5)
-    assert (config.batch_size, config.learning_rate) == (64, 0.5)
+    assert (config.epochs, config.learning_rate) == (RECIPES["tuned"]["lite"]["epochs"], 0.5)
 
 
 def test_a_network_of_another_width_has_its_familys_recipe():
