@@ -8,6 +8,7 @@ import pytest
 
 from local import paths
 from local.interruption import noticed
+from local.kernels.emulator import processes
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -54,4 +55,5 @@ def test_a_process_ends_with_the_one_that_started_it_however_that_ended():
         assert parent.stdout.readline() == "works\n"
         (child,) = psutil.Process(parent.pid).children()
         parent.kill()
-        assert not psutil.wait_procs([child], timeout=20)[1]
+        parent.wait()
+        assert processes.wait([child], 20)
