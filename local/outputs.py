@@ -29,7 +29,7 @@ def gathered(folder: Path) -> Iterator[Path]:
         yield stage
         for path in sorted(path for path in stage.rglob("*") if path.is_file()):
             target = folder / path.relative_to(stage)
-            target.parent.mkdir(exist_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
 
 

@@ -65,8 +65,9 @@ def sweep(
 ) -> None:
     """Search for the parameters of a training.
 
-    Only the validation images are looked at: no trial evaluates the test set. Trial 0 is the recipe itself. Interrupted
-    or killed, the same command goes on to --trials in all; what is not searched is the recipe's, or given by --set.
+    Only the validation images are looked at: no trial evaluates the test set. Trial 0 is the recipe itself, if it
+    lies in the space. Interrupted or killed, the same command goes on to --trials in all; what is not searched is the
+    recipe's, or given by --set.
 
     Example: k2l sweep --architecture lite --epochs 5 --trials 40 --search learning_rate=3e-3:1e-1:log --workers 2
     """

@@ -21,21 +21,21 @@ SETTLE = 8.0  # seconds in which a push whose answer was lost may still appear
 
 @dataclass(frozen=True, kw_only=True)
 class Cargo:
-    """What is pushed: the kernel, the training, its bundle, and the Kaggle data sets to attach."""
+    """What is pushed: the kernel, the training, its bundle, the Kaggle data sets to attach, and whose trial it is."""
 
     spec: KernelSpec
     name: str
     config: TrainConfig
     bundle: bundle.Bundle
     sources: list[str]
+    sweep: str = ""
 
 
-def prepare(spec: KernelSpec, *, name: str, config: TrainConfig) -> Cargo:
+def prepare(spec: KernelSpec, *, name: str, config: TrainConfig, sweep: str = "") -> Cargo:
     """Checks and bundles a training, every parameter spelt out, without asking any service."""
+    packed = bundle.pack(spec, name=name, config=config)
     sources = spec.sources(config.dataset)
-    return Cargo(
-        spec=spec, name=name, config=config, bundle=bundle.pack(spec, name=name, config=config), sources=sources
-    )
+    return Cargo(spec=spec, name=name, config=config, bundle=packed, sources=sources, sweep=sweep)
 
 
 def push(service: Service, cargo: Cargo, *, again: bool = False) -> Run:
@@ -80,6 +80,7 @@ def _intend(cargo: Cargo, **facts: Any) -> Run:
         bundle_sha256=cargo.bundle.sha256,
         source_commit=commit,
         parameters=cargo.config.as_dict(),
+        sweep=cargo.sweep,
         **facts,
     )
     return runs.intend(run, cargo.bundle.sign(run_id=run_id, source_commit=commit))

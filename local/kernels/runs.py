@@ -26,7 +26,10 @@ UNFINISHED = ("intended", "pushed", "complete", "pulled")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
-    """One push of ours. `version` is 0 until the service has given one; `remote` is the service's label."""
+    """One push of ours. `version` is 0 until the service has given one; `remote` is the service's label.
+
+    `sweep` is the study whose trial it trains, if it is one of a search's.
+    """
 
     run_id: str
     remote: str
@@ -45,6 +48,7 @@ class Run:
     message: str = ""
     created_at: str = ""
     updated_at: str = ""
+    sweep: str = ""
 
     @property
     def folder(self) -> Path:
@@ -131,8 +135,8 @@ def get(run_id: str) -> Run:
 
 
 def latest(*states: str) -> Run:
-    """The latest run in one of these states. Raises KernelError if none is."""
-    found = [run for run in every() if run.state in states]
+    """The latest run in one of these states, but for those of a search. Raises KernelError if none is."""
+    found = [run for run in every() if run.state in states and not run.sweep]
     if not found:
         raise KernelError(f"no run is {' or '.join(states)}. Start one with k2l push or k2l loop; all: k2l runs")
     return found[-1]

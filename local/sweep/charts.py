@@ -1,6 +1,6 @@
 """The pictures of a sweep: how it went, where in each parameter's range the good trials lie, and what matters.
 
-    draw(study, folder)        # history.png, slices.png, and importances.png where there are trials enough
+    draw(task, rows, importances, folder)   # history.png, slices.png, and importances.png where there are trials enough
 
 In the style of `shared.plots`, and from its figures: Optuna's own drawings go through pyplot, and are not to be read
 with ten parameters. Blue is a complete trial, vermilion the best, grey one that was ended early. A trial far below the

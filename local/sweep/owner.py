@@ -9,12 +9,15 @@ silence tells, by clocks that must agree to a minute or two.
 
 import os
 import platform
+import secrets
 import time
-import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import psutil
+
+from local import paths
 
 BEAT = 30.0  # seconds between two signs of life
 SILENCE = 300.0  # seconds after which a process of another machine is taken to have ended
@@ -27,8 +30,17 @@ def me(remote: str = "") -> dict[str, Any]:
 
 
 def machine() -> str:
-    """This machine's name, with its network address against two of one name."""
-    return f"{platform.node()}-{uuid.getnode():x}"
+    """This machine's name, with a number of its own against two of one name."""
+    path = paths.state() / "machine"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        number = path.with_name(f"machine.{secrets.token_hex(4)}")
+        number.write_text(secrets.token_hex(4), encoding="utf-8")
+        try:
+            os.link(number, path)  # whole or not at all, and the first stays
+        finally:
+            number.unlink()
+    return f"{platform.node()}-{path.read_text(encoding='utf-8')}"
 
 
 def is_here(owner: Mapping[str, Any]) -> bool:
@@ -42,7 +54,7 @@ def lives(owner: Mapping[str, Any]) -> bool:
         return time.time() - float(owner["heard"]) < SILENCE
     try:
         process = psutil.Process(owner["pid"])
-        same = abs(process.create_time() - float(owner["began"])) < 1  # a pid may be another's by now
+        same = abs(process.create_time() - float(owner["began"])) < 10  # a pid may be another's by now
         return bool(same and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

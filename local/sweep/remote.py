@@ -12,6 +12,7 @@ does; nothing here looks at that.
 
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from local.sweep.workers import Done, Event, Failed
 from shared.config import TrainConfig
 from shared.errors import CredentialsError, KernelError, RefusedError, RunError, ServiceError
 
+PATIENCE = 60.0  # seconds until a push that was refused is tried again, where no run of ours ends before
 CAPACITY = {"GPU": 2, "CPU": 5}  # batch sessions that Kaggle runs at once
 ENDED = ("failed", "cancelled")
 
@@ -57,6 +59,7 @@ class Runs:
         self.slots = CAPACITY["GPU" if kernel.gpu else "CPU"]
         self._waiting: deque[_Job] = deque()
         self._following = 0
+        self._patient_until = 0.0
         self._ended: queue.Queue[tuple[_Job, Part | Exception]] = queue.Queue()
         self._leaving = threading.Event()
 
@@ -78,12 +81,14 @@ class Runs:
 
         Raises what the service says where it refuses a run while none is under way, or cannot be reached.
         """
-        self._push_waiting()
+        if time.monotonic() >= self._patient_until:
+            self._push_waiting()
         try:
             job, came = self._ended.get(timeout=seconds)
         except queue.Empty:
             return []
         self._following -= 1
+        self._patient_until = 0.0  # there is room again
         return self._event(job, came)
 
     def _event(self, job: _Job, came: Part | Exception) -> list[Event]:
@@ -111,6 +116,7 @@ class Runs:
             except RefusedError:
                 if not self._following:
                     raise
+                self._patient_until = time.monotonic() + PATIENCE
                 return
             self._waiting.popleft()
             self.study.note_run(job.trial, run.run_id)
@@ -126,7 +132,7 @@ class Runs:
             before[-1] = push.reconcile(self.service, before[-1])
         if before and before[-1].version:
             return before[-1]
-        return push.push(self.service, push.prepare(self.kernel, name=name, config=config))
+        return push.push(self.service, push.prepare(self.kernel, name=name, config=config, sweep=self.study.name))
 
     def _follow(self, job: _Job, run: Run) -> None:
         """Waits for a run's end, in a thread of its own."""
@@ -143,7 +149,7 @@ class Runs:
         if run.state in ENDED:
             raise RunError(f"the run {run.run_id} ({run.title}) {run.state}: {run.message}")
         stated = pull.stated_by(self.service, run)
-        run.record(state="swept")  # nothing is left to do: `k2l pull` takes another for the latest
+        run.record(state="swept")  # nothing is left to do
         return _part_of(stated, seed) | {"run": run.run_id}
 
     def _pause(self, seconds: float) -> None:

@@ -74,13 +74,13 @@ class Search:
         with noticed() as asked:
             try:
                 self._fill()
-                while self.study.held:
+                while self.study.held or self.study.settling():
                     events = self.crew.wait(LISTEN)
                     for event in events:
                         self._take(event)
                     if asked():
                         raise KeyboardInterrupt
-                    if self.study.beat() or events:
+                    if self.study.beat() or events or not self.study.held:
                         self._fill()
             except BaseException:
                 self._give_back()
@@ -117,6 +117,7 @@ class Search:
                 self.failures = 0
                 counted = self.study.tell(trial, parts)
             case Stopped(diverged=reason):
+                self.failures = 0
                 counted = self.study.prune(trial, diverged=reason)
             case Failed():
                 counted = self._failed(trial, event)
@@ -135,9 +136,11 @@ class Search:
         self.crew.answer(trial.number, go_on=go_on)
 
     def _failed(self, trial: "Trial", event: Failed) -> bool:
-        self.failures += 1
+        """A trial that is tried again has not failed yet."""
         if event.lost:
+            self.failures += self.study.last_try(trial)
             return self.study.give_back(trial, event.message, blame=True)
+        self.failures += 1
         return self.study.fail(trial, event.message)
 
     def _kept(self, event: Failed) -> str:

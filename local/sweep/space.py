@@ -13,7 +13,7 @@ that a dimension is drawn from.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_FLOOR, Decimal
-from itertools import islice, product
+from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
 from shared.config import RANGES, TrainConfig, from_text
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 WIDTH = "width"
 DIGITS = 5  # significant ones of a number that is drawn: as many as a command line is pleasant to read with
-MOST_ENDS = 4096  # combinations of ends that are tried
 
 # What is no matter of search, and which option says it.
 SETTLED = {
@@ -177,7 +176,7 @@ def usual_space(config: TrainConfig, *, settled: Collection[str] = ()) -> tuple[
 
 
 def check_space(config: TrainConfig, dimensions: Sequence[Dimension]) -> None:
-    """Returns if every combination of the dimensions' ends can be trained; ConfigError with what is wrong if not."""
+    """Returns if any two of the dimensions' ends can be trained together; ConfigError with what is wrong if not."""
     if any(one.name == WIDTH for one in dimensions) and "@" in config.architecture:
         raise ConfigError(f"--search {WIDTH} and --architecture {config.architecture}: leave the @ and its width out.")
     if trouble := _trouble(config, dimensions):
@@ -200,12 +199,13 @@ def _around(one: Dimension, value: Any) -> Dimension:
 
 
 def _trouble(config: TrainConfig, dimensions: Sequence[Dimension]) -> str:
-    names = [one.name for one in dimensions]
-    for values in islice(product(*(one.ends for one in dimensions)), MOST_ENDS):
-        try:
-            changed(config, dict(zip(names, values, strict=True)))
-        except ConfigError as error:
-            return str(error)
+    """What is wrong with an end of a dimension, or with two of them together: no rule of a training has three in it."""
+    for some in combinations(dimensions, min(2, len(dimensions))):
+        for values in product(*(one.ends for one in some)):
+            try:
+                changed(config, {one.name: value for one, value in zip(some, values, strict=True)})
+            except ConfigError as error:
+                return str(error)
     return ""
 
 

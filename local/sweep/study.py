@@ -16,6 +16,7 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from local.sweep import storage as sweep_storage
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from optuna import Trial
     from optuna.trial import FrozenTrial, TrialState
 
-SETTLE = 3.0  # seconds from a trial's beginning until it says whose it is, at most
-TRIES = 3  # processes that a trial's values may cost
+SETTLE = timedelta(seconds=10)  # from a trial's beginning until it says whose it is, at most
+TRIES = 2  # processes that a trial's values may cost
 FACTS, OWNER, PARTS, MESSAGE = "k2l", "owner", "parts", "message"
 AGAIN, TRIED, DIVERGED, RUNS = "again", "tried", "diverged", "runs"
 
@@ -51,9 +52,14 @@ class Study:
         """The next trial, its parameters chosen; None where `total` trials are finished or under way already."""
         if len(self._counted()) >= total:
             return None
-        with quiet():
-            trial = self.optuna.ask({one.name: one.distribution() for one in self.task.space})
-        self.hold(trial)
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        try:
+            with quiet():
+                trial = self.optuna.ask({one.name: one.distribution() for one in self.task.space})
+            self.hold(trial)
+        except UpdateFinishedTrialError:  # so slow a storage, or a machine that slept, that another took it for lost
+            return self.ask(total)
         if sum(one.number < trial.number for one in self._counted()) < total:
             return trial
         self._end(trial, self.state.FAIL, {AGAIN: True, MESSAGE: "another command was quicker"})
@@ -95,6 +101,10 @@ class Study:
         """Ends a trial that could not be trained; it does not count."""
         return self._end(trial, self.state.FAIL, {MESSAGE: message})
 
+    def last_try(self, trial: "Trial") -> bool:
+        """Whether its values are given up if this process is lost on them too."""
+        return int(trial.user_attrs.get(TRIED, 0)) + 1 >= TRIES
+
     def give_back(self, trial: "Trial", message: str, *, blame: bool = False) -> bool:
         """Ends a trial that was interrupted; its values are tried again by the next. With `blame`, so often only."""
         tried = trial.user_attrs.get(TRIED, 0) + blame
@@ -129,6 +139,10 @@ class Study:
             else:
                 self.give_back(trial, "its process ended", blame=True)
         return ours
+
+    def settling(self) -> bool:
+        """Whether there is a trial under way that has not said whose it is: it will, or is found to be lost."""
+        return any(OWNER not in one.user_attrs for one in self.trials(self.state.RUNNING))
 
     def note_run(self, number: int, run_id: str) -> None:
         """Writes down which run on a service trains a trial that is held here."""
@@ -201,12 +215,10 @@ class Study:
         return self.trials(self.state.COMPLETE, self.state.PRUNED, self.state.RUNNING)
 
     def _lost(self) -> "list[FrozenTrial]":
-        """Trials under way whose process has ended. Whose a trial is, it says a moment after it has begun."""
-        running = [one for one in self.trials(self.state.RUNNING) if one.number not in self.held]
-        if any(OWNER not in one.user_attrs for one in running):
-            time.sleep(SETTLE)
-            running = [one for one in self.trials(self.state.RUNNING) if one.number not in self.held]
-        return [one for one in running if OWNER not in one.user_attrs or not lives(one.user_attrs[OWNER])]
+        """Trials under way whose process has ended. Whose a trial is, it says once its parameters are drawn."""
+
+        others = [one for one in self.trials(self.state.RUNNING) if one.number not in self.held]
+        return [one for one in others if not (_settles(one) or _owned(one))]
 
     def _note(self, trial: "Trial", attributes: Mapping[str, Any]) -> bool:
         """Writes attributes of a trial; False where another process has ended it."""
@@ -234,12 +246,24 @@ class Study:
         return True
 
 
+def _owned(trial: "FrozenTrial") -> bool:
+    """Whether the process still is that said the trial is its own."""
+    return OWNER in trial.user_attrs and lives(trial.user_attrs[OWNER])
+
+
+def _settles(trial: "FrozenTrial") -> bool:
+    """Whether a trial may still be on its way to say whose it is."""
+    began = trial.datetime_start
+    return OWNER not in trial.user_attrs and began is not None and datetime.now() - began < SETTLE
+
+
 _STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "RUNNING": "running", "FAIL": "failed"}
 
 
 @contextmanager
 def opened(name: str, task: Task, *, url: str, prune: bool = True) -> Iterator[Study]:
-    """The study of that name in a storage, made if it is not there; its first trial is then the recipe itself.
+    """The study of that name in a storage, made if it is not there; its first trial is then the recipe itself,
+    where that lies in the space.
 
     Raises ConfigError where the storage cannot be opened, and where the study was made for another task.
     """

@@ -100,7 +100,7 @@ class Workers:
         """What happened, within so many seconds at most. Raises the UserError that no trial could get past."""
         pipes = {worker.pipe: trial for trial, worker in self._busy.items()}
         ready = wait(list(pipes), timeout=seconds)
-        return [self._event(pipes[pipe]) for pipe in ready if isinstance(pipe, Connection)]
+        return [self._event(trial) for pipe, trial in pipes.items() if pipe in ready]
 
     def answer(self, trial: int, *, go_on: bool) -> None:
         """Lets a trial that told an epoch go on, or ends it."""

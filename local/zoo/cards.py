@@ -221,6 +221,8 @@ def training_command(stated: Manifest) -> str:
     said = [f"--{key} {parameters[key]}" for key in ("architecture", "dataset", "epochs")]
     said += [f"--framework {framework}"] if framework != "torch" else []
     said += [f"--recipe {parameters['recipe']}"] if parameters["recipe"] != TrainConfig.recipe else []
+    first = min((row["seed"] for row in stated.get("seeds", ())), default=0)
+    said += [f"--seed {first}"] if first else []
     said += [f"--set {key}={value}" for key, value in beside_recipe(parameters).items()]
     seeds = max(len(stated.get("seeds", ())), entries.FEWEST_SEEDS)
     return f"k2l train {' '.join(said)} --seeds {seeds} --name {stated['name']}"

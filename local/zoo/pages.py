@@ -76,7 +76,7 @@ def _how(every: Sequence[Figures]) -> str:
     timed = " or ".join(dict.fromkeys(one.timed_on for one in every if one.timed_on)) or "not measured yet"
     images = " or ".join(dict.fromkeys(f"{one.title}'s {one.test_images:,}" for one in every))
     return wrapped(
-        f"Accuracy is the mean ± standard deviation over the seeds on {images} test images, after the last epoch, the "
+        f"Accuracy is the mean ± standard deviation over the seeds on {images} test images, the "
         f"test set read once. Seconds are medians over the seeds ({trained}). int8 is held against float ONNX on the "
         f"test images, in points. Latency is of one image on one thread ({timed}). “Stated elsewhere” is what others "
         "say of the same network, not checked here; the cards say where it is from and what is behind it."

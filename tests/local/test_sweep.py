@@ -4,6 +4,7 @@ import math
 import os
 import signal
 import time
+from datetime import timedelta
 
 import pytest
 
@@ -18,10 +19,11 @@ from shared.config import TrainConfig
 from shared.errors import ConfigError, UserError
 
 EPOCHS = 4
+RATE = 0.02
 
 
 def task(*texts, **changes):
-    given = {"architecture": "lite", "dataset": "digits", "epochs": EPOCHS}
+    given = {"architecture": "lite", "dataset": "digits", "epochs": EPOCHS, "learning_rate": RATE, "batch_size": 64}
     texts = texts or ("learning_rate=1e-3:1e-1:log", "batch_size=32,64")
     return Task(config=TrainConfig.create(**given), framework="torch", space=space(texts), **changes)
 
@@ -50,7 +52,7 @@ class Crew:
                 raise event
             del self.under_way[trial]
             return event
-        good = 0.99 - 0.05 * abs(math.log10(configs[0].learning_rate / 0.02))
+        good = 0.99 - 0.05 * abs(math.log10(configs[0].learning_rate / RATE))
         if step == EPOCHS * len(configs):
             del self.under_way[trial]
             return Done(trial=trial, parts=[part(config.seed, good + config.seed / 1000) for config in configs])
@@ -94,7 +96,7 @@ def test_a_search_goes_on_to_the_total_and_no_further(database):
         sweep.search(study, Crew(), total=4, on_trial=told.append, on_share=shares.append)
         assert states(study) == ["complete"] * 4 and [row["trial"] for row in told] == [0, 1, 2, 3]
         assert shares == sorted(shares) and shares[-1] == 1
-        assert told[0]["params"] == {"learning_rate": 0.02, "batch_size": 64}  # the recipe itself comes first
+        assert told[0]["params"] == {"learning_rate": RATE, "batch_size": 64}  # the recipe itself comes first
     with opened(database) as study:
         crew = Crew(slots=3)
         sweep.search(study, crew, total=7)
@@ -102,7 +104,7 @@ def test_a_search_goes_on_to_the_total_and_no_further(database):
         assert states(study) == ["complete"] * 7 and crew.most == 3
         best = study.rows()[0]
         assert (best["trial"], best["best"], best["accuracy"]) == (0, True, best["value"])
-        assert best["command"].endswith("--seed 0 --name s-0")
+        assert best["command"].endswith("--set batch_size=64 --set learning_rate=0.02 --name s-0")
         assert [row["best"] for row in study.rows()].count(True) == 1
 
 
@@ -216,12 +218,38 @@ def test_what_a_killed_process_had_written_down_is_taken(url):
 
 
 def test_a_trial_that_has_not_said_whose_it_is_yet_is_waited_for(url, monkeypatch):
-    waited = []
-    monkeypatch.setattr(time, "sleep", waited.append)
     with opened(url) as study:
         study.optuna.ask({one.name: one.distribution() for one in study.task.space})
-        assert study.reclaim() == [] and waited == [sweep_study.SETTLE]
-        assert states(study) == []  # given back: another one takes its place
+        assert study.reclaim() == [] and study.settling() and states(study) == ["running"]
+        monkeypatch.setattr(sweep_study, "SETTLE", timedelta(seconds=0.5))
+        sweep.search(study, Crew(), total=1)  # it was lost: another one took its place
+        assert states(study) == ["complete"] and not study.settling()
+
+
+def test_a_trial_that_was_taken_away_while_it_was_drawn_is_drawn_again(url, monkeypatch):
+    with opened(url) as study:
+        hold = study.hold
+
+        def slow(trial):
+            monkeypatch.setattr(study, "hold", hold)
+            study.optuna.tell(trial, state=study.state.FAIL)
+            hold(trial)
+
+        monkeypatch.setattr(study, "hold", slow)
+        assert study.ask(3).number == 1
+
+
+def test_values_that_cost_a_process_each_time_do_not_end_the_search(url):
+    lost = {number: Failed(trial=number, message="no memory", lost=True) for number in range(sweep_study.TRIES)}
+    with opened(url) as study:
+        sweep.search(study, Crew(happens=lost), total=2)
+        assert [row["state"] for row in study.rows()].count("complete") == 2
+
+
+def test_where_every_process_is_lost_the_search_ends(url):
+    lost = {number: Failed(trial=number, message="no torch", lost=True) for number in range(99)}
+    with opened(url) as study, pytest.raises(UserError, match="3 trials in a row failed; the last: no torch"):
+        sweep.search(study, Crew(happens=lost), total=2)
 
 
 def test_living_processes_here_and_elsewhere_are_left_alone(url):

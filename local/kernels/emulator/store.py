@@ -209,7 +209,7 @@ class Store:
         return "The session's process died" + (f": {lines[-1]}" if lines else ".")
 
     def _retire(self, version: Version, value: dict[str, Any]) -> None:
-        """Once a session is seen to have ended: its inputs and its marker go, its GPU time is booked."""
+        """Once a session is seen to have ended: its inputs, temporary files and marker go, its GPU time is booked."""
         child = self._children.pop(version.folder, None)
         if child is not None:
             child.wait()
@@ -218,4 +218,5 @@ class Store:
             if version.push["gpu"] and "started_at" in value:
                 self.ledger.book(float(value["started_at"]), float(value["ended_at"]))
             shutil.rmtree(version.folder / "kaggle" / "input", ignore_errors=True)
+            processes.clear(version.folder)
             marker.unlink()
