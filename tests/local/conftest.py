@@ -35,12 +35,32 @@ def digits():
 
 @pytest.fixture
 def k2l(home):
-    """Runs `python -m scripts` in a fresh process with the home's models; gives back the completed process."""
+    """Runs `python -m scripts` in a fresh process with the home's models; gives back the completed process.
+
+    `check=False` lets it fail. What a command refuses before it does anything is told by `error_of`, much sooner.
+    """
 
     def run(*arguments, check=True):
         command = [sys.executable, "-m", "scripts", *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
         assert not check or done.returncode == 0, done.stderr
         return done
+
+    return run
+
+
+@pytest.fixture
+def error_of(home, capsys, monkeypatch):
+    """The error of a command that refuses, run in this process: one or two lines, and nothing on stdout."""
+    from scripts.__main__ import main
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["k2l", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        assert (ended.value.code, out) == (1, "") and err.startswith("error: ") and len(err.splitlines()) <= 2, err
+        return err
 
     return run

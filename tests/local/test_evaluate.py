@@ -143,7 +143,7 @@ def test_the_verb_prints_tables_for_people_and_says_where_the_pictures_are(named
     assert (tmp_path / "out" / "digits-accuracies.png").is_file() and str(tmp_path / "out") in done.stderr
 
 
-def test_the_verb_says_what_is_wrong_in_a_line(named, k2l):
+def test_the_verb_says_what_is_wrong_in_a_line(named, error_of):
     for arguments in (
         ["nothing"],
         ["small", "nothing"],
@@ -151,9 +151,7 @@ def test_the_verb_says_what_is_wrong_in_a_line(named, k2l):
         ["small", "--split", "train"],
         ["small", "--data-dir", "/nowhere", "--dataset", "mnist"],
     ):
-        done = k2l("evaluate", *arguments, check=False)
-        assert done.returncode == 1 and done.stdout == "" and done.stderr.startswith("error: ")
-        assert len(done.stderr.splitlines()) <= 2
+        assert error_of("evaluate", *arguments)
 
 
 MEASURED = """

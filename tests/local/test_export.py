@@ -197,12 +197,10 @@ def test_the_verb_prints_one_object_a_file(home, k2l):
     assert done.stderr == ""
 
 
-def test_the_verb_says_what_is_wrong_in_a_line(home, small_model, k2l):
+def test_the_verb_says_what_is_wrong_in_a_line(home, small_model, error_of):
     shutil.copytree(small_model, home / "models" / "small")
     for arguments in (["nothing"], ["small/model.onnx"], ["small", "--to", "tflight"], ["small", "--to", ","]):
-        done = k2l("export", *arguments, check=False)
-        assert done.returncode == 1 and done.stdout == "" and done.stderr.startswith("error: ")
-        assert len(done.stderr.splitlines()) <= 2
+        assert error_of("export", *arguments)
 
 
 def test_no_name_of_this_machine_or_moment_is_written_into_a_file(tmp_path):

@@ -22,6 +22,8 @@ from shared.errors import ConfigError, DataError, KernelError, ModelError
 from shared.preprocessing import to_float
 
 needs_mnist = pytest.mark.skipif("K2L_DATA" not in os.environ, reason="needs MNIST: set K2L_DATA")
+pytestmark = pytest.mark.xdist_group("quantize")  # one worker makes what all need
+
 FILES = {method.file for method in METHODS.values()}
 
 
@@ -249,13 +251,11 @@ def test_the_verb_prints_one_object_a_file_float_files_before_theirs(folder, hom
             assert row[f"ratio_onnxruntime_{n}"] == pytest.approx(row[f"p50_us_{n}"] / rows[0][f"p50_us_{n}"], abs=2e-4)
 
 
-def test_the_verb_says_what_is_wrong_in_a_line(home, small_model, k2l):
+def test_the_verb_says_what_is_wrong_in_a_line(home, small_model, error_of):
     folder = shutil.copytree(small_model, home / "models" / "small")
     write_manifest(folder, "lite", dataset="kmnist")
     for arguments in (["nothing"], ["small/model.onnx"], ["small", "--to", "int8"], ["small", "--data-dir", home]):
-        done = k2l("quantize", *arguments, check=False)
-        assert done.returncode == 1 and done.stdout == "" and done.stderr.startswith("error: ")
-        assert len(done.stderr.splitlines()) <= 2
+        assert error_of("quantize", *arguments)
 
 
 def test_one_command_at_a_time_works_on_a_model(folder, home):

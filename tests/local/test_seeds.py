@@ -124,7 +124,9 @@ def test_they_are_told_with_their_spread():
 
 
 @pytest.mark.slow
-def test_real_trainings_are_told_apart_by_their_seed(home):
+def test_real_trainings_are_told_apart_by_their_seed(home, monkeypatch):
+    monkeypatch.setattr("shared.results.draw", lambda **_: {})  # pictures would take most of the time
+
     def one(config, folder):
         return train.train(config, framework="torch", name="mine", folder=folder)
 
