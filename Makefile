@@ -16,6 +16,9 @@ EXTRA := $(if $(INDEX),--extra-index-url $(INDEX))
 # uv stops at the first index that has a package at all; pip looks through them all.
 UV_EXTRA := $(if $(INDEX),$(EXTRA) --index-strategy unsafe-best-match)
 
+# Two workers of one thread each: on two cores, more would wait for each other. A file's tests share what is made once.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 # uv takes a fifth of pip's time and compiles the packages once, which every later start is quicker for.
 define install
 	if $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"; \
@@ -29,13 +32,13 @@ demo: $(VENV)/.installed
 	$(BIN)/python -m scripts loop --remote emulator --name demo $(ARGS)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	$(PYTEST) $(ARGS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

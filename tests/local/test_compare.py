@@ -14,9 +14,6 @@ def training(architecture, **changed):
     return Training(config=config, framework="torch", name=f"{architecture}-torch")
 
 
-pytestmark = pytest.mark.xdist_group("compare")  # one worker makes what all need
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """One K2L_HOME for all of these tests: a training takes seconds."""

@@ -22,8 +22,6 @@ from shared.errors import ConfigError, DataError, KernelError, ModelError
 from shared.preprocessing import to_float
 
 needs_mnist = pytest.mark.skipif("K2L_DATA" not in os.environ, reason="needs MNIST: set K2L_DATA")
-pytestmark = pytest.mark.xdist_group("quantize")  # one worker makes what all need
-
 FILES = {method.file for method in METHODS.values()}
 
 

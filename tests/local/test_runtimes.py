@@ -15,8 +15,6 @@ from shared.architectures import architecture
 from shared.build_torch import build_torch
 from shared.preprocessing import to_float
 
-pytestmark = pytest.mark.xdist_group("runtimes")  # one worker makes what all need
-
 NAMES = {"model.onnx": "onnxruntime", "model.tflite": "litert", "model.pth": "torch", "model.keras": "keras"}
 
 

@@ -14,8 +14,6 @@ from shared.silence import silent_stderr
 
 SUFFIXES = (".onnx", ".tflite", ".pth", ".keras")
 
-pytestmark = pytest.mark.xdist_group("runtimes_refused")  # one worker makes what all need
-
 
 @pytest.fixture(scope="session")
 def keras_files(tmp_path_factory):

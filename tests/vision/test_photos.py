@@ -14,7 +14,7 @@ import pytest
 from local.runtimes import torch_runtime
 from local.vision import glyphs, picture
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("photos")]  # one worker trains the network
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
