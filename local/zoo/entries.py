@@ -7,12 +7,14 @@ What others state of the same networks is written down here, with their words an
 `local.zoo.publish` makes the folders, `local.zoo.cards` and `local.zoo.pages` write about them. Standard library only.
 """
 
+import re
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from local import paths
+from local.zoo.wording import count
 from shared import manifest
 from shared.errors import one_of
 
@@ -164,7 +166,8 @@ def figures(stated: Manifest) -> Figures:
 def _device(stated: Manifest) -> str:
     """The accelerator, and what processor a CPU is, where that was written down."""
     accelerator, processor = stated["environment"]["accelerator"], stated.get("processor", "")
-    return f"{accelerator} of an {processor}" if processor and accelerator.startswith("CPU") else accelerator
+    threads = re.fullmatch(r"CPU, (\d+) threads", accelerator)
+    return f"{count(int(threads[1]), 'thread')} of an {processor}" if threads and processor else str(accelerator)
 
 
 def each(manifests: Iterable[Manifest]) -> dict[str, Figures]:

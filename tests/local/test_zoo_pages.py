@@ -93,7 +93,7 @@ def test_readme_gets_its_table_and_keeps_the_rest(checkout):
     for said in ("4,006", " 7 ", "**99.10** ± 0.16", " 5 ", "99.27 %", "22 s / 42 s", "-0.50 / +0.10", "– / –"):
         assert said in row, said
     assert "k2l train --architecture lite --dataset digits --epochs 7 --seeds 5 --name lite" in text
-    assert "CPU, 2 threads of an Z80" in text
+    assert "(2 threads of an Z80)" in text
     (checkout / "README.md").write_text("no place", encoding="utf-8")
     with pytest.raises(ModelError, match="no place for the table"):
         pages.write()
