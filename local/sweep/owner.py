@@ -13,6 +13,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -32,15 +33,21 @@ def me(remote: str = "") -> dict[str, Any]:
 def machine() -> str:
     """This machine's name, with a number of its own against two of one name."""
     path = paths.state() / "machine"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        number = path.with_name(f"machine.{secrets.token_hex(4)}")
-        number.write_text(secrets.token_hex(4), encoding="utf-8")
-        try:
-            os.link(number, path)  # whole or not at all, and the first stays
-        finally:
-            number.unlink()
+    if not path.exists():
+        _draw_number(path)
     return f"{platform.node()}-{path.read_text(encoding='utf-8')}"
+
+
+def _draw_number(path: Path) -> None:
+    """Writes a random number to the file, whole or not at all; where two do so at once, the first one's stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"machine.{secrets.token_hex(4)}")
+    part.write_text(secrets.token_hex(4), encoding="utf-8")
+    try:
+        with suppress(FileExistsError):
+            os.link(part, path)
+    finally:
+        part.unlink()
 
 
 def is_here(owner: Mapping[str, Any]) -> bool:
