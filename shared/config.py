@@ -48,7 +48,7 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
             "epochs": 12, "learning_rate": 1e-2, "beta1": 0.7, "beta2": 0.9, "ema": 0.99,
             "rotation": 12.0, "shift": 2.0, "scale": 0.12, "stroke": 0.25,
         },
-        "ds_cnn_v1": _DS_CNN, "ds_cnn_v3": _DS_CNN,
+        "ds_cnn_v1": _DS_CNN, "ds_cnn_v3": _DS_CNN | {"schedule": "triangle"},
         "ds_cnn_v2": _DS_CNN | {"learning_rate": 0.2, "beta1": 0.7, "beta2": 0.9},
         "lite": _TINY | {"learning_rate": 3e-2, "rotation": 5.0, "shift": 1.0, "scale": 0.05},
         "sprint": {
