@@ -7,6 +7,7 @@ Pure functions on a picture already scaled by `picture.fit`. Which of the ink is
 """
 
 import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -22,27 +23,42 @@ FAINTEST = 0.05  # of the paper's light: fainter ink, nobody would call written
 GRAIN = 4.0  # times the paper's own noise
 
 
-def paper(grey: Grey) -> Grey:
-    """The shade of the paper under the ink, uint8 [h, w]: a wide median of a small copy, smoothed.
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """A picture uint8 [h, w] turned so that its ink is dark, and the shade of the paper under it: uint8 [h, w]."""
 
-    The median passes over strokes and keeps the edge of a shadow, which a blur or a fitted plane would smear.
+    dark: Grey
+    paper: Grey
+
+
+def page(grey: Grey) -> Page:
+    """The picture and its paper; light ink on a dark ground is turned round.
+
+    Both are told by a small copy of the picture: the paper's shade is soft. A wide median passes over strokes and
+    keeps the edge of a shadow, which a blur or a fitted plane would smear. Ink is rare and far from the paper, so the
+    third moment of the difference has its sign.
     """
     height, width = grey.shape
     factor = min(1.0, PAPER_SIDE / max(height, width))
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    window = max(3, int(PAPER_WINDOW * min(size)) | 1)
+    shade = _shade(small)
+    if float(((small.astype(np.float32) - shade) ** 3).sum()) > 0:
+        grey, shade = 255 - grey, 255 - shade
+    return Page(dark=grey, paper=_resized(shade, (width, height)))
+
+
+def _shade(small: Grey) -> Grey:
+    """The wide median of a small picture, smoothed."""
+    window = max(3, int(PAPER_WINDOW * min(small.shape)) | 1)
     rim = window // 2  # mirrored through the edge's own value, so that a slope goes on beyond the border
     wide = np.pad(small.astype(np.int16), rim, mode="reflect", reflect_type="odd").clip(0, 255).astype(np.uint8)
-    shade = cv2.GaussianBlur(cv2.medianBlur(wide, window), (0, 0), window / 6)
-    shade = shade[rim : rim + size[1], rim : rim + size[0]]
-    return cv2.resize(shade, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+    smooth = cv2.GaussianBlur(cv2.medianBlur(wide, window), (0, 0), window / 6)
+    return np.asarray(smooth[rim : rim + small.shape[0], rim : rim + small.shape[1]], np.uint8)
 
 
-def dark_on_light(grey: Grey) -> bool:
-    """Whether the ink is darker than the paper: it is rare and far from it, so the third moment has its sign."""
-    distance = grey.astype(np.float32) - paper(grey)
-    return float((distance**3).sum()) <= 0
+def _resized(grey: Grey, size: tuple[int, int]) -> Grey:
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def flatten(grey: Grey) -> Ink:
@@ -50,9 +66,10 @@ def flatten(grey: Grey) -> Ink:
 
     What is photographed is paper times light, so the paper's shade is divided out. Light ink is turned dark first.
     """
-    dark = grey if dark_on_light(grey) else 255 - grey
-    share = (dark.astype(np.float32) + 1) / (paper(dark).astype(np.float32) + 1)
-    return np.asarray(1 - share, dtype=np.float32)
+    ready = page(grey)
+    # One more than black, so that nothing is divided by nothing.
+    dark, paper = cv2.add(ready.dark, 1), cv2.add(ready.paper, 1)
+    return np.asarray(cv2.add(cv2.divide(dark, paper, scale=-1, dtype=cv2.CV_32F), 1.0), np.float32)
 
 
 def level(ink: Ink) -> float:
@@ -60,7 +77,7 @@ def level(ink: Ink) -> float:
 
     Otsu halves the noise where ink is rare or absent.
     """
-    bytes_hw = (ink.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+    bytes_hw = cv2.convertScaleAbs(cv2.max(ink, 0.0), alpha=255)
     otsu, _ = cv2.threshold(bytes_hw, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     return max((float(otsu) + 0.5) / 255, FAINTEST, GRAIN * grain(ink))
 
@@ -68,7 +85,9 @@ def level(ink: Ink) -> float:
 def grain(ink: Ink) -> float:
     """The paper's noise as a standard deviation: how far the usual pixel is from the mean of its 3x3 neighbours.
 
-    A median, so that the strokes' edges, which are few, do not count; slopes and shadows hardly do either.
+    A median, so that the strokes' edges, which are few, do not count; slopes and shadows hardly do either. Of a large
+    picture, a part of the rows and columns tell it as well as all.
     """
-    rough = np.abs(ink - cv2.blur(ink, (3, 3)))
+    step = max(1, min(ink.shape) // 100)
+    rough = cv2.absdiff(ink, cv2.blur(ink, (3, 3)))[::step, ::step]
     return 1.4826 * median(rough) * math.sqrt(9 / 8)  # the mean itself holds a ninth of the pixel

@@ -102,7 +102,8 @@ def test_an_mnist_image_is_taken_as_it_stands(models):
 
 def test_polarity_is_told_by_the_rare_shade():
     for digit in range(10):
-        assert threshold.dark_on_light(drawn(digit)) and not threshold.dark_on_light(255 - drawn(digit))
+        assert np.array_equal(threshold.page(drawn(digit)).dark, drawn(digit))
+        assert np.array_equal(threshold.page(255 - drawn(digit)).dark, drawn(digit))
 
 
 def test_flattened_paper_is_even():
