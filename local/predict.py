@@ -1,10 +1,11 @@
-"""Pictures -> digits: cuts the glyph out of each picture and lets a model name it.
+"""Pictures -> digits: cuts the glyphs out of each picture and lets a model name them.
 
     reader = Reader(models.open_runtime(model))
     reading = reader.read(picture.read(path))
-    reading.text, reading.digits[0].confidence
+    reading.text, reading.digits[0].confidence          # "0123|45", …
 
-One digit a picture, or none on a blank page. Needs numpy, OpenCV and the model's runtime, no training framework.
+What the model is not sure of is rejected, and said where it is. Needs numpy, OpenCV and the model's runtime, no
+training framework.
 """
 
 from collections.abc import Iterable
@@ -20,10 +21,13 @@ from local.vision import glyphs, picture
 from shared.errors import PictureError
 from shared.metrics import softmax
 
+SURE = 0.5  # probability; below it, something is called no digit rather than a wrong one
+DIGITS = 10  # classes; one more in a model is for what is no digit
+
 
 @dataclass(frozen=True, kw_only=True)
 class Digit:
-    """A digit that was read: its class, the model's probability for it and for all classes, and where it is."""
+    """A digit that was read: its class, the model's probability for it and for the ten classes, and where it is."""
 
     digit: int
     confidence: float
@@ -35,43 +39,64 @@ class Digit:
         facts: dict[str, Any] = {"digit": self.digit, "confidence": self.confidence, "box": list(self.box)}
         return facts | {"probabilities": list(self.probabilities)} if probabilities else facts
 
+    def as_rejected(self) -> dict[str, Any]:
+        """What is printed of it where it is none."""
+        return {"box": list(self.box), "confidence": self.confidence}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What a picture says: its digits in reading order."""
+    """What a picture says: its rows of digits in reading order, and what was taken for no digit."""
 
-    digits: tuple[Digit, ...] = ()
+    rows: tuple[tuple[Digit, ...], ...] = ()
+    rejected: tuple[Digit, ...] = ()
+
+    @property
+    def digits(self) -> tuple[Digit, ...]:
+        """Those of all rows."""
+        return tuple(digit for row in self.rows for digit in row)
 
     @property
     def text(self) -> str:
-        """The digits alone; "" for a blank page."""
-        return "".join(str(digit.digit) for digit in self.digits)
+        """The digits alone, rows parted by "|"; "" for a blank page."""
+        return "|".join("".join(str(digit.digit) for digit in row) for row in self.rows)
 
     def as_dict(self, *, probabilities: bool = False) -> dict[str, Any]:
-        """What `k2l predict --json` prints of a picture, less its file. Nothing is rejected yet."""
+        """What `k2l predict --json` prints of a picture, less its file."""
         digits = [digit.as_dict(probabilities=probabilities) for digit in self.digits]
-        return {"text": self.text, "digits": digits, "rejected": []}
+        return {"text": self.text, "digits": digits, "rejected": [one.as_rejected() for one in self.rejected]}
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A model that reads pictures; one for all of them, the model is loaded once."""
+    """A model that reads pictures, loaded once for all of them. `sure`: the least probability of a digit."""
 
     runtime: runtimes.Runtime
+    sure: float = SURE
 
-    def read(self, grey: picture.Grey) -> Reading:
-        """The digit in a picture uint8 [h, w]."""
-        glyph = glyphs.single(grey)
-        if glyph is None:
+    def read(self, grey: picture.Grey, *, single: bool = False) -> Reading:
+        """The digits in a picture uint8 [h, w]; with `single` it is one digit, or none."""
+        if single:
+            only = glyphs.single(grey)
+            found = [[only]] if only else []
+        else:
+            found = glyphs.several(grey)
+        if not found:
             return Reading()
-        probabilities = softmax(self.runtime.logits(glyph.image[np.newaxis]))[0]
-        return Reading(digits=(digit_of(probabilities, glyph.box),))
+        logits = self.runtime.logits(np.stack([glyph.image for row in found for glyph in row]))
+        named = iter(softmax(logits))
+        rows = [[digit_of(next(named), glyph.box) for glyph in row] for row in found]
+        digits = (tuple(one for one in row if one.confidence >= self.sure) for row in rows)
+        return Reading(
+            rows=tuple(row for row in digits if row),
+            rejected=tuple(one for row in rows for one in row if one.confidence < self.sure),
+        )
 
 
 def digit_of(probabilities_k: NDArray[np.float64], box: glyphs.Box) -> Digit:
-    """The likeliest class of one glyph."""
-    best = int(probabilities_k.argmax())
-    shares = tuple(round(float(share), 6) for share in probabilities_k)
+    """The likeliest digit of one glyph."""
+    shares = tuple(round(float(share), 6) for share in probabilities_k[:DIGITS])
+    best = max(range(len(shares)), key=shares.__getitem__)
     return Digit(digit=best, confidence=shares[best], probabilities=shares, box=box)
 
 

@@ -1,4 +1,4 @@
-"""`k2l predict`: reads the digit in each picture."""
+"""`k2l predict`: reads the digits in each picture."""
 
 from typing import Annotated
 
@@ -12,23 +12,24 @@ def predict(
     model: Annotated[
         str, typer.Option(help="A folder under models/, or a file. Default: $K2L_MODEL, your newest, or the zoo's.")
     ] = "",
-    single: Annotated[
-        bool,
-        typer.Option("--single", help="The whole picture is one digit, or none (so far every picture is read so)."),
-    ] = False,
+    single: Annotated[bool, typer.Option("--single", help="The whole picture is one digit, or none.")] = False,
+    conf: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Least probability of a digit; what is below is rejected. [default: 0.5]"),
+    ] = None,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Add the probability of every class to each digit.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Read the digit in each picture.
+    """Read the digits in each picture.
 
-    Any size, dark on light or light on dark.
+    Any size, dark on light or light on dark, one digit or rows of them; what is no digit is left out, and counted.
 
     Example: k2l predict photo.jpg --model compact-torch
     """
     from local import models
-    from local.predict import Reader, pictures
+    from local.predict import SURE, Reader, pictures
     from local.vision import picture
     from shared.errors import PictureError
 
@@ -38,11 +39,11 @@ def predict(
     else:
         chosen, reason = models.default()
         say(f"model: {chosen.name} ({reason})")
-    reader = Reader(models.open_runtime(chosen))
+    reader = Reader(models.open_runtime(chosen), SURE if conf is None else conf)
     failed = False
     for file in files:
         try:
-            reading = reader.read(picture.read(file))
+            reading = reader.read(picture.read(file), single=single)
         except PictureError as error:
             say(f"error: {error}")
             failed = True
@@ -58,11 +59,12 @@ def predict(
 
 def line(facts: dict) -> str:
     """One picture's reading for people."""
-    digits = facts["digits"]
+    digits, rejected = facts["digits"], len(facts["rejected"])
+    aside = f"; {rejected} rejected" if rejected else ""
     if not digits:
-        return f"{facts['file']}: no digit"
+        return f"{facts['file']}: no digit{aside}"
     sure = ", ".join(f"{digit['confidence']:.1%}" for digit in digits)
-    lines = [f"{facts['file']}: {facts['text']} ({sure})"]
+    lines = [f"{facts['file']}: {facts['text']} ({sure}{aside})"]
     for digit in digits:
         shares = enumerate(digit.get("probabilities", ()))
         lines += [f"  {label}  {share:.4f}" for label, share in shares]

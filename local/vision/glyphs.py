@@ -1,6 +1,7 @@
-"""One grey picture -> the glyph in it: the steps of the vision side in their order.
+"""One grey picture -> the glyphs in it: the steps of the vision side in their order.
 
     glyph = single(picture.read(path))    # Glyph(image uint8 [28, 28], box (x, y, w, h)) or None: a blank page
+    rows = several(picture.read(path))    # all there are, in reading order: a list a row
 
 Prepared as MNIST was (`normalise`), whatever the paper, the light, the pen or the size. Says nothing of which digit
 it is, nor whether it is one.
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from local.vision import normalise, picture, segment, threshold
 
-SMALLEST, LARGEST = 160, 640  # pixels of the longer side, for one digit a picture
+SMALLEST, LARGEST = 160, 640  # pixels of the longer side that digits are looked for at
 SPECK = 5  # pixels of the picture: no digit can be told in fewer, and noise clumps to as many
 Box = tuple[int, int, int, int]  # x, y, width, height in the picture's own pixels
 
@@ -32,12 +33,31 @@ def single(grey: picture.Grey) -> Glyph | None:
     ready = already(grey)
     if ready is not None:
         return ready
+    mask, factor = ink_of(grey)
+    region = segment.main(mask, smallest=SPECK * factor)
+    return None if region is None else drawn_anew(region, factor, grey.shape)
+
+
+def several(grey: picture.Grey) -> list[list[Glyph]]:
+    """Whatever may be a digit in a picture uint8 [h, w]: rows from the top, each from left to right."""
+    ready = already(grey)
+    if ready is not None:
+        return [[ready]]
+    mask, factor = ink_of(grey)
+    rows = segment.several(mask, smallest=SPECK * factor)
+    return [[drawn_anew(region, factor, grey.shape) for region in row] for row in rows]
+
+
+def ink_of(grey: picture.Grey) -> tuple[segment.Mask, float]:
+    """Where the ink is, bool [h, w] of the picture scaled to a workable size, and the factor it was scaled by."""
     scaled, factor = picture.fit(grey, smallest=SMALLEST, largest=LARGEST)
     ink = threshold.flatten(scaled)
-    region = segment.main(ink > threshold.level(ink), smallest=SPECK * factor)
-    if region is None:
-        return None
-    return Glyph(image=normalise.glyph(region.mask), box=original_box(region, factor, grey.shape))
+    return ink > threshold.level(ink), factor
+
+
+def drawn_anew(region: segment.Region, factor: float, shape: tuple[int, ...]) -> Glyph:
+    """The glyph of a region found in a picture [h, w] that was scaled by `factor`."""
+    return Glyph(image=normalise.glyph(region.mask), box=original_box(region, factor, shape))
 
 
 def already(grey: picture.Grey) -> Glyph | None:

@@ -1,9 +1,13 @@
 """Mask of ink -> the strokes that belong to one digit, as a mask of their own and a box.
 
     region = main(mask, smallest=5)       # None: nothing here is big enough to be a digit
+    rows = several(mask, smallest=5)      # all that may be digits, in reading order
 
 One digit a picture: the component that is largest, most central and not cut by the border, with the loose strokes
 next to it (a 5's bar, a pencil's gaps). Specks, shadows at the edge and the sheet's own edge are left out.
+
+Several digits: each component that is no speck, with the loose strokes next to it, once the ruled lines are gone. What
+else is written there is among them: only a network can tell a letter from a digit.
 """
 
 from dataclasses import dataclass
@@ -17,6 +21,17 @@ Mask = NDArray[np.bool_]
 SMALLEST = 0.04  # of the picture's longer side: a speck is smaller
 STROKE_SHARE = 0.03  # of the main component's area: a loose stroke has as much
 REACH = 0.2  # of the main component's longer side: a loose stroke is as near
+
+# Of several: shares of the usual digit's longer side.
+WRITTEN = 0.03  # of the picture's longer side: what tells the usual size is as large
+LOOSE = 0.6  # smaller ones may be a loose stroke of a larger one
+CRACK = 0.06  # so near, two large ones are one broken in two
+LEAST = 0.35  # smaller ones, left over, are commas and dots
+SAME_ROW = 0.4  # of the lower one's height: neighbours in a row stand beside each other by as much
+
+RULE_SPAN = 0.9  # of the picture: a ruled line reaches as far
+RULE_RUN = 1 / 16  # of the picture: no slope of the sheet breaks a line into shorter runs
+RULE_WIDTH = 0.01  # of the picture's longer side: a ruled line is thinner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +75,91 @@ def components(mask: Mask) -> Components:
         areas=found[:, 4],
         centres=np.asarray(centres[1:], np.float64),
     )
+
+
+def several(mask: Mask, *, smallest: float) -> list[list[Region]]:
+    """What may be digits, at least `smallest` pixels long, in rows from the top, each from left to right."""
+    parts = components(without_rules(mask))
+    large = parts.extents >= max(smallest, WRITTEN * max(mask.shape))
+    if not large.any():
+        return []
+    usual = float(np.median(parts.extents[large & ~parts.cut] if (large & ~parts.cut).any() else parts.extents[large]))
+    owners = joined(parts, usual, smallest=smallest)
+    main_ones = np.unique(owners[owners >= 0])
+    main_ones = main_ones[parts.extents[main_ones] >= LEAST * usual]
+    whole = main_ones[~parts.cut[main_ones]]
+    return in_rows([together(parts, owners == at) for at in (whole if whole.size else main_ones)])
+
+
+def joined(parts: Components, usual: float, *, smallest: float) -> NDArray[np.intp]:
+    """For each component the one it belongs to, itself or one larger; -1 for specks. `usual` is a digit's size."""
+    extents = parts.extents
+    owners = np.where(extents >= smallest, np.arange(len(extents)), -1)
+    by_size = np.flatnonzero(owners >= 0)[np.argsort(extents[owners >= 0], kind="stable")]
+    for at, part in enumerate(by_size):
+        larger = by_size[at + 1 :][extents[by_size[at + 1 :]] < 3 * usual]
+        if larger.size:
+            loose = extents[part] < LOOSE * usual
+            reach = REACH * extents[larger] + 1 if loose else np.full(larger.size, CRACK * usual)
+            beyond = gaps(parts.boxes[larger], parts.boxes[part]) - reach
+            if beyond.min() <= 0:
+                owners[part] = larger[beyond.argmin()]
+    for part in by_size[::-1]:  # the largest first: whom a stroke belongs to may belong to another
+        owners[part] = owners[owners[part]]
+    return owners
+
+
+def together(parts: Components, chosen: NDArray[np.bool_]) -> Region:
+    """The strokes of the chosen components, as one region."""
+    start = parts.boxes[chosen, :2].min(axis=0)
+    end = (parts.boxes[chosen, :2] + parts.boxes[chosen, 2:]).max(axis=0)
+    labels = parts.labels[start[1] : end[1], start[0] : end[0]]
+    return Region(mask=np.isin(labels, np.flatnonzero(chosen) + 1), x=int(start[0]), y=int(start[1]))
+
+
+def in_rows(regions: list[Region]) -> list[list[Region]]:
+    """Regions in reading order. Each is beside the last one of its row, so that a row may climb or fall."""
+    rows: list[list[Region]] = []
+    for region in sorted(regions, key=lambda region: region.x):
+        shared = [beside(row[-1], region) for row in rows]
+        if shared and max(shared) > SAME_ROW:
+            rows[int(np.argmax(shared))].append(region)
+        else:
+            rows.append([region])
+    return sorted(rows, key=lambda row: float(np.mean([region.y + region.mask.shape[0] / 2 for region in row])))
+
+
+def beside(one: Region, other: Region) -> float:
+    """How much of the lower one's height the two stand beside each other; negative where one is above."""
+    height, others = len(one.mask), len(other.mask)
+    return (min(one.y + height, other.y + others) - max(one.y, other.y)) / min(height, others)
+
+
+def without_rules(mask: Mask) -> Mask:
+    """The mask without the lines of ruled or squared paper; strokes that cross them stay whole.
+
+    As staff lines are taken out of scanned music (Dalitz et al. 2008): of a line that reaches through the picture, all
+    goes that is no thicker than the line.
+    """
+    return unruled(unruled(mask).T).T
+
+
+def unruled(mask: Mask) -> Mask:
+    """The mask without its horizontal lines."""
+    height, width = mask.shape
+    ink = mask.astype(np.uint8)
+    run = max(8, round(RULE_RUN * width))
+    runs = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, run), np.uint8))
+    if cv2.reduce(runs, 0, cv2.REDUCE_MAX).mean() < RULE_SPAN / 2:  # nearly always, and quickly told
+        return mask
+    chains = components(cv2.dilate(runs, np.ones((3, run), np.uint8)) > 0)
+    long = np.flatnonzero(chains.boxes[:, 2] >= RULE_SPAN * width)
+    if not long.size:
+        return mask
+    on_line = np.isin(chains.labels, long + 1)
+    thick = max(2, round(RULE_WIDTH * max(height, width)))
+    strokes = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((thick + 1, 1), np.uint8)) > 0
+    return mask & (strokes | ~on_line)
 
 
 def main(mask: Mask, *, smallest: float) -> Region | None:

@@ -22,6 +22,8 @@ PAPER_WINDOW = 0.55  # of the copy's shorter side: far wider than a stroke, so t
 FAINTEST = 0.05  # of the paper's light: fainter ink, nobody would call written
 GRAIN = 4.0  # times the paper's own noise
 
+ONE, NOTHING = np.ones(1), np.zeros(1)  # scalars as OpenCV's functions take them
+
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
@@ -41,7 +43,7 @@ def page(grey: Grey) -> Page:
     height, width = grey.shape
     factor = min(1.0, PAPER_SIDE / max(height, width))
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
     shade = _shade(small)
     if float(((small.astype(np.float32) - shade) ** 3).sum()) > 0:
         grey, shade = 255 - grey, 255 - shade
@@ -68,8 +70,8 @@ def flatten(grey: Grey) -> Ink:
     """
     ready = page(grey)
     # One more than black, so that nothing is divided by nothing.
-    dark, paper = cv2.add(ready.dark, 1), cv2.add(ready.paper, 1)
-    return np.asarray(cv2.add(cv2.divide(dark, paper, scale=-1, dtype=cv2.CV_32F), 1.0), np.float32)
+    light = cv2.divide(cv2.add(ready.dark, ONE), cv2.add(ready.paper, ONE), dtype=cv2.CV_32F)
+    return np.asarray(cv2.subtract(ONE, light), np.float32)
 
 
 def level(ink: Ink) -> float:
@@ -77,7 +79,7 @@ def level(ink: Ink) -> float:
 
     Otsu halves the noise where ink is rare or absent.
     """
-    bytes_hw = cv2.convertScaleAbs(cv2.max(ink, 0.0), alpha=255)
+    bytes_hw = cv2.convertScaleAbs(cv2.max(ink, NOTHING), alpha=255)
     otsu, _ = cv2.threshold(bytes_hw, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     return max((float(otsu) + 0.5) / 255, FAINTEST, GRAIN * grain(ink))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from drawn_digits import page
 from model_folders import write_folder
 from model_formats import images
 
@@ -29,8 +30,8 @@ class Sure:
         self.label = label
 
     def logits(self, images_nhw):
-        assert images_nhw.shape == (1, 28, 28) and images_nhw.dtype == np.uint8
-        return np.float32([[20.0 if label == self.label else 0.0 for label in range(10)]])
+        assert images_nhw.shape[1:] == (28, 28) and images_nhw.dtype == np.uint8
+        return np.float32([[20.0 if label == self.label else 0.0 for label in range(self.classes)]] * len(images_nhw))
 
 
 @pytest.fixture
@@ -65,6 +66,34 @@ def test_a_blank_page_has_no_digits():
     }
 
 
+def test_rows_are_read_in_order_and_what_is_unsure_is_rejected():
+    grey = page("12", "345")
+
+    class Doubtful(Sure):
+        """Of the third glyph it says nothing."""
+
+        def logits(self, images_nhw):
+            return super().logits(images_nhw) * (np.arange(len(images_nhw)) != 2)[:, None]
+
+    reading = predict.Reader(Doubtful(7)).read(grey)
+    assert reading.text == "77|77" and len(reading.digits) == 4
+    (rejected,) = reading.as_dict()["rejected"]
+    assert list(rejected) == ["box", "confidence"] and rejected["confidence"] == pytest.approx(0.1)
+    assert rejected["box"][0] < reading.rows[1][0].box[0] and rejected["box"][1] > reading.rows[0][0].box[1]
+    assert predict.Reader(Doubtful(7), sure=0).read(grey).text == "77|077"
+    assert len(predict.Reader(Sure(7)).read(grey, single=True).digits) == 1
+
+
+def test_an_eleventh_class_is_no_digit():
+    class Background(Sure):
+        classes = 11
+
+    reading = predict.Reader(Background(10)).read(page("12"))
+    assert reading.text == "" and len(reading.rejected) == 2
+    (digit, _) = predict.Reader(Background(4)).read(page("12")).digits
+    assert digit.digit == 4 and len(digit.probabilities) == 10
+
+
 def test_names_are_files_folders_and_patterns_in_order_and_once(tmp_path, monkeypatch):
     for name in ("b.png", "a.JPG", "notes.txt", "[1].png"):
         (tmp_path / name).write_bytes(b"")
@@ -80,7 +109,9 @@ def test_names_are_files_folders_and_patterns_in_order_and_once(tmp_path, monkey
 
 
 def test_the_verb_prints_one_object_a_picture(named, k2l):
-    done = k2l("predict", PICTURES / "0-dark.png", PICTURES / "blank.png", "--model", named, "--json", "--single")
+    done = k2l(
+        "predict", PICTURES / "0-dark.png", PICTURES / "blank.png", "--model", named, "--json", "--single", "--conf", 0
+    )
     digit, blank = (json.loads(line) for line in done.stdout.splitlines())
     assert list(digit) == ["file", "text", "digits", "rejected"]
     assert digit["file"] == str(PICTURES / "0-dark.png")
@@ -99,7 +130,7 @@ def test_one_bad_picture_does_not_stop_the_others(named, k2l):
 
 
 def test_the_model_is_said_where_it_was_not_named(named, k2l):
-    done = k2l("predict", DRAWN, "--probabilities")
+    done = k2l("predict", DRAWN, "--probabilities", "--conf", 0)
     assert "model: small (the newest in models/)" in done.stderr
     assert str(DRAWN) in done.stdout and len(done.stdout.splitlines()) == 11
 
@@ -150,7 +181,7 @@ def test_a_machine_without_training_frameworks_reads_and_says_what_others_files_
 def test_a_runtime_of_either_kind_reads(small_model):
     grey = picture.read(DRAWN)
     one, other = (
-        predict.Reader(runtimes.load(small_model / name, architecture="lite")).read(grey).digits[0]
+        predict.Reader(runtimes.load(small_model / name, architecture="lite"), sure=0).read(grey).digits[0]
         for name in ("model.onnx", "model.pth")
     )
     assert one.digit == other.digit and one.confidence == pytest.approx(other.confidence, abs=1e-4)

@@ -48,6 +48,20 @@ def drawn(digit, *, height=120, margin=0.5, pen=0.08, slant=0.15, ink=30, paper=
     return plane
 
 
+def page(*rows, height=80, climb=0, **look):
+    """Rows of digits on one sheet, uint8 [h, w]; each digit stands `climb` pixels above the one before it."""
+    tiles = [[drawn(int(digit), height=height, margin=0.15, **look) for digit in row] for row in rows]
+    tall, wide = tiles[0][0].shape
+    longest = max(len(row) for row in rows)
+    room = height // 2 + longest * abs(climb)
+    sheet = np.full((len(rows) * tall + 2 * room, longest * wide + 2 * room), look.get("paper", 220), np.uint8)
+    for down, row in enumerate(tiles):
+        for across, tile in enumerate(row):
+            top, left = room + down * tall - across * climb, room + across * wide
+            sheet[top : top + tall, left : left + wide] = np.minimum(sheet[top : top + tall, left : left + wide], tile)
+    return sheet
+
+
 def in_bad_light(picture, *, seed=0):
     """The same under a lamp at one side, with a camera's noise."""
     height, width = picture.shape

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from drawn_digits import drawn, in_bad_light
+from drawn_digits import drawn, in_bad_light, page
 
 from local.vision import glyphs, normalise, segment, threshold
 
@@ -88,6 +88,74 @@ def test_a_loose_stroke_is_kept(models):
     whole = segment.cut_out(mask)
     region = segment.main(mask, smallest=5)
     assert region.mask.shape == whole.mask.shape
+
+
+def named(models, rows):
+    """The digit that each glyph of each row is most like, rows parted by |."""
+    return "|".join("".join(str(max(models, key=lambda d: alike(g.image, models[d]))) for g in row) for row in rows)
+
+
+def ruled(sheet, *, every, squared=False, slope=0.0):
+    """The sheet with dark lines drawn through."""
+    height, width = sheet.shape
+    for y in range(every // 2, height, every):
+        cv2.line(sheet, (0, y), (width, round(y + slope * width)), 120, 2)
+    for x in range(every // 2, width if squared else 0, every):
+        cv2.line(sheet, (x, 0), (x, height), 120, 2)
+    return sheet
+
+
+PAGES = {
+    "plain": lambda: page("0123", "456", "789"),
+    "light on dark": lambda: 255 - page("0123", "456", "789"),
+    "a lamp and noise": lambda: in_bad_light(page("0123", "456", "789")),
+    "climbing rows": lambda: page("0123", "456", "789", climb=12),
+    "falling rows": lambda: page("0123", "456", "789", climb=-12),
+    "ruled": lambda: ruled(page("0123", "456", "789"), every=57),
+    "ruled, askew": lambda: ruled(page("0123", "456", "789"), every=57, slope=0.02),
+    "squared": lambda: ruled(page("0123", "456", "789"), every=57, squared=True),
+    "large": lambda: cv2.resize(page("0123", "456", "789"), None, fx=6, fy=6),
+}
+
+
+@pytest.mark.parametrize("sheet", PAGES)
+def test_rows_of_digits_are_found_in_reading_order(models, sheet):
+    assert named(models, glyphs.several(PAGES[sheet]())) == "0123|456|789"
+
+
+def test_one_digit_alone_is_the_same_glyph_either_way(models):
+    for digit in range(10):
+        ((only,),) = glyphs.several(drawn(digit))
+        assert np.array_equal(only.image, glyphs.single(drawn(digit)).image)
+
+
+def test_boxes_of_several_are_where_the_digits_are():
+    sheet = page("31")
+    (three, one) = glyphs.several(sheet)[0]
+    outside = sheet < 120
+    for x, y, w, h in (three.box, one.box):
+        assert outside[y : y + h, x : x + w].any()
+        outside[y : y + h, x : x + w] = False
+    assert not outside.any()
+    assert three.box[0] + three.box[2] <= one.box[0]
+
+
+def test_strokes_broken_by_the_pen_are_joined_and_specks_left_out(models):
+    sheet = page("508", height=160)
+    dark = np.flatnonzero((sheet < 120).any(axis=0))
+    sheet[:, dark[0] + 38 : dark[0] + 41] = 220  # a crack through the 5
+    for x, y in ((10, 10), (200, 30), (sheet.shape[1] - 15, sheet.shape[0] - 20)):
+        cv2.circle(sheet, (x, y), 3, 30, -1)
+    assert named(models, glyphs.several(sheet)) == "508"
+
+
+def test_a_digit_cut_by_the_border_is_read_only_where_there_is_no_whole_one(models):
+    sheet = page("47")
+    half = sheet[:, sheet.shape[1] // 4 :]
+    assert len(glyphs.several(half)[0]) == 1
+    alone = drawn(2, margin=0.1)
+    edge = np.flatnonzero((alone < 120).any(axis=0))[0]
+    assert named(models, glyphs.several(alone[:, edge + 1 :])) == "2"
 
 
 def test_an_mnist_image_is_taken_as_it_stands(models):
