@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from local.vision import normalise, picture, segment, threshold
+from local.vision import picture, segment, threshold
+from shared import normalise
 
 SMALLEST, LARGEST = 160, 640  # pixels of the longer side that digits are looked for at
 SPECK = 5  # pixels of the picture: no digit can be told in fewer, and noise clumps to as many
@@ -68,7 +69,7 @@ def already(grey: picture.Grey) -> Glyph | None:
     """
     if grey.shape != (normalise.SIDE, normalise.SIDE):
         return None
-    image = 255 - grey if picture.median(grey) > 127 else grey
+    image = 255 - grey if normalise.median(grey) > 127 else grey
     x, y, width, height = cv2.boundingRect(image)
     if not normalise.BOX - 1 <= max(width, height) <= normalise.BOX:
         return None

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import PictureError
+from shared.normalise import median
 
 Grey = NDArray[np.uint8]
 SUFFIXES = (".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -49,12 +50,6 @@ def decode(data: NDArray[np.uint8]) -> Grey | None:
     except cv2.error:
         return None
     return None if plane is None else eight_bits(plane)
-
-
-def median(values: NDArray[np.generic]) -> float:
-    """The upper median of any number of values; `np.median` would import numpy.ma, a twentieth of a cold start."""
-    middle = values.size // 2
-    return float(np.partition(values, middle, axis=None)[middle])
 
 
 def _is_jpeg(data: NDArray[np.uint8]) -> bool:

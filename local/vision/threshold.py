@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from local.vision.picture import Grey, median
+from local.vision.picture import Grey
+from shared.normalise import median
 
 Ink = NDArray[np.float32]
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from drawn_digits import drawn, in_bad_light, page
 
-from local.vision import glyphs, normalise, segment, threshold
+from local.vision import glyphs, segment, threshold
 
 
 def alike(one, other):
@@ -184,30 +184,3 @@ def test_the_level_stays_out_of_the_papers_grain():
     noise = np.random.RandomState(0).normal(0, 0.03, (200, 200)).astype(np.float32)
     assert threshold.grain(noise) == pytest.approx(0.03, rel=0.1)
     assert threshold.level(noise) >= 3.5 * 0.03
-
-
-@pytest.mark.parametrize("width", [1, 2, 7, 20])
-def test_the_width_of_a_stroke_is_measured(width):
-    mask = np.zeros((200, 60), np.bool_)
-    mask[10:190, 20 : 20 + width] = True
-    assert normalise.stroke_width(mask) == pytest.approx(width, abs=0.6)
-
-
-@pytest.mark.parametrize("pen", [0.02, 0.05, 0.1])
-def test_strokes_are_as_wide_as_mnists_or_wider(pen):
-    mask = drawn(2, height=400, pen=pen, ink=0, paper=255) < 128
-    thick = normalise.thicken(mask[np.ix_(mask.any(1), mask.any(0))])
-    assert normalise.stroke_width(thick) / max(thick.shape) * normalise.BOX >= 0.9 * normalise.STROKE
-
-
-def test_deskewing_takes_the_slant_out():
-    for slant in (-0.4, 0.3):
-        upright = normalise.deskew(drawn(1, slant=slant, ink=0, paper=255) < 128)
-        moments = cv2.moments(upright.astype(np.uint8), binaryImage=True)
-        assert abs(moments["mu11"] / moments["mu02"]) < 0.03
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (3, 500), (2, 2)])
-def test_a_mask_of_any_shape_becomes_a_glyph(shape):
-    image = normalise.glyph(np.ones(shape, np.bool_))
-    assert image.shape == (28, 28) and image.max() > 0

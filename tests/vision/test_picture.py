@@ -100,8 +100,3 @@ def test_the_longer_side_is_brought_into_bounds():
         scaled, factor = picture.fit(np.zeros(shape, np.uint8), smallest=160, largest=640)
         assert max(scaled.shape) == longest and min(scaled.shape) >= 1
         assert factor == pytest.approx(longest / max(shape))
-
-
-def test_the_median_is_the_middle_value():
-    assert picture.median(np.array([[5, 1], [9, 2], [3, 7]])[:5]) in (3, 5)
-    assert picture.median(np.array([4.5])) == 4.5
