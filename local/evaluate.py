@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from local import models, runtimes
 from local.agreement import Pair, compare, standard_error
-from shared.data import DataSet, split, validation_size
+from shared.data import DataSet
 from shared.errors import ModelError, one_of
 from shared.metrics import Scores, score
 
@@ -38,7 +38,7 @@ def part(data: DataSet, which: str) -> tuple[Images, Labels]:
     """Images [n, 28, 28] and labels [n] of the test split, or of the validation split that no training learns from."""
     if which == "test":
         return data.test_images, data.test_labels
-    _, held_out = split(data.train_labels, validation=validation_size(data))
+    _, held_out = data.split()
     return data.train_images[held_out], data.train_labels[held_out]
 
 
@@ -77,6 +77,12 @@ class Answers(ABC):
     @abstractmethod
     def label(self) -> str:
         """Short, for a chart."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What the model tells apart: the data set's classes, and perhaps one more for what is none of them."""
+        known = self.data.classes
+        return known if self.logits.shape[1] == len(known) else (*known, "none of them")
 
     @property
     def standard_error(self) -> float:
@@ -166,7 +172,7 @@ def evaluate_all(
                 images=images,
                 labels=labels,
                 split=split,
-                scores=score(logits, labels),
+                scores=score(logits, labels, classes=len(data.classes)),
                 logits=logits,
                 seconds=seconds,
             )
@@ -238,7 +244,7 @@ def _check_classes(opened: Sequence[tuple[models.Model, runtimes.Runtime, DataSe
                 f"they cannot be compared ({data.name} has {len(data.classes)})."
             )
     for model, runtime, data in opened:
-        if runtime.classes != len(data.classes):
+        if runtime.classes - len(data.classes) not in (0, 1):  # one more is for what is none of them
             raise ModelError(
                 f"{model.file} tells {runtime.classes} classes apart, {data.name} has {len(data.classes)}: "
                 "evaluate it on the data set it was trained on."

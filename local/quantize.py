@@ -145,7 +145,7 @@ def quantize(
 
 def _parts(known: data.DataSet, images: int) -> tuple[Images, Images, NDArray[np.int64]]:
     """Training images to calibrate on, the classes in equal shares; the validation images and their labels."""
-    inner, held_out = data.split(known.train_labels, validation=data.validation_size(known))
+    inner, held_out = known.split()
     _, chosen = data.split(known.train_labels[inner], validation=min(images, len(inner) - 1))
     return known.train_images[inner[chosen]], known.train_images[held_out], known.train_labels[held_out]
 

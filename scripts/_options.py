@@ -46,7 +46,7 @@ class Wanted:
         int | None, typer.Option(help="Times through the training images. [default: the recipe's; 40 for digits]")
     ] = None
     dataset: Annotated[
-        str, typer.Option(help="mnist, fashion-mnist, kmnist, digits, or auto: mnist where it can be had.")
+        str, typer.Option(help="mnist, fashion-mnist, kmnist, digits, camera, or auto: mnist where it can be had.")
     ] = AUTO
     recipe: Annotated[str, typer.Option(help="tuned, or plain: what a tutorial does.")] = "tuned"
     seed: Annotated[int, typer.Option(help="Decides the first weights and the order of the images.")] = 0

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def data(
     name: Annotated[
-        str, typer.Argument(help="mnist, fashion-mnist, kmnist, digits or auto; without it, all there are.")
+        str, typer.Argument(help="mnist, fashion-mnist, kmnist, digits, camera or auto; without it, all there are.")
     ] = "",
     data_dir: Annotated[Path | None, typer.Option(help="Look in this folder and nowhere else.")] = None,
     download: Annotated[
@@ -55,15 +55,15 @@ def data(
 
 def _described(name: str, data_dir: Path | None, download: bool) -> dict[str, Any]:
     """What one data set is; its files are read whole, so that what is damaged shows itself."""
-    from shared.data import load, validation_size
+    from shared.data import load
 
     found = load(name, data_dir=data_dir, download=download, progress=_progress)
-    held_back = validation_size(found)
+    inner, held_out = found.split()
     return {
         "name": found.name,
         "source": found.source,
-        "train": len(found.train_labels) - held_back,
-        "validation": held_back,
+        "train": len(inner),
+        "validation": len(held_out),
         "test": len(found.test_labels),
         "shape": list(found.train_images.shape[1:]),
         "classes": list(found.classes),

@@ -21,7 +21,8 @@ def evaluate(
         list[str], typer.Argument(metavar="MODEL...", help="Folders under models/, other folders, or files.")
     ],
     dataset: Annotated[
-        str, typer.Option(help="mnist, fashion-mnist, kmnist, digits or auto. Default: what each was trained on.")
+        str,
+        typer.Option(help="mnist, fashion-mnist, kmnist, digits, camera, auto. Default: what each was trained on."),
     ] = "",
     data_dir: options.DataDir = None,
     split: Annotated[

@@ -24,13 +24,17 @@ class Crop:
 
 @dataclass(frozen=True)
 class Conv:
-    """2-D convolution. `same` keeps height and width (stride 1 only); otherwise only whole windows count."""
+    """2-D convolution. `same` keeps height and width (stride 1 only); otherwise only whole windows count.
+
+    `folded`: it may be computed as one of stride 1, see `for_training`.
+    """
 
     filters: int
     kernel: int = 3
     stride: int = 1
     same: bool = True
     bias: bool = True
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -197,6 +201,16 @@ _TABLE = (
         source="ours, after tuomaso/train_mnist_fast: strided convolutions on the middle of the picture",
     ),
     Architecture(
+        name="camera",
+        layers=(
+            *_normed(16, same=False), *_normed(16, same=False), MaxPool(),
+            *_normed(32, same=False), *_normed(32, same=False), MaxPool(),
+            *_head(128, 0.3)[:-1], Dense(11),
+        ),
+        parameters=83_547,
+        source="ours, after VGG: small enough for ten digits a frame; its eleventh answer is that there is no digit",
+    ),
+    Architecture(
         name="best",
         layers=(
             *_normed(48, same=False), *_normed(48, same=False), MaxPool(),
@@ -250,16 +264,28 @@ def _widened(network: Architecture, factor: float, name: str) -> Architecture:
 
 
 def for_training(network: Architecture) -> Architecture:
-    """The same function with each ReLU after the max pool it stands before, where a quarter of the values is left.
+    """The same function, with what makes a training step quicker.
 
-    Both are monotonic, so that either order gives the same numbers. A training step of `baseline` takes three
-    quarters of the time; at inference the usual order is quicker, because runtimes fuse a ReLU into its convolution.
+    Each ReLU comes after the max pool it stands before, where a quarter of the values is left. Both are monotonic, so
+    that either order gives the same numbers. A training step of `baseline` takes three quarters of the time; at
+    inference the usual order is quicker, because runtimes fuse a ReLU into its convolution.
+
+    A stride that divides the kernel is folded: a window of 4x4 pixels at every second one is a window of 2x2 tiles at
+    every one, with a tile's pixels as channels (space to depth). A step of `sprint` takes six sevenths of the time,
+    because oneDNN has no quick gradient for a stride.
     """
-    layers = list(network.layers)
+    layers = [
+        replace(layer, folded=True) if isinstance(layer, Conv) and layer.stride > 1 and _tiles(layer) else layer
+        for layer in network.layers
+    ]
     for at in range(len(layers) - 1):
         if isinstance(layers[at], Relu) and isinstance(layers[at + 1], MaxPool):
             layers[at], layers[at + 1] = layers[at + 1], layers[at]
     return replace(network, layers=tuple(layers))
+
+
+def _tiles(layer: Conv) -> bool:
+    return not layer.same and layer.kernel % layer.stride == 0
 
 
 def trace(network: Architecture, shape: Shape = INPUT) -> Iterator[Row]:

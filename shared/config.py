@@ -16,7 +16,7 @@ from shared.augmentation import Augmentation
 from shared.errors import ConfigError, one_of
 
 AUTO = "auto"  # mnist, or digits where mnist cannot be had
-DATASETS = (AUTO, "mnist", "fashion-mnist", "kmnist", "digits")
+DATASETS = (AUTO, "mnist", "fashion-mnist", "kmnist", "digits", "camera")
 EPOCHS = {"digits": 40}  # where none are asked for, in place of the recipe's: its 1,437 images make short epochs
 
 # A few thousand parameters hardly fit the training images: what keeps larger networks from it holds these back.
@@ -51,6 +51,10 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
         "ds_cnn_v1": _DS_CNN, "ds_cnn_v3": _DS_CNN | {"schedule": "triangle"},
         "ds_cnn_v2": _DS_CNN | {"learning_rate": 0.2, "beta1": 0.7, "beta2": 0.9},
         "lite": _TINY | {"learning_rate": 3e-2, "rotation": 5.0, "shift": 1.0, "scale": 0.05},
+        "camera": _BENT | {
+            "dataset": "camera", "epochs": 10, "batch_size": 256, "learning_rate": 6e-3, "label_smoothing": 0.0,
+            "elastic": 1.0,
+        },
         "sprint": {
             "epochs": 1, "batch_size": 192, "schedule": "triangle", "learning_rate": 1.5e-2, "beta1": 0.7, "beta2": 0.9,
             "label_smoothing": 0.1, "rotation": 0.0, "shift": 0.0, "scale": 0.0,

@@ -1,8 +1,10 @@
 """The data sets: found on this machine or on Kaggle, or fetched; one fixed split for every choice.
 
     data = load("mnist")                                            # DataSet
-    train, validation = split(data.train_labels, validation=validation_size(data))
+    train, validation = data.split()                                # indices into its training images
     name, reason = choose("auto")                                   # ("digits", "mnist was not found in ...")
+
+`camera` is made of mnist, once: its digits as a camera sees them, and what is no digit (`shared.photographed`).
 
 Looked through in this order: `data_dir` (and then nowhere else), `$K2L_DATA`, `data/` in `$K2L_HOME` or the
 checkout, Kaggle's mounts, the mirrors. A damaged file is named, never passed over. `digits` comes with
@@ -18,13 +20,13 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.config import AUTO, DATASETS
-from shared.data_files import FULL_TRAIN, HALVES, Files, Partial, belongs_to, find, read
+from shared.data_files import FULL_TRAIN, HALVES, IDX_NAMES, PARTS, Files, Partial, belongs_to, find, read
 from shared.errors import ConfigError, DataError, one_of
 from shared.idx import read_idx, write_idx
 
 __all__ = [
     "AUTO", "NAMES", "DataSet", "Found", "choose", "data_folder", "load", "locate",
-    "read_idx", "split", "validation_size", "write_idx",
+    "read_idx", "split", "write_idx",
 ]  # fmt: skip
 
 DIGITS = tuple("0123456789")
@@ -44,14 +46,17 @@ CLASSES = {
     ),
     "kmnist": ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
     "digits": DIGITS,
+    "camera": (*DIGITS, "no digit"),
 }
 NAMES = tuple(CLASSES)
+MADE_OF = {"camera": "mnist"}
 KAGGLE_REFS = {
     "mnist": "hojjatk/mnist-dataset",
     "fashion-mnist": "zalando-research/fashionmnist",
     "kmnist": "anokas/kuzushiji",
 }
 
+Indices = npt.NDArray[np.int64]
 Progress = Callable[[str, int, int], None]  # file name, bytes so far, bytes in all
 
 
@@ -69,6 +74,17 @@ class DataSet:
     test_labels: npt.NDArray[np.int64]
     classes: tuple[str, ...]
     source: str
+    held_out: int = 0  # of the training images, the last: for validation, where they are made of another set's
+
+    def split(self) -> tuple[Indices, Indices]:
+        """Indices of the training and of the validation part of the training images, the same for every run.
+
+        Of 60,000 images 5,000 are kept for validation; a tenth of a smaller set.
+        """
+        n = len(self.train_labels)
+        if self.held_out:
+            return np.arange(n - self.held_out), np.arange(n - self.held_out, n)
+        return split(self.train_labels, validation=5_000 if n == FULL_TRAIN else round(n / 10))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +117,8 @@ def load(
         from shared.digits import load_digits
 
         arrays, source = load_digits(), "scikit-learn's load_digits, scaled to 28x28"
+    elif name == "camera":
+        return _camera(load("mnist", data_dir=data_dir, download=download, progress=progress), progress=progress)
     else:
         found = locate(name, data_dir=data_dir) or _fetch(name, allowed=download, progress=progress)
         arrays, source = read(found.files, halves), found.source
@@ -152,9 +170,7 @@ def locate(name: str, *, data_dir: Path | None = None) -> Found | None:
     return None
 
 
-def split(
-    labels: npt.NDArray[np.int64], *, validation: int, seed: int = 0
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def split(labels: npt.NDArray[np.int64], *, validation: int, seed: int = 0) -> tuple[Indices, Indices]:
     """Indices of the training and of the validation part, both ascending, the classes in the same shares.
 
     The same for every run, whatever its own seed: shuffled, sorted by class, then taken at equal steps. By
@@ -169,10 +185,40 @@ def split(
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
-def validation_size(dataset: DataSet) -> int:
-    """How many training images are kept for validation: 5,000 of 60,000; a tenth of a smaller set."""
-    n = len(dataset.train_labels)
-    return 5_000 if n == FULL_TRAIN else round(n / 10)
+def _camera(mnist: DataSet, *, progress: Progress | None) -> DataSet:
+    """Made of `mnist`, or read where the same was made before: making it takes a minute.
+
+    Its validation images are made of those of mnist, so that no digit is in both parts.
+    """
+    from shared import photographed
+
+    inner, held_out = mnist.split()
+    folder = data_folder() / f"camera-{photographed.fingerprint(mnist.train_images, mnist.test_images)}"
+    paths = {part: folder / pattern.format("-") for part, pattern in zip(PARTS, IDX_NAMES, strict=True)}
+    if all(path.is_file() for path in paths.values()):
+        arrays = read(Files(name="camera", layout="idx", paths=paths))
+    else:
+        sources = [
+            (mnist.train_images[inner], mnist.train_labels[inner]),
+            (mnist.train_images[held_out], mnist.train_labels[held_out]),
+            (mnist.test_images, mnist.test_labels),
+        ]
+        first, last, test = (photographed.photographed(*source, seed=seed) for seed, source in enumerate(sources))
+        arrays = np.concatenate([first[0], last[0]]), np.concatenate([first[1], last[1]]), *test
+        if not os.environ.get("KAGGLE_KERNEL_RUN_TYPE"):  # what lies there when a run ends is its output
+            folder.mkdir(parents=True, exist_ok=True)
+            for path, array in zip(paths.values(), arrays, strict=True):
+                write_idx(path, np.asarray(array, np.uint8))
+    return DataSet(
+        name="camera",
+        train_images=arrays[0],
+        train_labels=arrays[1],
+        test_images=arrays[2],
+        test_labels=arrays[3],
+        classes=CLASSES["camera"],
+        source=f"made of {mnist.source}",
+        held_out=photographed.count(len(held_out)),
+    )
 
 
 def data_folder() -> Path:

@@ -22,7 +22,7 @@ from shared.augment_keras import augment
 from shared.augmentation import DRAWN
 from shared.build_keras import build_keras
 from shared.config import TrainConfig
-from shared.data import DataSet, split, validation_size
+from shared.data import DataSet
 from shared.device_keras import describe_device, pick_device, pick_precision
 from shared.metrics import Scores
 from shared.preprocessing import to_float, to_nhwc
@@ -37,6 +37,7 @@ from shared.training import (
     Trained,
     best_epoch,
     check,
+    check_classes,
     epoch_row,
     epochs_to_come,
 )
@@ -59,10 +60,11 @@ def train(
     `on_snapshot` is given all it takes to go on from an epoch's end; on a CPU the network is then the same to the bit.
     Raises ConfigError when the device cannot be had, DivergedError when the training diverges.
     """
+    check_classes(config, data.classes)
     keras.utils.set_random_seed(config.seed)
     device = pick_device(config.device)
     precision = pick_precision(config.precision, device)
-    inner, _ = split(data.train_labels, validation=validation_size(data))
+    inner, _ = data.split()
     per_epoch = math.ceil(len(inner) / config.batch_size)
     done = len(resume.history) if resume else 0
     with tf.device("/CPU:0"):  # batches are prepared there while a GPU computes
@@ -219,7 +221,7 @@ class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         resume: Snapshot | None,
     ) -> None:
         super().__init__()
-        inner, held_out = split(data.train_labels, validation=validation_size(data))
+        inner, held_out = data.split()
         self.config, self.held_out = config, (data.train_images[held_out], data.train_labels[held_out])
         self.on_epoch, self.on_step, self.on_snapshot, self.resume = on_epoch, on_step, on_snapshot, resume
         # The network that is measured and kept, in float32: it has the averaged weights, where the training averages.

@@ -26,7 +26,7 @@ from shared.augment_torch import augment
 from shared.augmentation import DRAWN
 from shared.build_torch import build_torch
 from shared.config import TrainConfig
-from shared.data import DataSet, split, validation_size
+from shared.data import DataSet
 from shared.device_torch import describe_device, pick_device, pick_precision
 from shared.metrics import Scores
 from shared.preprocessing import to_float
@@ -39,6 +39,7 @@ from shared.training import (
     Trained,
     best_epoch,
     check,
+    check_classes,
     epoch_row,
     epochs_to_come,
 )
@@ -60,12 +61,11 @@ def train(
     `on_snapshot` is given all it takes to go on from an epoch's end; on a CPU the network is then the same to the bit.
     Raises ConfigError when the device cannot be had, DivergedError when the training diverges.
     """
+    check_classes(config, data.classes)
     torch.manual_seed(config.seed)
     device = pick_device(config.device)
-    model = (
-        build_torch(for_training(architecture(config.architecture))).to(device).to(memory_format=torch.channels_last)
-    )
-    inner, held_out = split(data.train_labels, validation=validation_size(data))
+    model = _ready(build_torch(for_training(architecture(config.architecture))).to(device))
+    inner, held_out = data.split()
     steps = config.epochs * math.ceil(len(inner) / config.batch_size)
     step = _Step(config, model, device, steps=steps)
     source = {"in-memory": _in_memory, "per-sample": _per_sample}[config.loading]
@@ -109,6 +109,21 @@ def train(
         interrupted={"epoch": len(history), "of": config.epochs} if interrupted else None,
         **whole.read(),
     )
+
+
+def _ready(model: nn.Sequential) -> nn.Sequential:
+    """The network in the memory order that convolutions are quickest in, and its gradients too.
+
+    Behind a flatten they come in the other order, and the layer before it would take eight times as long over them.
+    """
+    for layer in model:
+        if isinstance(layer, nn.Flatten):
+            layer.register_full_backward_hook(lambda layer, gradients, _: _channels_last(*gradients))
+    return model.to(memory_format=torch.channels_last)
+
+
+def _channels_last(images_nchw: torch.Tensor) -> tuple[torch.Tensor]:
+    return (images_nchw.contiguous(memory_format=torch.channels_last),)
 
 
 Batches = Callable[[], Iterable[tuple[torch.Tensor, torch.Tensor]]]

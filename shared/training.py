@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.architectures import architecture, trace
 from shared.config import TrainConfig
-from shared.errors import DivergedError
+from shared.errors import ConfigError, DivergedError
 from shared.metrics import Scores, score
 
 Row = dict[str, Any]
@@ -91,6 +92,16 @@ class Stopwatch:
     def read(self) -> dict[str, float]:
         """`seconds` and `cpu_seconds`, as a history and a manifest name them."""
         return {"seconds": time.perf_counter() - self.clock, "cpu_seconds": time.process_time() - self.cpu}
+
+
+def check_classes(config: TrainConfig, classes: tuple[str, ...]) -> None:
+    """ConfigError where the network does not tell as many classes apart as the data set has."""
+    *_, last = trace(architecture(config.architecture))
+    if last.shape != (len(classes),):
+        raise ConfigError(
+            f"{config.architecture} tells {last.shape[0]} classes apart, {config.dataset} has {len(classes)}: "
+            "the network camera goes with the data set camera, the others with the others."
+        )
 
 
 def epoch_row(progress: Progress, checked: Scores, *, learning_rate: float, began: Stopwatch) -> Row:

@@ -16,7 +16,7 @@
 # %% tags=["parameters"]
 name = "by-hand"  # the model's name at home
 architecture = "compact"  # which network: see the table further down
-dataset = "auto"  # mnist, fashion-mnist, kmnist, digits; auto is mnist, or digits where there is none
+dataset = "auto"  # mnist, fashion-mnist, kmnist, digits, camera; auto is mnist, or digits where there is none
 recipe = "tuned"  # tuned, or plain: what a tutorial does
 epochs = None
 seed = 0

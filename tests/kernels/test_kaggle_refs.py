@@ -14,7 +14,8 @@ from shared import data
 @pytest.mark.parametrize("path", sorted(paths.kernels().glob("*/kernel.toml")), ids=lambda path: path.parent.name)
 def test_a_kernel_attaches_the_data_sets_that_shared_data_names(path):
     attached = tomllib.loads(path.read_text(encoding="utf-8"))["data_sources"]
-    assert attached == {name: [data.KAGGLE_REFS[name]] if name in data.KAGGLE_REFS else [] for name in attached}
+    refs = {name: data.KAGGLE_REFS.get(data.MADE_OF.get(name, name)) for name in attached}
+    assert attached == {name: [ref] if ref else [] for name, ref in refs.items()}
     assert set(attached) <= set(data.NAMES)
 
 

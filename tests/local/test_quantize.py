@@ -101,7 +101,7 @@ def test_calibration_sees_training_images_alone_the_classes_in_equal_shares(fold
     (made,) = quantize(folder, ["onnx"], images=200)
     assert made.kept and made.drop == 0 and made.bytes == made.base_bytes
     (images,) = seen
-    inner, held_out = data.split(digits.train_labels, validation=data.validation_size(digits))
+    inner, held_out = digits.split()
     places = {image.tobytes(): at for at, image in enumerate(digits.train_images)}
     chosen = {places[image.tobytes()] for image in images}
     assert len(chosen) == 200 and chosen <= set(inner) and not chosen & set(held_out)

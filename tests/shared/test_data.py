@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.data import DataSet, choose, load, locate, split, validation_size, write_idx
+from shared import photographed
+from shared.data import DataSet, choose, load, locate, split, write_idx
 from shared.data_files import MNIST_COUNTS
 from shared.errors import ConfigError, DataError
 
@@ -417,9 +418,33 @@ def test_a_split_without_validation_or_without_training_images():
         split(np.zeros(7, int), validation=7)
 
 
+def test_camera_is_made_of_mnist_once_and_its_parts_share_no_digit(tmp_path, monkeypatch):
+    mnist = load("mnist", data_dir=write(tmp_path / "in"))
+    camera = load("camera", data_dir=tmp_path / "in")
+    inner, held_out = camera.split()
+    first, last = mnist.split()
+    assert camera.classes == (*"0123456789", "no digit") and "made of" in camera.source
+    assert [len(inner), len(held_out)] == [photographed.count(len(part)) for part in (first, last)]
+    assert np.array_equal(camera.train_images[inner[: len(first)]], mnist.train_images[first])
+    assert np.array_equal(camera.train_images[held_out[: len(last)]], mnist.train_images[last])
+    assert np.array_equal(camera.test_labels[:20], mnist.test_labels) and len(camera.test_labels) == photographed.count(
+        20
+    )
+    monkeypatch.setattr(photographed, "photographed", None)
+    again = load("camera", data_dir=tmp_path / "in")
+    assert np.array_equal(again.train_images, camera.train_images) and again.held_out == camera.held_out
+    assert np.array_equal(again.test_labels, camera.test_labels) and again.test_labels.max() == 10
+
+
+def test_a_run_on_kaggle_leaves_no_copy_of_camera_among_its_outputs(tmp_path, monkeypatch):
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Batch")
+    load("camera", data_dir=write(tmp_path / "in"))
+    assert not (tmp_path / "home" / "data").exists()
+
+
 def test_the_size_of_the_validation_part(tmp_path):
-    assert validation_size(load("digits")) == 144
-    assert validation_size(load("mnist", data_dir=write(tmp_path / "in"))) == 4
+    assert [len(part) for part in load("digits").split()] == [1293, 144]
+    assert [len(part) for part in load("mnist", data_dir=write(tmp_path / "in")).split()] == [36, 4]
 
 
 def test_the_real_mnist_reads_whole_and_quickly():

@@ -1,0 +1,66 @@
+"""What a network for photographs is trained on: made of MNIST's images, here of digits drawn by us."""
+
+import numpy as np
+import pytest
+from drawn_digits import drawn
+
+from shared import normalise, photographed
+
+LABELS = np.arange(40) % 10
+IMAGES = np.stack([normalise.glyph(drawn(int(label), ink=0, paper=255) < 128) for label in LABELS])
+
+
+@pytest.fixture(scope="module")
+def made():
+    return photographed.photographed(IMAGES, LABELS, seed=0)
+
+
+def test_the_images_as_they_are_come_first_then_what_is_made_of_them(made):
+    images, labels = made
+    assert images.dtype == np.uint8 and images.shape == (photographed.count(40), 28, 28) == (len(labels), 28, 28)
+    assert np.array_equal(images[:40], IMAGES) and np.array_equal(labels[:80], np.tile(LABELS, 2))
+    assert set(labels.tolist()) == set(range(11)) and (labels == photographed.BACKGROUND).sum() == 24
+
+
+def test_the_same_seed_makes_the_same_images_and_another_seed_others(made):
+    images, _ = made
+    again, _ = photographed.photographed(IMAGES, LABELS, seed=0)
+    other, _ = photographed.photographed(IMAGES, LABELS, seed=1)
+    assert np.array_equal(images, again) and not np.array_equal(images[40:], other[40:])
+    assert np.array_equal(images[:40], other[:40])
+
+
+def test_a_digit_as_a_camera_sees_it_is_still_that_digit():
+    draw = np.random.RandomState(0)
+    for image in IMAGES[:10]:
+        seen = np.mean([normalise.glyph(photographed.cut_out(image, draw)) for _ in range(8)], axis=0)
+        likeness = [np.corrcoef(seen.ravel(), other.ravel())[0, 1] for other in IMAGES[:10]]
+        assert int(np.argmax(likeness)) == int(np.argmax([np.array_equal(image, other) for other in IMAGES[:10]]))
+
+
+@pytest.mark.parametrize("kind", photographed.KINDS, ids=lambda kind: kind.__name__)
+def test_each_kind_of_no_digit_has_ink_and_varies(kind):
+    draw = np.random.RandomState(0)
+    glyphs = [normalise.glyph(kind(IMAGES, draw)) for _ in range(12)]
+    assert all(glyph.max() > 100 for glyph in glyphs)
+    assert len({glyph.tobytes() for glyph in glyphs}) == 12
+
+
+def test_the_end_of_a_digit_is_never_so_narrow_that_it_is_a_1():
+    draw = np.random.RandomState(0)
+    for _ in range(30):
+        height, width = photographed.part(IMAGES, draw).shape
+        assert width > height
+
+
+def test_digits_of_other_hands_are_1s_4s_and_7s_and_printed_ones():
+    draw = np.random.RandomState(0)
+    assert {photographed.foreign(IMAGES, LABELS, draw)[1] for _ in range(40)} == {1, 4, 7}
+    assert {photographed.foreign(IMAGES[:1], LABELS[:1], draw)[1] for _ in range(9)} == {4}
+    assert {photographed.printed_digit(draw)[1] for _ in range(80)} == set(range(10))
+
+
+def test_the_fingerprint_stands_for_the_images_and_the_code():
+    assert photographed.fingerprint(IMAGES) == photographed.fingerprint(IMAGES.copy())
+    assert photographed.fingerprint(IMAGES) != photographed.fingerprint(IMAGES[::-1])
+    assert len(photographed.fingerprint(IMAGES)) == 8
