@@ -1,4 +1,4 @@
-"""`k2l evaluate`: the accuracy of model files on a data set's images, how far they agree, and that of them together."""
+"""`k2l evaluate`: how good model files are on a data set's images or on photographs, alone, beside each other, together."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from local.agreement import Pair
     from local.committee import Committee
     from local.evaluate import Answers, Evaluation
+    from local.models import Model
     from shared.data import DataSet
 
 
@@ -31,6 +32,9 @@ def evaluate(
     committee: Annotated[
         bool, typer.Option("--committee", help="Also let them answer as one, by the mean of their logits.")
     ] = False,
+    photos: Annotated[
+        Path | None, typer.Option(help="Read the photographs of this folder instead: its labels.csv says what they show.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, max=256, help="Threads of the processor to use.")] = 1,
     batch: Annotated[int, typer.Option(min=1, help="Images a forward pass.")] = 32,
     every: Annotated[bool, typer.Option("--all", help="Of a folder every file that runs, not the best alone.")] = False,
@@ -45,6 +49,9 @@ def evaluate(
     with each other file on the same data set. The committee's comes last, with its `members`; its bytes and seconds
     are theirs together. Choose who belongs to it with --split validation.
 
+    A folder of photographs has a labels.csv: file, label, kind (single, lowres, multi, negative), source. They are read
+    as `k2l predict` reads them; there is an object, or a line, for each kind and each source.
+
     Example: k2l evaluate compact-torch models/compact-torch/model.pth --dataset mnist
     """
     from functools import cache
@@ -54,6 +61,11 @@ def evaluate(
     from shared.errors import one_of
 
     options.check_folder(out)
+    if photos is not None:
+        if dataset or committee or out:
+            raise typer.BadParameter("it goes with none of --dataset, --committee and --out", param_hint="--photos")
+        read_photographs(options.models(names, every=every), photos, json=json)
+        return
     one_of("split", split, SPLITS)
     load = cache(load_data)  # several models, one reading
     chosen = [
@@ -88,6 +100,36 @@ def load_data(name: str, data_dir: Path | None, split: str) -> "DataSet":
     if reason:
         say(f"warning: {reason}")
     return data.load(found, data_dir=data_dir, halves=["test" if split == "test" else "train"])
+
+
+def read_photographs(chosen: Sequence["Model"], folder: Path, *, json: bool) -> None:
+    """Each model on the labelled photographs of a folder."""
+    from local import models, photographs
+    from local.predict import Reader
+
+    found = photographs.labelled(folder)
+    lines: list[dict[str, Any]] = []
+    with bar("reading") as done:
+        for at, model in enumerate(chosen):
+            reader = Reader(models.open_runtime(model))
+            verdicts = []
+            for number, one in enumerate(found, start=1):
+                verdicts.append(photographs.judge(one, reader))
+                done((at + number / len(found)) / len(chosen))
+            facts = {"model": model.name, "file": str(model.file), "runtime": reader.runtime.name}
+            lines += [facts | row for row in photographs.rows(verdicts)]
+    if json:
+        emit(lines)
+        return
+    shares = ["right", "rejected", "digit_error_rate", "false_accepts"]
+    table(
+        ["model", "kind", "source", "pictures", *(f"{share.replace('_', ' ')} %" for share in shares)],
+        [
+            [line["model"], line["kind"], line["source"] or "all", line["pictures"]]
+            + [f"{100 * line[share]:.1f}" if share in line else "" for share in shares]
+            for line in lines
+        ],
+    )
 
 
 def show_committee(together: "Committee") -> None:

@@ -1,0 +1,143 @@
+"""How well a model reads labelled photographs: single digits, pages of them, and pictures of no digit.
+
+    found = labelled(Path("photos"))                        # Photograph(file, label, kind, source), from labels.csv
+    verdicts = [judge(one, reader) for one in found]
+    rows(verdicts)                                          # figures a kind, and a kind and source
+
+`labels.csv` has the columns file, label, kind and source; further ones are passed over. Kinds: `single` and `lowres`
+(one digit), `multi` (several: the label is the digits in reading order, rows parted by "|", other signs in it are not
+digits), `negative` (no digit: whatever is read there is a false accept).
+"""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.predict import Reader
+from local.vision import picture
+from shared.errors import DataError
+
+ONE, SEVERAL, NONE = ("single", "lowres"), "multi", "negative"
+KINDS = (*ONE, SEVERAL, NONE)
+COLUMNS = ("file", "label", "kind", "source")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photograph:
+    """A picture and what it shows: digits, rows parted by "|", or "" for none."""
+
+    file: Path
+    label: str
+    kind: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What was read in one: `errors` is how many digits are to be put in, taken out or changed to make it right."""
+
+    photograph: Photograph
+    text: str
+    rejected: int
+
+    @property
+    def right(self) -> bool:
+        return self.text == self.photograph.label
+
+    @property
+    def silent(self) -> bool:
+        """Nothing at all was taken for a digit."""
+        return not self.text
+
+    @property
+    def errors(self) -> int:
+        return distance(self.text.replace("|", ""), self.photograph.label.replace("|", ""))
+
+
+def labelled(folder: Path) -> list[Photograph]:
+    """The photographs that the folder's labels.csv names, in its order.
+
+    Raises DataError for a missing file, column or picture, for an unknown kind, and for a label that its kind forbids.
+    """
+    path = folder / "labels.csv"
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = list(csv.DictReader(file))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}. It names a folder's photographs.") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: no CSV file in UTF-8 ({error})") from None
+    if not lines or any(lines[0].get(column) is None for column in COLUMNS):
+        raise DataError(f"{path}: it needs the columns {', '.join(COLUMNS)}, and a line for each photograph")
+    return [_photograph(path, number, line) for number, line in enumerate(lines, start=2)]
+
+
+def _photograph(path: Path, number: int, line: dict[str, str]) -> Photograph:
+    file, kind = path.parent / line["file"], line["kind"]
+    label = "" if kind == NONE else "".join(sign for sign in line["label"] if sign in "0123456789|")
+    wrong = (
+        f"no such picture: {file}"
+        if not file.is_file()
+        else f"kind {kind!r} is none of {', '.join(KINDS)}"
+        if kind not in KINDS
+        else f"label {line['label']!r} is not one digit"
+        if kind in ONE and len(label) != 1
+        else f"label {line['label']!r} has no digit"
+        if kind == SEVERAL and not label.strip("|")
+        else ""
+    )
+    if wrong:
+        raise DataError(f"{path}, line {number}: {wrong}")
+    return Photograph(file=file, label=label, kind=kind, source=line["source"])
+
+
+def judge(photograph: Photograph, reader: Reader) -> Verdict:
+    """Reads it; a picture of one digit as such. Raises PictureError for one that cannot be read."""
+    reading = reader.read(picture.read(photograph.file), single=photograph.kind in ONE)
+    return Verdict(photograph=photograph, text=reading.text, rejected=len(reading.rejected))
+
+
+def rows(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+    """The figures of each kind, `source` "", and after each those of its sources; shares are fractions of 1."""
+    table = []
+    for kind in KINDS:
+        own = [verdict for verdict in verdicts if verdict.photograph.kind == kind]
+        sources = dict.fromkeys(verdict.photograph.source for verdict in own)
+        table += [_row(kind, "", own)] if own else []
+        table += [
+            _row(kind, source, [verdict for verdict in own if verdict.photograph.source == source])
+            for source in (sources if len(sources) > 1 else ())
+        ]
+    return table
+
+
+def _row(kind: str, source: str, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """`rejected`: digits in which nothing was read. `digit_error_rate`: errors per digit that there is."""
+    n = len(verdicts)
+    figures: dict[str, Any] = {"kind": kind, "source": source, "pictures": n}
+    figures["right"] = _share(verdict.right for verdict in verdicts)
+    if kind == NONE:
+        return figures | {"false_accepts": 1 - figures["right"]}
+    figures["rejected"] = _share(verdict.silent for verdict in verdicts)
+    if kind == SEVERAL:
+        digits = sum(len(verdict.photograph.label.replace("|", "")) for verdict in verdicts)
+        figures["digit_error_rate"] = sum(verdict.errors for verdict in verdicts) / digits
+    return figures
+
+
+def _share(truths: Iterable[bool]) -> float:
+    listed = list(truths)
+    return sum(listed) / len(listed)
+
+
+def distance(one: str, other: str) -> int:
+    """The least number of signs to be put in, taken out or changed to make one of the other (Levenshtein 1966)."""
+    before = list(range(len(other) + 1))
+    for at, sign in enumerate(one, start=1):
+        row = [at]
+        for to, its in enumerate(other, start=1):
+            row.append(min(before[to] + 1, row[-1] + 1, before[to - 1] + (sign != its)))
+        before = row
+    return before[-1]

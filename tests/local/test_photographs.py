@@ -1,0 +1,101 @@
+"""Labelled photographs: what is read of them, and the figures of it. The digits are drawn by us."""
+
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+from drawn_digits import drawn, page
+
+from local import photographs
+from local.predict import Reader
+from shared.errors import DataError
+
+HEADER = "file,label,kind,source,notes\n"
+
+
+class Alternating:
+    """A runtime that says 1, 2, 1, 2, … glyph by glyph."""
+
+    name, classes = "alternating", 10
+
+    def logits(self, images_nhw):
+        return 20 * np.eye(10, dtype=np.float32)[[1 + at % 2 for at in range(len(images_nhw))]]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Six pictures: two single digits, two pages, two of nothing."""
+    pictures = {
+        "one.png": drawn(1), "small.png": drawn(7, height=24), "page.png": page("12", "12"), "wrong.png": page("121", "13"),
+        "blank.png": np.full((60, 80), 235, np.uint8), "letter.png": drawn(4),
+    }  # fmt: skip
+    for name, image in pictures.items():
+        cv2.imwrite(str(tmp_path / name), image)
+    (tmp_path / "labels.csv").write_text(
+        HEADER + "one.png,1,single,here,\nsmall.png,7,lowres,here,\npage.png,12|12,multi,here,\n"
+        "wrong.png,1/2 1|13,multi,there,a stroke between\nblank.png,not-a-digit,negative,here,\n"
+        "letter.png,not-a-digit,negative,here,\n"
+    )
+    return tmp_path
+
+
+def test_figures_are_told_by_kind_and_by_source(folder):
+    verdicts = [photographs.judge(one, Reader(Alternating())) for one in photographs.labelled(folder)]
+    assert [(verdict.photograph.label, verdict.text) for verdict in verdicts] == [
+        ("1", "1"), ("7", "1"), ("12|12", "12|12"), ("121|13", "121|21"), ("", ""), ("", "1"),
+    ]  # fmt: skip
+    single, lowres, pages, *sources, negative = photographs.rows(verdicts)
+    assert single == {"kind": "single", "source": "", "pictures": 1, "right": 1, "rejected": 0}
+    assert (lowres["right"], lowres["rejected"]) == (0, 0)
+    assert (pages["right"], pages["digit_error_rate"]) == (0.5, pytest.approx(2 / 9))
+    assert [(row["source"], row["right"]) for row in sources] == [("here", 1), ("there", 0)]
+    assert (negative["right"], negative["false_accepts"]) == (0.5, 0.5)
+
+
+def test_what_the_model_doubts_is_rejected_not_wrong(folder):
+    one, *_ = photographs.labelled(folder)
+    verdict = photographs.judge(one, Reader(Alternating(), sure=1.0))
+    assert verdict.silent and verdict.rejected == 1 and not verdict.right
+    (row,) = photographs.rows([verdict])
+    assert (row["right"], row["rejected"]) == (0, 1)
+
+
+@pytest.mark.parametrize(("one", "other", "steps"), [("", "", 0), ("12", "", 2), ("123", "13", 1), ("17", "71", 2), ("kitten", "sitting", 3)])  # fmt: skip
+def test_the_distance_counts_signs_put_in_taken_out_and_changed(one, other, steps):
+    assert photographs.distance(one, other) == photographs.distance(other, one) == steps
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "cannot be read"),
+        ("", "it needs the columns file, label, kind, source"),
+        ("file,label\none.png,1\n", "it needs the columns"),
+        (HEADER + "none.png,1,single,here,\n", "line 2: no such picture"),
+        (HEADER + "one.png,1,double,here,\n", "line 2: kind 'double' is none of single, lowres, multi, negative"),
+        (HEADER + "one.png,12,single,here,\n", "label '12' is not one digit"),
+        (HEADER + "one.png,x,multi,here,\n", "label 'x' has no digit"),
+    ],
+)
+def test_labels_that_cannot_be_used_are_named_with_their_line(folder, text, said):
+    (folder / "labels.csv").unlink()
+    if text is not None:
+        (folder / "labels.csv").write_text(text)
+    with pytest.raises(DataError) as told:
+        photographs.labelled(folder)
+    assert said in str(told.value) and "labels.csv" in str(told.value)
+
+
+def test_the_verb_reads_them_with_each_model(home, small_model, folder, k2l, error_of):
+    shutil.copytree(small_model, home / "models" / "small")
+    lines = [json.loads(line) for line in k2l("evaluate", "small", "--photos", folder, "--json").stdout.splitlines()]
+    assert [(line["model"], line["kind"], line["source"]) for line in lines] == [
+        ("small", "single", ""), ("small", "lowres", ""), ("small", "multi", ""), ("small", "multi", "here"),
+        ("small", "multi", "there"), ("small", "negative", ""),
+    ]  # fmt: skip
+    assert "digit error rate %" in k2l("evaluate", "small", "--photos", folder).stdout
+    assert "labels.csv" in error_of("evaluate", "small", "--photos", home)
+    refused = k2l("evaluate", "small", "--photos", folder, "--committee", check=False)
+    assert refused.returncode == 2 and "--photos" in refused.stderr
