@@ -66,7 +66,9 @@ def labelled(folder: Path) -> list[Photograph]:
         with path.open(encoding="utf-8", newline="") as file:
             lines = list(csv.DictReader(file))
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}. It names a folder's photographs.") from None
+        raise DataError(
+            f"{path}: cannot be read: {error.strerror or error}. It names a folder's photographs."
+        ) from None
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{path}: no CSV file in UTF-8 ({error})") from None
     if not lines or any(lines[0].get(column) is None for column in COLUMNS):

@@ -1,4 +1,4 @@
-"""`k2l evaluate`: how good model files are on a data set's images or on photographs, alone, beside each other, together."""
+"""`k2l evaluate`: how good model files are on a data set's images or on photographs, alone and together."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,7 +33,8 @@ def evaluate(
         bool, typer.Option("--committee", help="Also let them answer as one, by the mean of their logits.")
     ] = False,
     photos: Annotated[
-        Path | None, typer.Option(help="Read the photographs of this folder instead: its labels.csv says what they show.")
+        Path | None,
+        typer.Option(help="Read the photographs of this folder instead: its labels.csv says what they show."),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, max=256, help="Threads of the processor to use.")] = 1,
     batch: Annotated[int, typer.Option(min=1, help="Images a forward pass.")] = 32,

@@ -145,11 +145,15 @@ class TrainConfig:
 
     @classmethod
     def create(cls, **parameters: Any) -> "TrainConfig":
-        """The recipe's values under the given ones; a value of None means "what the recipe says"."""
+        """The recipe's values under the given ones.
+
+        A value of None means "what the recipe says"; so does the data set `auto` of a network that has one of its own.
+        """
         known = [field.name for field in dataclasses.fields(cls)]
         for name in parameters:
             one_of("parameter", name, known)
-        given = {name: value for name, value in parameters.items() if value is not None}
+        unsaid = {"dataset": AUTO}
+        given = {name: value for name, value in parameters.items() if value not in (None, unsaid.get(name))}
         recipe = one_of("recipe", given.get("recipe", cls.recipe), RECIPES)
         network = architecture(given.get("architecture", cls.architecture))
         tables = RECIPES[recipe]

@@ -11,6 +11,13 @@ from shared.config import CHOICES, RANGES, RECIPES, TrainConfig, from_text
 from shared.errors import ConfigError
 
 
+def test_auto_is_the_data_set_that_a_network_is_made_for():
+    assert TrainConfig.create(architecture="camera", dataset="auto").dataset == "camera"
+    assert TrainConfig.create(architecture="camera").dataset == "camera"
+    assert TrainConfig.create(architecture="camera", dataset="mnist").dataset == "mnist"
+    assert TrainConfig.create(architecture="compact", dataset="auto").dataset == "auto"
+
+
 def test_the_recipe_fills_in_what_is_not_given():
     config = TrainConfig.create(architecture="lite", learning_rate=0.5)
     assert (config.epochs, config.learning_rate) == (RECIPES["tuned"]["lite"]["epochs"], 0.5)
