@@ -118,7 +118,7 @@ def load(
 
         arrays, source = load_digits(), "scikit-learn's load_digits, scaled to 28x28"
     elif name == "camera":
-        return _camera(load("mnist", data_dir=data_dir, download=download, progress=progress), progress=progress)
+        return _camera(load("mnist", data_dir=data_dir, download=download, progress=progress), allowed=download)
     else:
         found = locate(name, data_dir=data_dir) or _fetch(name, allowed=download, progress=progress)
         arrays, source = read(found.files, halves), found.source
@@ -185,8 +185,8 @@ def split(labels: npt.NDArray[np.int64], *, validation: int, seed: int = 0) -> t
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
-def _camera(mnist: DataSet, *, progress: Progress | None) -> DataSet:
-    """Made of `mnist`, or read where the same was made before: making it takes a minute.
+def _camera(mnist: DataSet, *, allowed: bool) -> DataSet:
+    """Made of `mnist`, or read where the same was made before: making it takes a minute, and must be `allowed`.
 
     Its validation images are made of those of mnist, so that no digit is in both parts.
     """
@@ -197,6 +197,8 @@ def _camera(mnist: DataSet, *, progress: Progress | None) -> DataSet:
     paths = {part: folder / pattern.format("-") for part, pattern in zip(PARTS, IDX_NAMES, strict=True)}
     if all(path.is_file() for path in paths.values()):
         arrays = read(Files(name="camera", layout="idx", paths=paths))
+    elif not allowed:
+        raise DataError("camera was not made of mnist here yet: `k2l data camera` does, in a minute.")
     else:
         sources = [
             (mnist.train_images[inner], mnist.train_labels[inner]),

@@ -140,7 +140,7 @@ def foreign(images_nhw: Images, labels: NDArray[np.int64], draw: Draw) -> tuple[
 
 def base_and_flag(large: Images, draw: Draw) -> list[Line]:
     """The strokes that an upright 1 in a picture [TALL, TALL] is to get: a line to stand on, a stroke to its top."""
-    ys, xs = np.nonzero(large > 100)
+    ys, xs = np.nonzero(large >= 0.4 * large.max())
     top, bottom = ys.min(), ys.max()
     head, foot = xs[ys <= top + 4].mean(), xs[ys >= bottom - 4].mean()
     half = draw.uniform(12, 26)
@@ -151,7 +151,7 @@ def base_and_flag(large: Images, draw: Draw) -> list[Line]:
 
 def bar(large: Images, draw: Draw) -> list[Line]:
     """The bar that a 7 in a picture [TALL, TALL] is to get, through the middle of its stem."""
-    ys, xs = np.nonzero(large > 100)
+    ys, xs = np.nonzero(large >= 0.4 * large.max())
     y = ys.min() + draw.uniform(0.42, 0.62) * (ys.max() - ys.min())
     middle = xs[np.abs(ys - y) <= 3].mean() if (np.abs(ys - y) <= 3).any() else xs.mean()
     half = draw.uniform(12, 24)

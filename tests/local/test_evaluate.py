@@ -91,8 +91,18 @@ def test_different_class_counts_are_refused_before_anything_is_run(tmp_path, hom
     monkeypatch.setattr(evaluate, "run", lambda *_, **__: pytest.fail("a model was run"))
     with pytest.raises(ModelError, match=r"eleven\.onnx tells 11 classes apart and \S*ten\.onnx 10: they cannot"):
         evaluate.evaluate_all([(ten, digits), (eleven, digits)])
-    with pytest.raises(ModelError, match=r"eleven\.onnx tells 11 classes apart, digits has 10"):
-        evaluate.evaluate(eleven, digits)
+    twelve = write_classifier(tmp_path / "twelve.onnx", classes=12)
+    with pytest.raises(ModelError, match=r"twelve\.onnx tells 12 classes apart, digits has 10"):
+        evaluate.evaluate(twelve, digits)
+
+
+def test_one_class_more_is_for_what_is_no_digit_and_counts_in_no_average(tmp_path, home, digits):
+    result = evaluate.evaluate(write_classifier(tmp_path / "eleven.onnx", classes=11), digits)
+    assert result.logits.shape[1] == 11 and result.classes == (*digits.classes, "none of them")
+    recalls = [row["recall"] for row in result.scores.per_class]
+    assert len(recalls) == 11 and result.scores.recall_macro == pytest.approx(np.mean(recalls[:10]))
+    evidence.keep([result], tmp_path / "out")
+    assert len(list((tmp_path / "out").glob("*/confusion.png"))) == 1
 
 
 def test_one_bad_file_among_several_is_told_before_anything_is_run(tmp_path, home, digits, monkeypatch):

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from scripts.data import data
 from shared.errors import DataError, UserError
 from shared.idx import write_idx
+from shared.photographed import count
 
 IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
@@ -43,10 +44,21 @@ def test_one_data_set_is_described_for_people(verb):
 
 def test_without_a_name_every_data_set_is_listed_found_or_not(verb):
     rows = {row["name"]: row for row in map(json.loads, verb("--json").stdout.splitlines())}
-    assert list(rows) == ["mnist", "fashion-mnist", "kmnist", "digits"]
+    assert list(rows) == ["mnist", "fashion-mnist", "kmnist", "digits", "camera"]
     assert rows["mnist"]["source"] and rows["digits"]["train"] == 1293
     assert rows["kmnist"]["source"] is None and "not found" in rows["kmnist"]["error"]
-    assert "k2l data kmnist fetches it" in verb().stdout
+    assert rows["camera"]["source"] is None and "k2l data camera" in rows["camera"]["error"]  # a list makes none
+    listed = verb().stdout
+    assert "k2l data kmnist fetches it" in listed and "k2l data camera makes it" in listed
+
+
+def test_camera_is_made_when_it_is_named(verb):
+    made = verb("camera", "--json")
+    assert made.exit_code == 0, made.exception
+    row = json.loads(made.stdout)
+    assert (row["name"], row["train"], row["validation"]) == ("camera", count(36), count(4))
+    assert len(row["classes"]) == 11
+    assert json.loads(verb("--json").stdout.splitlines()[-1])["test"] == count(20)
 
 
 def test_what_cannot_be_had_is_an_error_the_user_can_mend(verb):
