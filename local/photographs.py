@@ -79,19 +79,15 @@ def labelled(folder: Path) -> list[Photograph]:
 def _photograph(path: Path, number: int, line: dict[str, str]) -> Photograph:
     file, kind = path.parent / line["file"], line["kind"]
     label = "" if kind == NONE else "".join(sign for sign in line["label"] if sign in "0123456789|")
-    wrong = (
-        f"no such picture: {file}"
-        if not file.is_file()
-        else f"kind {kind!r} is none of {', '.join(KINDS)}"
-        if kind not in KINDS
-        else f"label {line['label']!r} is not one digit"
-        if kind in ONE and len(label) != 1
-        else f"label {line['label']!r} has no digit"
-        if kind == SEVERAL and not label.strip("|")
-        else ""
-    )
-    if wrong:
-        raise DataError(f"{path}, line {number}: {wrong}")
+    faults = {
+        f"no such picture: {file}": not file.is_file(),
+        f"kind {kind!r} is none of {', '.join(KINDS)}": kind not in KINDS,
+        f"label {line['label']!r} is not one digit": kind in ONE and len(label) != 1,
+        f"label {line['label']!r} has no digit": kind == SEVERAL and not label.strip("|"),
+    }
+    for fault, found in faults.items():
+        if found:
+            raise DataError(f"{path}, line {number}: {fault}")
     return Photograph(file=file, label=label, kind=kind, source=line["source"])
 
 

@@ -40,8 +40,8 @@ class FoldedConv(nn.Conv2d):
     def forward(self, images_nchw: torch.Tensor) -> torch.Tensor:
         side = self.stride[0]
         # What is left over at the right and the bottom is in no whole window.
-        whole = (size - size % side for size in images_nchw.shape[-2:])
-        tiles = fold(images_nchw[..., : next(whole), : next(whole)], side)
+        height, width = (size - size % side for size in images_nchw.shape[-2:])
+        tiles = fold(images_nchw[..., :height, :width], side)
         return nn.functional.conv2d(tiles, fold(self.weight, side), self.bias)
 
 

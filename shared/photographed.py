@@ -178,7 +178,12 @@ def strokes(lines: Sequence[Line], draw: Draw, *, width: float | None = None) ->
 def printed_digit(draw: Draw) -> tuple[Mask, int]:
     """A digit of a font, bent as a hand would."""
     digit = int(draw.randint(10))
-    return worn(bent(rendered(str(digit), draw), draw), draw), digit
+    return written(str(digit), draw), digit
+
+
+def written(text: str, draw: Draw) -> Mask:
+    """A character of a font, bent as a hand would, after a camera and a threshold."""
+    return worn(bent(rendered(text, draw), draw), draw)
 
 
 def rendered(text: str, draw: Draw) -> Ink:
@@ -221,17 +226,17 @@ def bent(ink: Ink, draw: Draw) -> Ink:
 
 def letter(images_nhw: Images, draw: Draw) -> Mask:
     """A letter that no digit looks like."""
-    return worn(bent(rendered(LETTERS[draw.randint(len(LETTERS))], draw), draw), draw)
+    return written(LETTERS[draw.randint(len(LETTERS))], draw)
 
 
 def foreign_letter(images_nhw: Images, draw: Draw) -> Mask:
     """A Cyrillic, Greek, Armenian or Georgian letter."""
-    return worn(bent(rendered(OTHER_SCRIPTS[draw.randint(len(OTHER_SCRIPTS))], draw), draw), draw)
+    return written(OTHER_SCRIPTS[draw.randint(len(OTHER_SCRIPTS))], draw)
 
 
 def sign(images_nhw: Images, draw: Draw) -> Mask:
     """A sign of arithmetic or punctuation, or a Greek letter."""
-    return worn(bent(rendered(SIGNS[draw.randint(len(SIGNS))], draw), draw), draw)
+    return written(SIGNS[draw.randint(len(SIGNS))], draw)
 
 
 def drawn_sign(images_nhw: Images, draw: Draw) -> Mask:

@@ -16,6 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.normalise import median
+
 Mask = NDArray[np.bool_]
 
 SMALLEST = 0.04  # of the picture's longer side: a speck is smaller
@@ -83,9 +85,10 @@ def several(mask: Mask, *, smallest: float) -> list[list[Region]]:
     large = parts.extents >= max(smallest, WRITTEN * max(mask.shape))
     if not large.any():
         return []
-    usual = float(np.median(parts.extents[large & ~parts.cut] if (large & ~parts.cut).any() else parts.extents[large]))
+    whole_ones = large & ~parts.cut
+    usual = median(parts.extents[whole_ones if whole_ones.any() else large])
     owners = joined(parts, usual, smallest=smallest)
-    main_ones = np.unique(owners[owners >= 0])
+    main_ones = np.flatnonzero(owners == np.arange(len(owners)))
     main_ones = main_ones[parts.extents[main_ones] >= LEAST * usual]
     whole = main_ones[~parts.cut[main_ones]]
     return in_rows([together(parts, owners == at) for at in (whole if whole.size else main_ones)])

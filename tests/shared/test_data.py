@@ -427,9 +427,8 @@ def test_camera_is_made_of_mnist_once_and_its_parts_share_no_digit(tmp_path, mon
     assert [len(inner), len(held_out)] == [photographed.count(len(part)) for part in (first, last)]
     assert np.array_equal(camera.train_images[inner[: len(first)]], mnist.train_images[first])
     assert np.array_equal(camera.train_images[held_out[: len(last)]], mnist.train_images[last])
-    assert np.array_equal(camera.test_labels[:20], mnist.test_labels) and len(camera.test_labels) == photographed.count(
-        20
-    )
+    assert np.array_equal(camera.test_labels[:20], mnist.test_labels)
+    assert len(camera.test_labels) == photographed.count(20)
     monkeypatch.setattr(photographed, "photographed", None)
     again = load("camera", data_dir=tmp_path / "in")
     assert np.array_equal(again.train_images, camera.train_images) and again.held_out == camera.held_out
