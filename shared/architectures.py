@@ -213,13 +213,12 @@ _TABLE = (
     Architecture(
         name="best",
         layers=(
-            *_normed(48, same=False), *_normed(48, same=False), MaxPool(),
-            *_normed(96, same=False), *_normed(96, same=False),
-            *_normed(192, same=False), *_normed(192, same=False), MaxPool(),
-            *_head(256, 0.4),
+            *_normed(32, same=False), *_normed(64, same=False), MaxPool(),
+            *_normed(96, same=False), *_normed(96, same=False), MaxPool(),
+            *_normed(96, same=False), GlobalAveragePool(), Dense(10),
         ),
-        parameters=844_026,
-        source="ours, after An et al. 2020: six unpadded convolutions, whose values have seen 24 of 28 pixels each way",
+        parameters=241_642,
+        source="lite, eight times as wide: with no dense layer but the last, little can be learnt by heart",
     ),
 )  # fmt: skip
 

@@ -45,7 +45,7 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
         "compact": {"epochs": 3, "learning_rate": 1e-2, "beta1": 0.7, "beta2": 0.9},
         "improved": _BENT | {"epochs": 12, "learning_rate": 6e-3},
         "best": _BENT | {
-            "epochs": 12, "learning_rate": 1e-2, "beta1": 0.7, "beta2": 0.9, "ema": 0.99,
+            "epochs": 20, "learning_rate": 1e-2, "beta1": 0.7, "beta2": 0.9, "ema": 0.99,
             "rotation": 12.0, "shift": 2.0, "scale": 0.12, "stroke": 0.25,
         },
         "ds_cnn_v1": _DS_CNN, "ds_cnn_v3": _DS_CNN | {"schedule": "triangle"},

@@ -85,7 +85,7 @@ ZOO: dict[str, Entry] = {
     "best": Entry(
         reference="99.70 to 99.74 % (last epoch, mean over runs)",
         source="An et al. 2020, by their own logs, and ttdoucet/mnist",
-        notes=("Made to be right, within 2.5 million parameters; how quickly it trains came second.",),
+        notes=("Made to be right; how quickly it trains came second.",),
     ),
 }  # fmt: skip
 
