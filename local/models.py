@@ -23,6 +23,7 @@ from shared.errors import ConfigError, ModelError
 
 MODEL_VARIABLE = "K2L_MODEL"
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
+SURE = 0.5  # probability; below it, something is called no digit rather than a wrong one
 HOW = "Train one with `k2l loop` (on Kaggle or the emulator) or `k2l train` (here)."
 
 
@@ -43,6 +44,11 @@ class Model:
     def dataset(self) -> str | None:
         """The data set it was trained on, where a manifest tells it."""
         return None if self.manifest is None else str(self.manifest["dataset"])
+
+    @property
+    def sure(self) -> float:
+        """The least probability of a digit, as it was chosen for this model; SURE where none was."""
+        return float((self.manifest or {}).get("threshold", SURE))
 
 
 def check_name(name: str) -> str:

@@ -8,36 +8,46 @@ What the model is not sure of is rejected, and said where it is. Needs numpy, Op
 training framework.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from local import runtimes
+from local.models import SURE
 from local.vision import glyphs, picture
-from shared.errors import PictureError
 from shared.metrics import softmax
 
-SURE = 0.5  # probability; below it, something is called no digit rather than a wrong one
+SURE_PIECES = 0.9  # of each of two digits that touch: half an H is nearly a 1
+WORD = 4  # signs; in a shorter row, what is not sure says nothing about the others
 DIGITS = 10  # classes; one more in a model is for what is no digit
 
 
 @dataclass(frozen=True, kw_only=True)
 class Digit:
-    """A digit that was read: its class, the model's probability for it and for the ten classes, and where it is."""
+    """A digit that was read: its class, the model's probability for it and for the ten classes, and its glyph."""
 
     digit: int
     confidence: float
     probabilities: tuple[float, ...]
-    box: glyphs.Box
+    glyph: glyphs.Glyph
 
-    def as_dict(self, *, probabilities: bool = False) -> dict[str, Any]:
-        """What `k2l predict --json` prints of it."""
+    @property
+    def box(self) -> glyphs.Box:
+        """Where it is: x, y, width, height in the picture's pixels."""
+        return self.glyph.box
+
+    def as_dict(self, *, probabilities: bool = False, top: int = 1) -> dict[str, Any]:
+        """What `k2l predict --json` prints of it; `top` of its likeliest classes, where that is more than one."""
         facts: dict[str, Any] = {"digit": self.digit, "confidence": self.confidence, "box": list(self.box)}
-        return facts | {"probabilities": list(self.probabilities)} if probabilities else facts
+        if top > 1:
+            likeliest = sorted(enumerate(self.probabilities), key=lambda one: -one[1])[:top]
+            facts["top"] = [{"digit": label, "confidence": share} for label, share in likeliest]
+        if probabilities:
+            facts["probabilities"] = list(self.probabilities)
+        return facts
 
     def as_rejected(self) -> dict[str, Any]:
         """What is printed of it where it is none."""
@@ -61,9 +71,9 @@ class Reading:
         """The digits alone, rows parted by "|"; "" for a blank page."""
         return "|".join("".join(str(digit.digit) for digit in row) for row in self.rows)
 
-    def as_dict(self, *, probabilities: bool = False) -> dict[str, Any]:
+    def as_dict(self, *, probabilities: bool = False, top: int = 1) -> dict[str, Any]:
         """What `k2l predict --json` prints of a picture, less its file."""
-        digits = [digit.as_dict(probabilities=probabilities) for digit in self.digits]
+        digits = [digit.as_dict(probabilities=probabilities, top=top) for digit in self.digits]
         return {"text": self.text, "digits": digits, "rejected": [one.as_rejected() for one in self.rejected]}
 
 
@@ -78,47 +88,49 @@ class Reader:
         """The digits in a picture uint8 [h, w]; with `single` it is one digit, or none."""
         if single:
             only = glyphs.single(grey)
-            found = [[only]] if only else []
+            rows = [self._named([only])] if only else []
         else:
             found = glyphs.several(grey)
+            named = iter(self._named([glyph for row in found for glyph in row]))
+            rows = [[piece for _ in row for piece in self._pieces(next(named))] for row in found]
+        digits: list[tuple[Digit, ...]] = []
+        rejected: list[Digit] = []
+        for row in rows:
+            kept = () if self._is_text(row) else tuple(filter(self._sure, row))
+            digits += [kept] if kept else []
+            rejected += [one for one in row if not (kept and self._sure(one))]
+        return Reading(rows=tuple(digits), rejected=tuple(rejected))
+
+    def _is_text(self, row: Sequence[Digit]) -> bool:
+        """Whether a row is words, in which an O is no 0: it is long, and more of it is no digit than is one."""
+        return len(row) >= WORD and 2 * sum(map(self._sure, row)) < len(row)
+
+    def _sure(self, digit: Digit) -> bool:
+        return digit.confidence >= self.sure
+
+    def _named(self, found: Sequence[glyphs.Glyph]) -> list[Digit]:
+        """Each glyph with what the model says of it."""
         if not found:
-            return Reading()
-        logits = self.runtime.logits(np.stack([glyph.image for row in found for glyph in row]))
-        named = iter(softmax(logits))
-        rows = [[digit_of(next(named), glyph.box) for glyph in row] for row in found]
-        digits = (tuple(one for one in row if one.confidence >= self.sure) for row in rows)
-        return Reading(
-            rows=tuple(row for row in digits if row),
-            rejected=tuple(one for row in rows for one in row if one.confidence < self.sure),
+            return []
+        probabilities = softmax(self.runtime.logits(np.stack([glyph.image for glyph in found])))
+        return [digit_of(shares, glyph) for shares, glyph in zip(probabilities, found, strict=True)]
+
+    def _pieces(self, digit: Digit) -> list[Digit]:
+        """The digits that one not sure of is made of, where they touch and each is surely one; else itself."""
+        pairs = [] if self._sure(digit) else glyphs.parted(digit.glyph)
+        if not pairs:
+            return [digit]
+        named = self._named([glyph for pair in pairs for glyph in pair])
+        left, right = max(
+            zip(named[::2], named[1::2], strict=True), key=lambda pair: sum(one.confidence for one in pair)
         )
+        pieces = [*self._pieces(left), *self._pieces(right)]
+        sure = max(self.sure, SURE_PIECES)
+        return pieces if all(piece.confidence >= sure for piece in pieces) else [digit]
 
 
-def digit_of(probabilities_k: NDArray[np.float64], box: glyphs.Box) -> Digit:
+def digit_of(probabilities_k: NDArray[np.float64], glyph: glyphs.Glyph) -> Digit:
     """The likeliest digit of one glyph."""
     shares = tuple(round(float(share), 6) for share in probabilities_k[:DIGITS])
     best = max(range(len(shares)), key=shares.__getitem__)
-    return Digit(digit=best, confidence=shares[best], probabilities=shares, box=box)
-
-
-def pictures(names: Iterable[str]) -> list[Path]:
-    """The picture files meant by names of files, folders and glob patterns, in their order, none twice.
-
-    Raises PictureError for a folder without pictures and a pattern without matches. A file is taken as it is named;
-    whether it is there and a picture is found out on reading it.
-    """
-    return list(dict.fromkeys(path for name in names for path in _expand(name)))
-
-
-def _expand(name: str) -> list[Path]:
-    path = Path(name)
-    if path.is_dir():
-        found = sorted(child for child in path.iterdir() if child.suffix.lower() in picture.SUFFIXES)
-        if not found:
-            raise PictureError(f"{name}: no pictures in this folder (looked for {' '.join(picture.SUFFIXES)})")
-        return found
-    if path.exists() or not set(name) & set("*?["):
-        return [path]
-    matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-    if not matches:
-        raise PictureError(f"{name}: no file matches this pattern")
-    return [match for match in matches if match.is_file()]
+    return Digit(digit=best, confidence=shares[best], probabilities=shares, glyph=glyph)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from local.kernels.push import Cargo
     from local.kernels.runs import Run
     from local.models import Model
+    from local.predict import Reader
 
 REMOTES = ("kaggle", "emulator")
 
@@ -30,6 +31,13 @@ Accelerator = Annotated[str | None, typer.Option(help="NvidiaTeslaT4 or none, in
 DataDir = Annotated[Path | None, typer.Option(help="Look for the data here, and nowhere else.")]
 RunId = Annotated[
     str | None, typer.Argument(metavar="[RUN]", help="A run's id or its beginning. [default: the latest]")
+]
+ReaderModel = Annotated[
+    str, typer.Option("--model", help="A folder under models/, or a file. [default: $K2L_MODEL, or the zoo's camera]")
+]
+Conf = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="Least probability of a digit; below, it is rejected. [default: the model's]"),
 ]
 Again = Annotated[bool, typer.Option("--again", help="Start a new run even if the same one is under way.")]
 
@@ -193,3 +201,16 @@ def service_of(run: "Run") -> "Service":
             f"{there.username!r}.\nSet KAGGLE_API_ENVIRONMENT and the credentials as they were then."
         )
     return there
+
+
+def open_reader(model: str, conf: float | None) -> "Reader":
+    """The model named, or the usual one, ready to read pictures; the usual one is said."""
+    from local import models
+    from local.predict import Reader
+
+    if model:
+        chosen = models.find(model)
+    else:
+        chosen, reason = models.default()
+        say(f"model: {chosen.name} ({reason})")
+    return Reader(models.open_runtime(chosen), chosen.sure if conf is None else conf)

@@ -1,74 +1,183 @@
 """`k2l predict`: reads the digits in each picture."""
 
-from typing import Annotated
+import csv as csv_format
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scripts._edge import Json, emit, run, say
+from scripts._edge import Json, bar, emit, fail, run, say
+from scripts._options import Conf, ReaderModel, open_reader
+
+if TYPE_CHECKING:
+    from local.predict import Reading
+    from local.sources import Shot
+    from shared.errors import PictureError
+
+COLUMNS = ("file", "frame", "row", "place", "digit", "confidence", "x", "y", "width", "height")
+MANY = 10  # pictures; of so many there is a last line with what all of them came to
 
 
 def predict(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Pictures, folders of pictures, or patterns.")],
-    model: Annotated[
-        str, typer.Option(help="A folder under models/, or a file. Default: $K2L_MODEL, your newest, or the zoo's.")
-    ] = "",
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help="Pictures, films, folders, patterns, http(s) addresses; - is stdin."),
+    ],
+    model: ReaderModel = "",
     single: Annotated[bool, typer.Option("--single", help="The whole picture is one digit, or none.")] = False,
-    conf: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Least probability of a digit; what is below is rejected. [default: 0.5]"),
-    ] = None,
+    conf: Conf = None,
+    top: Annotated[int, typer.Option(min=1, max=10, help="Tell so many of each digit's likeliest classes.")] = 1,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Add the probability of every class to each digit.")
     ] = False,
     json: Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="A line a digit, alone on stdout, for a spreadsheet.")] = False,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep each picture there, with what was read drawn over it.")
+    ] = None,
+    save_crops: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep each digit there as the network saw it, 28x28.")
+    ] = None,
+    debug_dir: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep there a picture of each step on the way to the glyphs.")
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--show", help="Show each picture in a window: any key for the next one, q to stop.")
+    ] = False,
 ) -> None:
     """Read the digits in each picture.
 
     Any size, dark on light or light on dark, one digit or rows of them; what is no digit is left out, and counted.
 
-    Example: k2l predict photo.jpg --model compact-torch
+    Example: k2l predict photo.jpg --save seen
     """
-    from local import models
-    from local.predict import SURE, Reader, pictures
-    from local.vision import picture
-    from shared.errors import PictureError
+    from local import sources
 
-    files = pictures(paths)
-    if model:
-        chosen = models.find(model)
-    else:
-        chosen, reason = models.default()
-        say(f"model: {chosen.name} ({reason})")
-    reader = Reader(models.open_runtime(chosen), SURE if conf is None else conf)
-    failed = False
-    for file in files:
-        try:
-            reading = reader.read(picture.read(file), single=single)
-        except PictureError as error:
-            say(f"error: {error}")
-            failed = True
-            continue
-        facts = {"file": str(file), **reading.as_dict(probabilities=probabilities)}
-        if json:
-            emit([facts])
-        else:
-            print(line(facts))
-    if failed:
+    if json and csv:
+        fail("--json and --csv: stdout can be one of them.", 2)
+    names = sources.expanded(paths)
+    reader = open_reader(model, conf)
+    tell = as_json if json else as_csv() if csv else as_text
+    total = _Total()
+    with ExitStack() as stack:
+        keeping = list(_keepers(stack, save=save, crops=save_crops, steps=debug_dir, single=single, show=show))
+        for shot in _followed(names, stack):
+            if isinstance(shot, Exception):
+                say(f"error: {shot}")
+                total.failed += 1
+                continue
+            reading = reader.read(shot.grey, single=single)
+            total.add(reading)
+            tell(facts_of(shot, reading, probabilities=probabilities, top=top))
+            going_on = [keep(shot, reading) for keep in keeping]
+            if not all(going_on):
+                break
+    if total.pictures + total.failed >= MANY:
+        say(total.line())
+    if total.failed:
         raise SystemExit(1)
 
 
-def line(facts: dict) -> str:
+def facts_of(shot: "Shot", reading: "Reading", *, probabilities: bool = False, top: int = 1) -> dict[str, Any]:
+    """What `--json` prints of a picture; `frame` counts those of a film from 0."""
+    place = {"file": shot.name} if shot.frame is None else {"file": shot.name, "frame": shot.frame}
+    return {**place, **reading.as_dict(probabilities=probabilities, top=top)}
+
+
+def as_json(facts: dict[str, Any]) -> None:
+    """One picture, one line."""
+    emit([facts])
+
+
+def as_csv() -> Callable[[dict[str, Any]], None]:
+    """Writes the heading, and gives what writes a picture: a line a digit, and one without where there is none."""
+    writer = csv_format.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(COLUMNS)
+
+    def tell(facts: dict[str, Any]) -> None:
+        place = (facts["file"], facts.get("frame", ""))
+        digits = iter(facts["digits"])
+        rows = facts["text"].split("|") if facts["text"] else []
+        for row, text in enumerate(rows, start=1):
+            for number, digit in zip(range(1, len(text) + 1), digits, strict=False):
+                writer.writerow((*place, row, number, digit["digit"], digit["confidence"], *digit["box"]))
+        if not rows:
+            writer.writerow((*place, *[""] * (len(COLUMNS) - len(place))))
+
+    return tell
+
+
+def as_text(facts: dict[str, Any]) -> None:
     """One picture's reading for people."""
     digits, rejected = facts["digits"], len(facts["rejected"])
+    name = f"{facts['file']}, frame {facts['frame']}" if "frame" in facts else facts["file"]
     aside = f"; {rejected} rejected" if rejected else ""
     if not digits:
-        return f"{facts['file']}: no digit{aside}"
+        print(f"{name}: no digit{aside}")
+        return
     sure = ", ".join(f"{digit['confidence']:.1%}" for digit in digits)
-    lines = [f"{facts['file']}: {facts['text']} ({sure}{aside})"]
+    print(f"{name}: {facts['text']} ({sure}{aside})")
     for digit in digits:
-        shares = enumerate(digit.get("probabilities", ()))
-        lines += [f"  {label}  {share:.4f}" for label, share in shares]
-    return "\n".join(lines)
+        if "top" in digit:
+            print("  " + "   ".join(f"{one['digit']} {one['confidence']:.1%}" for one in digit["top"]))
+        for label, share in enumerate(digit.get("probabilities", ())):
+            print(f"  {label}  {share:.4f}")
+
+
+def _keepers(
+    stack: ExitStack, *, save: Path | None, crops: Path | None, steps: Path | None, single: bool, show: bool
+) -> "Iterator[Callable[[Shot, Reading], bool]]":
+    """What is done with each reading besides telling it; False ends the reading."""
+    if save or crops or steps:
+        from local.album import Album
+
+        yield stack.enter_context(Album(annotated=save, crops=crops, steps=steps, single=single)).add
+    if show:
+        from local.camera import overlay
+        from local.camera.window import ESCAPE, Window
+
+        window = stack.enter_context(Window("k2l predict"))
+
+        def look(shot: "Shot", reading: "Reading") -> bool:
+            window.show(overlay.boxes(shot.colour(), reading))
+            return window.key(milliseconds=None if shot.frame is None else 1) not in ("q", ESCAPE)
+
+        yield look
+
+
+def _followed(names: list[str], stack: ExitStack) -> "Iterator[Shot | PictureError]":
+    """The shots of these names, with a bar on a terminal where there are many."""
+    from local import sources
+
+    counts = [sources.count(name) for name in names]
+    done = stack.enter_context(bar("reading")) if sum(counts) > 1 else None
+    for number, shot in enumerate(sources.shots(names), start=1):
+        yield shot
+        if done:
+            done(min(1.0, number / sum(counts)))
+
+
+class _Total:
+    """What all pictures together came to."""
+
+    def __init__(self) -> None:
+        self.pictures = self.failed = self.digits = self.rejected = 0
+        self.began = time.perf_counter()
+
+    def add(self, reading: "Reading") -> None:
+        self.pictures += 1
+        self.digits += len(reading.digits)
+        self.rejected += len(reading.rejected)
+
+    def line(self) -> str:
+        each = 1000 * (time.perf_counter() - self.began) / max(1, self.pictures)
+        failed = f", {self.failed} could not be read" if self.failed else ""
+        found = f"{self.digits:,} digits, {self.rejected:,} rejected"
+        return f"{self.pictures:,} pictures{failed}: {found}; {each:.1f} ms each"
 
 
 if __name__ == "__main__":

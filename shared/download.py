@@ -100,7 +100,7 @@ def _from_any_mirror(name: str, file: str, md5: str, budget: Budget, progress: P
     for mirror in MIRRORS[name]:
         host = urllib.parse.urlsplit(mirror).hostname
         try:
-            content = _fetched(mirror + file, budget, progress)
+            content = fetched(mirror + file, budget, progress)
         except (OSError, http.client.HTTPException) as error:
             why = f"could not be downloaded ({host}: {getattr(error, 'reason', None) or error})"
             continue
@@ -110,7 +110,7 @@ def _from_any_mirror(name: str, file: str, md5: str, budget: Budget, progress: P
     return b"", why
 
 
-def _fetched(url: str, budget: Budget, progress: Progress | None) -> bytes:
+def fetched(url: str, budget: Budget, progress: Progress | None) -> bytes:
     """The bytes behind an address. Raises OSError or HTTPException."""
     pieces = bytearray()
     with _opened(url, min(SILENCE, budget.left())) as response:

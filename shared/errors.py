@@ -5,7 +5,9 @@
     │   └── DivergedError       a training's loss left the numbers
     ├── DataError           a data set is missing, damaged or not what it claims to be
     ├── ModelError          a model folder or file is missing, changed or unreadable
-    ├── PictureError        a picture cannot be read
+    ├── PictureError        a picture or a film cannot be read or written
+    ├── CameraError         a camera is missing, busy or was unplugged
+    ├── DisplayError        no window can be opened
     └── KernelError         the trip to Kaggle: kernel.toml, bundle, push, run, pull
         ├── CredentialsError    no credentials, or somebody else's
         ├── RefusedError        the service said no; nothing was changed there
@@ -41,7 +43,15 @@ class ModelError(UserError):
 
 
 class PictureError(UserError):
-    """A picture cannot be read."""
+    """A picture or a film cannot be read or written."""
+
+
+class CameraError(UserError):
+    """A camera is missing, busy, or was unplugged."""
+
+
+class DisplayError(UserError):
+    """No window can be opened on this machine."""
 
 
 class KernelError(UserError):

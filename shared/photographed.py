@@ -4,64 +4,46 @@
 
 A network that has seen MNIST alone takes every letter for a digit, reads a crossed 7 as a 4, and has never met the
 edge that a threshold cuts. Here MNIST's digits are enlarged, blurred, cut out at a random level as a camera's picture
-is, and drawn anew by `shared.normalise`; some 1s get a flag and a base, some 7s a bar; digits come from printed fonts
-too. The eleventh class is made of what else is found on paper: letters, signs, scribbles, lines, blobs, and digits
-cut in half, or stuck to their neighbours. The same seed makes the same images.
+is, and drawn anew by `shared.normalise`; some 1s get a flag and a base, some 7s a bar; digits come from other hands
+and printed fonts too (`shared.handwriting`). The eleventh class is made of what else is found on paper: letters, signs,
+scribbles, lines, blobs, and digits cut in half, or stuck to their neighbours. The same seed makes the same images.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared import normalise
+from shared import handwriting, normalise
+from shared.handwriting import TALL, Draw, Ink, Line, character, drawn_digit, drawn_letter, ink_of, strokes
 
 BACKGROUND = 10  # the class of what is no digit
-FONT_SHARE, FOREIGN_SHARE, BACKGROUND_SHARE = 0.04, 0.1, 0.6  # of the number of MNIST's images
-SCALE = 4  # pixels a pixel of MNIST's, where masks are drawn and cut
-TALL = normalise.SIDE * SCALE
+BACKGROUND_SHARE = 0.6  # of the number of MNIST's images
 
-# Not those that a digit may look like, written by some hand: B b g I i J j l O o Q q S s Z z.
-LETTERS = "ACDEFGHKLMNPRTUVWXYacdefhkmnprtuvwxy"
-OTHER_SCRIPTS = (
-    "ЖДФЦШЩЮЯГЛПЫИЪЬжфцшщюыѢѪΓΔΘΛΞΠΣΦΨΩαβγδζηθκλμνξπσφψωԱԲԳԴԵԸԺԽԾԿՀՁՂՃՄ"
-    "ՆՈՉՊՋՍՏՐՓՔՖաբգդեզէթժխծկհձղճմյնշոչպջռսվտրքֆაბდელმნოპრსტუფქღყშჩცძწჭხჰ"
-)
-SIGNS = "+-=*#%&@?<>^~$:;÷×≈±√∑∏∆∞∫∂∇∈∪∩→←↑↓⇒€£¥§¶"
-PRINT_FONTS = (
-    "DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSans-Oblique.ttf", "DejaVuSerif.ttf", "DejaVuSerif-Italic.ttf",
-    "DejaVuSansMono.ttf", "STIXGeneral.ttf", "STIXGeneralItalic.ttf",
-)  # fmt: skip
-WIDE_FONTS = 3  # the first have other scripts too
-STROKE_FONTS = (
-    cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX, cv2.FONT_HERSHEY_TRIPLEX,
-    cv2.FONT_HERSHEY_SCRIPT_SIMPLEX, cv2.FONT_HERSHEY_SCRIPT_COMPLEX,
-)  # fmt: skip
+# Neither of these has signs that a digit may look like, written by some hand: b g I i j l O o q s, Ч, λ.
+LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZacdefhkmnprtuvwxyz"
+OTHER_SCRIPTS = "ЖДФЦШЩЮЯПЫИЪжфцшщюыѢѪΓΔΘΠΣΦΨΩαγηκμνπψωԱԲԺԽՀՃՄՆՈՊՌՓՔՖաթժխհմնոպռստփքֆდლოტფქჭჰກຂຄດຕຖທນບປຜຝພຟມຫ٢٣"
+SIGNS = "+-=*#%&@?<>^~$:;÷×≈±√∑∏∆∞∫∂∇∈∪∩→←↑↓⇒€£§¶"
 
 Mask = NDArray[np.bool_]
-Ink = NDArray[np.float32]  # 0 paper, 1 black
-Line = NDArray[np.float64]  # points x, y
 Images = NDArray[np.uint8]
-Draw = np.random.RandomState  # frozen: numpy may change what its newer generators draw
 
 
 def photographed(images_nhw: Images, labels: NDArray[np.int64], *, seed: int) -> tuple[Images, NDArray[np.int64]]:
     """MNIST's images, the same as a camera sees them, digits of other hands, and what is no digit; in that order.
 
-    Takes uint8 [n, 28, 28], white on black; gives about 2.7 n images of the same kind, and their classes, 0..10.
+    Takes uint8 [n, 28, 28], white on black; gives about 2.8 n images of the same kind, and their classes, 0..10.
     """
-    draw, kinds = Draw(seed), tuple(KINDS)
+    draw, others = Draw(seed), tuple(NO_DIGITS)
     seen = [(cut_out(image, draw), label) for image, label in zip(images_nhw, labels.tolist(), strict=True)]
-    seen += [foreign(images_nhw, labels, draw) for _ in range(round(FOREIGN_SHARE * len(images_nhw)))]
-    seen += [printed_digit(draw) for _ in range(round(FONT_SHARE * len(images_nhw)))]
+    for kind, share in OTHER_DIGITS.items():
+        seen += [kind(images_nhw, labels, draw) for _ in range(round(share * len(images_nhw)))]
     for _ in range(round(BACKGROUND_SHARE * len(images_nhw))):
-        kind = kinds[draw.choice(len(kinds), p=[KINDS[one] for one in kinds])]
-        seen.append((kind(images_nhw, draw), BACKGROUND))
+        other = others[draw.choice(len(others), p=[NO_DIGITS[one] for one in others])]
+        seen.append((other(images_nhw, draw), BACKGROUND))
     glyphs = np.stack([normalise.glyph(mask) for mask, _ in seen])
     classes = np.array([label for _, label in seen], np.int64)
     return np.concatenate([images_nhw, glyphs]), np.concatenate([labels, classes])
@@ -69,13 +51,13 @@ def photographed(images_nhw: Images, labels: NDArray[np.int64], *, seed: int) ->
 
 def count(n: int) -> int:
     """How many images `photographed` makes of n."""
-    return 2 * n + sum(round(share * n) for share in (FOREIGN_SHARE, FONT_SHARE, BACKGROUND_SHARE))
+    return 2 * n + sum(round(share * n) for share in (*OTHER_DIGITS.values(), BACKGROUND_SHARE))
 
 
 def fingerprint(*images_nhw: Images) -> str:
     """Eight hexadecimal digits that stand for what would be made of these images: they, and the code that makes it."""
     sha = hashlib.sha256()
-    for source in (__file__, normalise.__file__):
+    for source in (__file__, handwriting.__file__, normalise.__file__):
         sha.update(Path(source).read_bytes())
     for images in images_nhw:
         sha.update(np.ascontiguousarray(images).data)
@@ -88,14 +70,9 @@ def cut_out(image: Images, draw: Draw) -> Mask:
     return worn(ink_of(large), draw)
 
 
-def ink_of(plane: NDArray[Any]) -> Ink:
-    """A plane of 0..255 as ink 0..1."""
-    return np.asarray(plane, np.float32) / np.float32(255)
-
-
 def worn(ink: Ink, draw: Draw) -> Mask:
     """Ink in 0..1 after a camera and a threshold: bool [h, w], cut to its box; never empty."""
-    soft = np.asarray(cv2.GaussianBlur(pen(ink, draw), (0, 0), draw.uniform(0.5, 4.0)))
+    soft = np.asarray(cv2.GaussianBlur(pen(ink, draw), (0, 0), draw.uniform(0.5, 3.0)))
     if draw.rand() < 0.3:
         soft = soft + draw.uniform(0.1, 0.5) * grain(soft.shape, 1.5, draw)
     mask = largest(soft > draw.uniform(0.25, 0.6) * max(float(soft.max()), 1e-3))
@@ -109,13 +86,15 @@ def grain(shape: tuple[int, ...], size: float, draw: Draw) -> Ink:
 
 
 def pen(ink: Ink, draw: Draw) -> Ink:
-    """The same strokes by a finer or broader pen; as they are, where a finer one would lose them."""
-    wider = int(draw.randint(-4, 4))  # pixels, of which MNIST's own pen has about ten
-    if wider == 0:
-        return ink
-    round_one = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (abs(wider) + 1,) * 2)
-    drawn = np.asarray(cv2.dilate(ink, round_one) if wider > 0 else cv2.erode(ink, round_one), np.float32)
-    return drawn if drawn.max() > 0.6 else ink
+    """The same strokes by a finer or broader pen, some pressed unevenly, so that they are faint in places."""
+    wider = int(draw.randint(-2, 3))  # pixels, of which MNIST's own pen has about ten
+    if wider:
+        round_one = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (abs(wider) + 1,) * 2)
+        ink = np.asarray(cv2.dilate(ink, round_one) if wider > 0 else cv2.erode(ink, round_one), np.float32)
+    if draw.rand() < 0.3:
+        spots = grain(ink.shape, 6, draw)
+        ink = ink * (1 - draw.uniform(0.2, 0.5) * np.clip(spots / spots.std() - 0.5, 0, 1.5))
+    return ink
 
 
 def largest(mask: Mask) -> Mask:
@@ -127,11 +106,11 @@ def largest(mask: Mask) -> Mask:
 
 
 def foreign(images_nhw: Images, labels: NDArray[np.int64], draw: Draw) -> tuple[Mask, int]:
-    """A 1 with a flag and a base, a 7 with a bar through its stem, or a closed 4: as much of the world writes them."""
-    label = (1, 7, 4)[draw.randint(3)]
+    """One of the 1s with a flag and a base, or of the 7s with a bar through its stem; without any, a digit drawn."""
+    label = (1, 7)[draw.randint(2)]
     of_it = np.flatnonzero(labels == label)
-    if label == 4 or not of_it.size:
-        return worn(strokes(closed_four(draw), draw), draw), 4
+    if not of_it.size:
+        return other_hand(images_nhw, labels, draw)
     image = images_nhw[draw.choice(of_it)]
     large = np.asarray(cv2.resize(image, (TALL, TALL), interpolation=cv2.INTER_CUBIC), np.uint8)
     lines = base_and_flag(large, draw) if label == 1 else bar(large, draw)
@@ -158,85 +137,36 @@ def bar(large: Images, draw: Draw) -> list[Line]:
     return [np.array([(middle - half, y + draw.uniform(-2, 5)), (middle + half, y + draw.uniform(-5, 2))])]
 
 
-def closed_four(draw: Draw) -> list[Line]:
-    """A 4 whose slope meets its stem at the top, in a picture [TALL, TALL]."""
-    stem = draw.uniform(60, 75)
-    top, bar_y, foot = draw.uniform(14, 22), draw.uniform(62, 76), draw.uniform(90, 100)
-    left, right = draw.uniform(28, 42), stem + draw.uniform(4, 20)
-    return [np.array([(right, bar_y), (left, bar_y), (stem, top), (stem + draw.uniform(-4, 4), foot)])]
+def other_hand(images_nhw: Images, labels: NDArray[np.int64], draw: Draw) -> tuple[Mask, int]:
+    """A digit in a shape that MNIST's hands hardly write."""
+    digit = int(draw.randint(10))
+    return worn(drawn_digit(digit, draw), draw), digit
 
 
-def strokes(lines: Sequence[Line], draw: Draw, *, width: float | None = None) -> Ink:
-    """Lines of points x, y, as a pen draws them: ink 0..1 [TALL, TALL]."""
-    plane = np.zeros((TALL, TALL), np.uint8)
-    wide = max(1, round(draw.uniform(4, 11) if width is None else width))
-    for line in lines:
-        cv2.polylines(plane, [np.round(line * 16).astype(np.int32)], False, 255, wide, cv2.LINE_AA, shift=4)
-    return ink_of(plane)
-
-
-def printed_digit(draw: Draw) -> tuple[Mask, int]:
+def printed(images_nhw: Images, labels: NDArray[np.int64], draw: Draw) -> tuple[Mask, int]:
     """A digit of a font, bent as a hand would."""
     digit = int(draw.randint(10))
-    return written(str(digit), draw), digit
-
-
-def written(text: str, draw: Draw) -> Mask:
-    """A character of a font, bent as a hand would, after a camera and a threshold."""
-    return worn(bent(rendered(text, draw), draw), draw)
-
-
-def rendered(text: str, draw: Draw) -> Ink:
-    """A character in some font, ink 0..1 [TALL, TALL]: drawn by strokes where that font has it, else from outlines."""
-    if text.isascii() and draw.rand() < 0.6:
-        font, pen = STROKE_FONTS[draw.randint(len(STROKE_FONTS))], int(draw.randint(2, 9))
-        plane = np.zeros((TALL, TALL), np.uint8)
-        (width, height), _ = cv2.getTextSize(text, font, 2.5, pen)
-        cv2.putText(plane, text, ((TALL - width) // 2, (TALL + height) // 2), font, 2.5, 255, pen, cv2.LINE_AA)
-        return ink_of(plane)
-    from PIL import Image, ImageDraw
-
-    plane_pil = Image.new("L", (TALL, TALL))
-    fonts = PRINT_FONTS if text.isascii() else PRINT_FONTS[:WIDE_FONTS]
-    font_pil = _print_font(fonts[draw.randint(len(fonts))])
-    ImageDraw.Draw(plane_pil).text((TALL / 2, TALL / 2), text, fill=255, font=font_pil, anchor="mm")
-    return ink_of(np.asarray(plane_pil))
-
-
-@cache
-def _print_font(name: str) -> Any:
-    """A font that comes with matplotlib."""
-    import matplotlib
-    from PIL import ImageFont
-
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name), round(0.75 * TALL))
-
-
-def bent(ink: Ink, draw: Draw) -> Ink:
-    """The same plane turned, sheared, resized and bent a little, as no two hands write alike."""
-    angle, shear = np.radians(draw.uniform(-12, 12)), draw.uniform(-0.25, 0.25)
-    sx, sy = draw.uniform(0.7, 1.1, 2)
-    ys, xs = np.indices(ink.shape).astype(np.float32) - TALL / 2
-    swing, length, start = draw.uniform(-3, 3, 2), draw.uniform(12, 30, 2), draw.uniform(0, 7, 2)
-    from_x = (np.cos(angle) * xs - np.sin(angle) * ys + shear * ys) / sx + swing[0] * np.sin(ys / length[0] + start[0])
-    from_y = (np.sin(angle) * xs + np.cos(angle) * ys) / sy + swing[1] * np.sin(xs / length[1] + start[1])
-    there = [(plane + TALL / 2).astype(np.float32) for plane in (from_x, from_y)]
-    return np.asarray(cv2.remap(ink, there[0], there[1], cv2.INTER_LINEAR), np.float32)
+    return worn(character(str(digit), draw), draw), digit
 
 
 def letter(images_nhw: Images, draw: Draw) -> Mask:
     """A letter that no digit looks like."""
-    return written(LETTERS[draw.randint(len(LETTERS))], draw)
+    return worn(character(LETTERS[draw.randint(len(LETTERS))], draw), draw)
+
+
+def handwritten_letter(images_nhw: Images, draw: Draw) -> Mask:
+    """A letter drawn stroke by stroke."""
+    return worn(drawn_letter(draw), draw)
 
 
 def foreign_letter(images_nhw: Images, draw: Draw) -> Mask:
     """A Cyrillic, Greek, Armenian or Georgian letter."""
-    return written(OTHER_SCRIPTS[draw.randint(len(OTHER_SCRIPTS))], draw)
+    return worn(character(OTHER_SCRIPTS[draw.randint(len(OTHER_SCRIPTS))], draw), draw)
 
 
 def sign(images_nhw: Images, draw: Draw) -> Mask:
     """A sign of arithmetic or punctuation, or a Greek letter."""
-    return written(SIGNS[draw.randint(len(SIGNS))], draw)
+    return worn(character(SIGNS[draw.randint(len(SIGNS))], draw), draw)
 
 
 def drawn_sign(images_nhw: Images, draw: Draw) -> Mask:
@@ -312,8 +242,12 @@ def lines(images_nhw: Images, draw: Draw) -> Mask:
     return worn(strokes(chosen, draw, width=draw.uniform(2, 9)), draw)
 
 
+# Digits that are not MNIST's, and how many of each, of the number of its images.
+OTHER_DIGITS: dict[Callable[[Images, NDArray[np.int64], Draw], tuple[Mask, int]], float] = {
+    foreign: 0.08, other_hand: 0.12, printed: 0.04,
+}  # fmt: skip
 # What is no digit, and how often each kind of it is drawn.
-KINDS: dict[Callable[[Images, Draw], Mask], float] = {
-    letter: 0.26, foreign_letter: 0.1, sign: 0.08, drawn_sign: 0.1, scribble: 0.12, blob: 0.07, part: 0.07, pair: 0.14,
-    lines: 0.06,
+NO_DIGITS: dict[Callable[[Images, Draw], Mask], float] = {
+    letter: 0.16, handwritten_letter: 0.16, foreign_letter: 0.1, sign: 0.08, drawn_sign: 0.08, scribble: 0.1,
+    blob: 0.06, part: 0.06, pair: 0.14, lines: 0.06,
 }  # fmt: skip

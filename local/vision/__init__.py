@@ -1,1 +1,1 @@
-"""Picture -> glyph -> digit: the camera's side of the project, numpy and OpenCV only."""
+"""Picture -> glyph: what is written in a picture, cut out as networks know it. numpy and OpenCV only."""

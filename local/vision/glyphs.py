@@ -18,47 +18,79 @@ from shared import normalise
 
 SMALLEST, LARGEST = 160, 640  # pixels of the longer side that digits are looked for at
 SPECK = 5  # pixels of the picture: no digit can be told in fewer, and noise clumps to as many
-Box = tuple[int, int, int, int]  # x, y, width, height in the picture's own pixels
+Box = segment.Box  # in the picture's own pixels
 
 
 @dataclass(frozen=True, kw_only=True)
 class Glyph:
-    """A digit cut from a picture: `image` uint8 [28, 28] white on black, `box` where it was."""
+    """A digit cut from a picture: `image` uint8 [28, 28] white on black, `box` where it was, `mask` its strokes."""
 
     image: NDArray[np.uint8]
     box: Box
+    mask: segment.Mask
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A picture made ready: `grey` uint8 [h, w] of a workable size, `factor` what it was scaled by, and its ink.
+
+    `ink` float32 [h, w], 0 paper to 1 black; `mask` bool [h, w], where there is enough of it.
+    """
+
+    grey: picture.Grey
+    factor: float
+    ink: threshold.Ink
+    mask: segment.Mask
 
 
 def single(grey: picture.Grey) -> Glyph | None:
     """The one digit of a picture uint8 [h, w], or None where nothing is written."""
-    ready = already(grey)
-    if ready is not None:
-        return ready
-    mask, factor = ink_of(grey)
-    region = segment.main(mask, smallest=SPECK * factor)
-    return None if region is None else drawn_anew(region, factor, grey.shape)
+    drawn = already(grey)
+    if drawn is not None:
+        return drawn
+    ready = prepared(grey)
+    region = segment.main(ready.mask, smallest=SPECK * ready.factor)
+    return None if region is None else drawn_anew(region, ready.factor, grey.shape)
 
 
 def several(grey: picture.Grey) -> list[list[Glyph]]:
     """Whatever may be a digit in a picture uint8 [h, w]: rows from the top, each from left to right."""
-    ready = already(grey)
-    if ready is not None:
-        return [[ready]]
-    mask, factor = ink_of(grey)
-    rows = segment.several(mask, smallest=SPECK * factor)
-    return [[drawn_anew(region, factor, grey.shape) for region in row] for row in rows]
+    drawn = already(grey)
+    if drawn is not None:
+        return [[drawn]]
+    ready = prepared(grey)
+    rows = segment.several(ready.mask, smallest=SPECK * ready.factor)
+    return [[drawn_anew(region, ready.factor, grey.shape) for region in row] for row in rows]
 
 
-def ink_of(grey: picture.Grey) -> tuple[segment.Mask, float]:
-    """Where the ink is, bool [h, w] of the picture scaled to a workable size, and the factor it was scaled by."""
+def prepared(grey: picture.Grey) -> Prepared:
+    """The picture uint8 [h, w] scaled, its paper evened out, its ink told from it."""
     scaled, factor = picture.fit(grey, smallest=SMALLEST, largest=LARGEST)
     ink = threshold.flatten(scaled)
-    return ink > threshold.level(ink), factor
+    return Prepared(grey=scaled, factor=factor, ink=ink, mask=ink > threshold.level(ink))
+
+
+def parted(glyph: Glyph) -> list[tuple[Glyph, Glyph]]:
+    """The ways in which one glyph may be two digits that touch, side by side; none for one as narrow as a digit is."""
+    return [(_piece(glyph, left), _piece(glyph, right)) for left, right in segment.cuts(glyph.mask)]
+
+
+def _piece(glyph: Glyph, region: segment.Region) -> Glyph:
+    """The glyph of a part of another's strokes."""
+    (height, width), (tall, wide) = region.mask.shape, glyph.mask.shape
+    x, y, w, h = glyph.box
+    across, down = w / wide, h / tall
+    box = (
+        x + int(across * region.x), y + int(down * region.y),
+        max(1, round(across * width)), max(1, round(down * height)),
+    )  # fmt: skip
+    return Glyph(image=normalise.glyph(region.mask), box=box, mask=region.mask)
 
 
 def drawn_anew(region: segment.Region, factor: float, shape: tuple[int, ...]) -> Glyph:
     """The glyph of a region found in a picture [h, w] that was scaled by `factor`."""
-    return Glyph(image=normalise.glyph(region.mask), box=original_box(region, factor, shape))
+    box = original_box(region, factor, shape)
+    return Glyph(image=normalise.glyph(region.mask), box=box, mask=region.mask)
 
 
 def already(grey: picture.Grey) -> Glyph | None:
@@ -75,7 +107,8 @@ def already(grey: picture.Grey) -> Glyph | None:
         return None
     moments = cv2.moments(image)
     off = max(abs(moments[m] / moments["m00"] - normalise.SIDE / 2) for m in ("m10", "m01"))
-    return Glyph(image=image, box=(x, y, width, height)) if off < 0.6 else None
+    mask = image[y : y + height, x : x + width] > 127
+    return Glyph(image=image, box=(x, y, width, height), mask=mask) if off < 0.6 else None
 
 
 def original_box(region: segment.Region, factor: float, shape: tuple[int, ...]) -> Box:

@@ -16,6 +16,7 @@ from shared.errors import PictureError
 from shared.normalise import median
 
 Grey = NDArray[np.uint8]
+NO_PICTURE = "not a picture that OpenCV can read (png, jpg, webp, bmp, tiff, …)"
 SUFFIXES = (".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 
@@ -24,14 +25,18 @@ def read(path: Path) -> Grey:
 
     Raises PictureError, naming the file, where it is missing, unreadable or no picture.
     """
+    grey = decode(bytes_of(path))
+    if grey is None:
+        raise PictureError(f"{path}: {NO_PICTURE}")
+    return grey
+
+
+def bytes_of(path: Path) -> NDArray[np.uint8]:
+    """A file's bytes. Raises PictureError, naming the file."""
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
+        return np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
         raise PictureError(f"{path}: cannot be read: {error.strerror or error}") from None
-    grey = decode(data)
-    if grey is None:
-        raise PictureError(f"{path}: not a picture that OpenCV can read (png, jpg, webp, bmp, tiff, …)")
-    return grey
 
 
 def decode(data: NDArray[np.uint8]) -> Grey | None:
@@ -50,6 +55,15 @@ def decode(data: NDArray[np.uint8]) -> Grey | None:
     except cv2.error:
         return None
     return None if plane is None else eight_bits(plane)
+
+
+def in_colour(data: NDArray[np.uint8], grey: Grey) -> NDArray[np.uint8]:
+    """The same bytes in colour: uint8 [h, w, 3], blue, green, red; where partly transparent, `grey` as decoded."""
+    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    whole = None if _is_jpeg(data) else cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    if bgr is None or bgr.shape[:2] != grey.shape or (whole is not None and whole.ndim == 3 and whole.shape[2] == 4):
+        bgr = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
+    return np.asarray(bgr, np.uint8)
 
 
 def _is_jpeg(data: NDArray[np.uint8]) -> bool:

@@ -10,7 +10,8 @@ Several digits: each component that is no speck, with the loose strokes next to 
 else is written there is among them: only a network can tell a letter from a digit.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from shared.normalise import median
 
 Mask = NDArray[np.bool_]
+Box = tuple[int, int, int, int]  # x, y, width, height
 
 SMALLEST = 0.04  # of the picture's longer side: a speck is smaller
 STROKE_SHARE = 0.03  # of the main component's area: a loose stroke has as much
@@ -30,6 +32,11 @@ LOOSE = 0.6  # smaller ones may be a loose stroke of a larger one
 CRACK = 0.06  # so near, two large ones are one broken in two
 LEAST = 0.35  # smaller ones, left over, are commas and dots
 SAME_ROW = 0.4  # of the lower one's height: neighbours in a row stand beside each other by as much
+
+# Two that touch: shares of the strokes' height, and of their width.
+WIDE = 1.05  # narrower ones are one digit
+MIDDLE = 0.2  # no digit is narrower than that part of a pair
+CUTS = 4  # ways to part them that are looked at
 
 RULE_SPAN = 0.9  # of the picture: a ruled line reaches as far
 RULE_RUN = 1 / 16  # of the picture: no slope of the sheet breaks a line into shorter runs
@@ -43,6 +50,12 @@ class Region:
     mask: Mask
     x: int
     y: int
+
+    @property
+    def box(self) -> Box:
+        """x, y, width, height."""
+        height, width = self.mask.shape
+        return self.x, self.y, width, height
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +104,8 @@ def several(mask: Mask, *, smallest: float) -> list[list[Region]]:
     main_ones = np.flatnonzero(owners == np.arange(len(owners)))
     main_ones = main_ones[parts.extents[main_ones] >= LEAST * usual]
     whole = main_ones[~parts.cut[main_ones]]
-    return in_rows([together(parts, owners == at) for at in (whole if whole.size else main_ones)])
+    regions = [together(parts, owners == at) for at in (whole if whole.size else main_ones)]
+    return [[regions[at] for at in row] for row in in_rows([region.box for region in regions])]
 
 
 def joined(parts: Components, usual: float, *, smallest: float) -> NDArray[np.intp]:
@@ -120,22 +134,42 @@ def together(parts: Components, chosen: NDArray[np.bool_]) -> Region:
     return Region(mask=np.isin(labels, np.flatnonzero(chosen) + 1), x=int(start[0]), y=int(start[1]))
 
 
-def in_rows(regions: list[Region]) -> list[list[Region]]:
-    """Regions in reading order. Each is beside the last one of its row, so that a row may climb or fall."""
-    rows: list[list[Region]] = []
-    for region in sorted(regions, key=lambda region: region.x):
-        shared = [beside(row[-1], region) for row in rows]
+def in_rows(boxes: Sequence[Box]) -> list[list[int]]:
+    """Indices of boxes in reading order, a list a row. Each is beside the last of its row: a row may climb or fall."""
+    rows: list[list[int]] = []
+    for at in sorted(range(len(boxes)), key=lambda at: boxes[at][0]):
+        shared = [beside(boxes[row[-1]], boxes[at]) for row in rows]
         if shared and max(shared) > SAME_ROW:
-            rows[int(np.argmax(shared))].append(region)
+            rows[int(np.argmax(shared))].append(at)
         else:
-            rows.append([region])
-    return sorted(rows, key=lambda row: float(np.mean([region.y + region.mask.shape[0] / 2 for region in row])))
+            rows.append([at])
+    return sorted(rows, key=lambda row: float(np.mean([boxes[at][1] + boxes[at][3] / 2 for at in row])))
 
 
-def beside(one: Region, other: Region) -> float:
+def beside(one: Box, other: Box) -> float:
     """How much of the lower one's height the two stand beside each other; negative where one is above."""
-    height, others = len(one.mask), len(other.mask)
-    return (min(one.y + height, other.y + others) - max(one.y, other.y)) / min(height, others)
+    (_, y, _, height), (_, others_y, _, others) = one, other
+    return (min(y + height, others_y + others) - max(y, others_y)) / min(height, others)
+
+
+def cuts(mask: Mask) -> list[tuple[Region, Region]]:
+    """The likeliest ways to part strokes, bool [h, w], in a left and a right digit: upright, where the ink is thinnest.
+
+    None for strokes too narrow to be two digits.
+    """
+    height, width = mask.shape
+    if width < WIDE * height or width < 2 * CUTS:
+        return []
+    ink = cv2.blur(mask.sum(axis=0, dtype=np.float32)[None], (max(3, width // 20) | 1, 1))[0]
+    first, last = int(MIDDLE * width), int((1 - MIDDLE) * width)
+    columns = np.arange(first, last)
+    apart = max(1, width // 12)
+    chosen: list[int] = []
+    for column in columns[np.argsort(ink[first:last], kind="stable")].tolist():
+        if all(abs(column - other) >= apart for other in chosen):
+            chosen.append(column)
+    halves = [(cut_out(mask[:, :column]), cut_out(mask[:, column:]), column) for column in chosen[:CUTS]]
+    return [(left, replace(right, x=right.x + column)) for left, right, column in halves]
 
 
 def without_rules(mask: Mask) -> Mask:

@@ -1,3 +1,5 @@
+import csv
+import itertools
 import json
 import os
 import shutil
@@ -9,13 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from drawn_digits import page
+from drawn_digits import Knows, page
 from model_folders import write_folder
 from model_formats import images
 
-from local import export, predict, runtimes
-from local.vision import picture
-from shared.errors import PictureError
+from local import export, predict, runtimes, sources
+from local.camera.film import Film
+from local.vision import glyphs, picture
 
 PICTURES = Path(__file__).resolve().parent.parent / "data" / "pictures"
 DRAWN = PICTURES / "7-light.png"
@@ -94,20 +96,6 @@ def test_an_eleventh_class_is_no_digit():
     assert digit.digit == 4 and len(digit.probabilities) == 10
 
 
-def test_names_are_files_folders_and_patterns_in_order_and_once(tmp_path, monkeypatch):
-    for name in ("b.png", "a.JPG", "notes.txt", "[1].png"):
-        (tmp_path / name).write_bytes(b"")
-    (tmp_path / "sub").mkdir()
-    monkeypatch.chdir(tmp_path)
-    assert [path.name for path in predict.pictures([str(tmp_path)])] == ["[1].png", "a.JPG", "b.png"]
-    assert predict.pictures(["b.png", "*.png", "[1].png"]) == [Path("b.png"), Path("[1].png")]
-    assert predict.pictures([f"{tmp_path}/*.txt"]) == [tmp_path / "notes.txt"]
-    assert predict.pictures(["missing.png"]) == [Path("missing.png")]
-    for nothing in ("*.gif", "sub"):
-        with pytest.raises(PictureError, match=nothing.replace("*", r"\*")):
-            predict.pictures([nothing])
-
-
 def test_the_verb_prints_one_object_a_picture(named, k2l):
     done = k2l(
         "predict", PICTURES / "0-dark.png", PICTURES / "blank.png", "--model", named, "--json", "--single", "--conf", 0
@@ -120,12 +108,85 @@ def test_the_verb_prints_one_object_a_picture(named, k2l):
     assert done.stderr == ""
 
 
+def test_the_likeliest_classes_are_told_where_more_than_one_is_asked_for(named, k2l):
+    done = k2l("predict", DRAWN, "--model", named, "--json", "--top", 3, "--conf", 0, "--single")
+    (digit,) = json.loads(done.stdout)["digits"]
+    assert [list(one) for one in digit["top"]] == [["digit", "confidence"]] * 3
+    assert digit["top"][0] == {"digit": digit["digit"], "confidence": digit["confidence"]}
+    shares = [one["confidence"] for one in digit["top"]]
+    assert shares == sorted(shares, reverse=True)
+    assert len(k2l("predict", DRAWN, "--model", named, "--top", 3, "--conf", 0, "--single").stdout.splitlines()) == 2
+
+
+def test_a_table_has_a_line_a_digit_and_one_for_a_picture_without(named, k2l, tmp_path):
+    cv2.imwrite(str(tmp_path / "page.png"), page("12", "345"))
+    done = k2l("predict", tmp_path / "page.png", PICTURES / "blank.png", "--model", named, "--csv", "--conf", 0)
+    lines = list(csv.DictReader(done.stdout.splitlines()))
+    assert [(line["row"], line["place"]) for line in lines] == [
+        ("1", "1"), ("1", "2"), ("2", "1"), ("2", "2"), ("2", "3"), ("", ""),
+    ]  # fmt: skip
+    assert lines[0]["digit"] in "0123456789" and int(lines[1]["x"]) > int(lines[0]["x"])
+    assert lines[-1]["file"].endswith("blank.png") and lines[-1]["digit"] == ""
+
+
+def test_two_kinds_of_lines_on_stdout_are_refused(named, k2l):
+    done = k2l("predict", DRAWN, "--model", named, "--json", "--csv", check=False)
+    assert done.returncode == 2 and "--json and --csv" in done.stderr
+
+
+def test_readings_are_kept_as_pictures(named, k2l, tmp_path):
+    cv2.imwrite(str(tmp_path / "page.png"), page("12"))
+    asked = ("--save", tmp_path / "seen", "--save-crops", tmp_path / "crops", "--debug-dir", tmp_path / "steps")
+    done = k2l("predict", tmp_path / "page.png", "--model", named, "--conf", 0, "--json", *asked)
+    seen = cv2.imread(str(tmp_path / "seen" / "page.png"))
+    assert seen.shape == (*page("12").shape, 3) and np.ptp(seen, axis=2).any()
+    digits = json.loads(done.stdout)["text"]
+    crops = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in sorted((tmp_path / "crops").iterdir())]
+    assert sorted(path.name for path in (tmp_path / "crops").iterdir()) == [
+        f"page-{place}-is-{digit}.png" for place, digit in enumerate(digits, start=1)
+    ]
+    assert [crop.shape for crop in crops] == [(28, 28)] * 2
+    assert len(list((tmp_path / "steps").iterdir())) == 7
+
+
+def test_a_film_is_read_frame_by_frame_and_kept_as_one(named, k2l, tmp_path):
+    with Film(tmp_path / "clip.mp4", fps=10) as film:
+        for digits in ("12", "345", "6"):
+            film.add(cv2.cvtColor(cv2.resize(page(digits), (320, 240)), cv2.COLOR_GRAY2BGR))
+    done = k2l("predict", tmp_path / "clip.mp4", "--model", named, "--conf", 0, "--json", "--save", tmp_path / "seen")
+    frames = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(frame["frame"], len(frame["text"])) for frame in frames] == [(0, 2), (1, 3), (2, 1)]
+    assert len(list(sources.frames(str(tmp_path / "seen" / "clip.mp4")))) == 3
+
+
+def test_standard_input_is_a_picture(named, home):
+    command = [sys.executable, "-m", "scripts", "predict", "-", "--model", named, "--json", "--conf", "0"]
+    facts = json.loads(subprocess.run(command, input=DRAWN.read_bytes(), capture_output=True, check=True).stdout)
+    assert facts["file"] == "-" and len(facts["digits"]) == 1
+
+
+def test_one_bad_picture_of_many_is_counted_at_the_end(named, k2l, tmp_path):
+    for number in range(11):
+        shutil.copy(DRAWN, tmp_path / f"{number:02d}.png")
+    (tmp_path / "05.png").write_bytes(b"no picture")
+    done = k2l("predict", tmp_path, "--model", named, "--conf", 0, check=False)
+    assert done.returncode == 1 and len(done.stdout.splitlines()) == 10
+    assert done.stderr.splitlines()[-1].startswith("10 pictures, 1 could not be read: 10 digits, 0 rejected; ")
+
+
+def test_without_a_display_a_window_is_refused_and_nothing_aborts(named, k2l, monkeypatch):
+    for display in ("", ":987"):
+        monkeypatch.setenv("DISPLAY", display)
+        done = k2l("predict", DRAWN, "--model", named, "--show", check=False)
+        assert done.returncode == 1 and "error: No window can be opened" in done.stderr, done
+
+
 def test_one_bad_picture_does_not_stop_the_others(named, k2l):
     done = k2l("predict", PICTURES, PICTURES / "missing.png", "--model", named, "--json", check=False)
     assert done.returncode == 1
     read = [Path(json.loads(line)["file"]).name for line in done.stdout.splitlines()]
     assert read == sorted(path.name for path in PICTURES.iterdir() if path.name != "not-a-picture.png")
-    first, second = done.stderr.splitlines()
+    first, second, _ = done.stderr.splitlines()
     assert "not-a-picture.png: not a picture" in first and "missing.png: cannot be read: No such file" in second
 
 
@@ -176,6 +237,37 @@ def test_a_machine_without_training_frameworks_reads_and_says_what_others_files_
     assert len(read) == 2 and len(set(read)) == 1
     assert list(refused) == ["model.pth"]
     assert refused["model.pth"].strip().endswith("not installed here: pip install torch")
+
+
+def touching(*digits):
+    """Digits whose strokes run into each other, on one sheet."""
+    first, *others = (page(str(digit), ink=0, paper=255) for digit in digits)
+    for other in others:
+        left, right = (np.flatnonzero((picture < 128).any(axis=0)) for picture in (first, other))
+        wide = np.full((len(first), left[-1] + len(other[0]) - right[0]), 255, np.uint8)
+        wide[:, : first.shape[1]] = first[:, : wide.shape[1]]
+        start = left[-1] - 6 - right[0]
+        wide[:, start : start + other.shape[1]] = np.minimum(wide[:, start : start + other.shape[1]], other)
+        first = wide
+    return first
+
+
+@pytest.mark.parametrize("digits", [(3, 5), (2, 7), (5, 0, 3)])
+def test_digits_that_touch_are_parted_and_each_is_read(digits):
+    grey = touching(*digits)
+    assert len(glyphs.several(grey)[0]) == 1
+    reading = predict.Reader(Knows(), sure=0.5).read(grey)
+    assert reading.text == "".join(map(str, digits)) and not reading.rejected
+    boxes = [digit.box for digit in reading.digits]
+    assert all(one[0] + one[2] <= other[0] + 4 for one, other in itertools.pairwise(boxes))
+
+
+def test_what_is_no_digit_in_parts_either_stays_whole_and_rejected():
+    grey = page("1", ink=0, paper=255)
+    cv2.line(grey, (10, 40), (grey.shape[1] - 10, 44), 0, 9)
+    reading = predict.Reader(Knows(), sure=0.5).read(grey)
+    assert reading.text == "" and len(reading.rejected) == 1
+    assert len(predict.Reader(Knows(), sure=0.5).read(touching(3, 5), single=True).rejected) == 1
 
 
 def test_a_runtime_of_either_kind_reads(small_model):

@@ -62,6 +62,21 @@ def page(*rows, height=80, climb=0, **look):
     return sheet
 
 
+class Knows:
+    """A runtime that knows these digits by their looks, and calls all else no digit (class 10)."""
+
+    name, classes = "knows", 11
+
+    def __init__(self):
+        from local.vision import glyphs
+
+        self.known = [glyphs.single(drawn(digit)).image.astype(float).ravel() for digit in range(10)]
+
+    def logits(self, images_nhw):
+        likeness = [[np.corrcoef(image.ravel(), one)[0, 1] for one in self.known] for image in images_nhw]
+        return np.float32(np.hstack([25 * np.array(likeness), np.full((len(images_nhw), 1), 17.0)]))
+
+
 def in_bad_light(picture, *, seed=0):
     """The same under a lamp at one side, with a camera's noise."""
     height, width = picture.shape

@@ -1,0 +1,88 @@
+"""What was read, kept as pictures: annotated, cut out digit by digit, and step by step.
+
+    with Album(annotated=Path("seen"), crops=None, steps=None) as album:
+        album.add(shot, reading)          # seen/photo.png, or a frame of seen/clip.mp4
+
+A file is named after the picture it was made of; of two pictures of one name the second gets a number.
+"""
+
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from local.camera import overlay
+from local.camera.film import Film
+from local.predict import Reading
+from local.sources import STANDARD_INPUT, Shot
+from local.vision import debug
+from shared.errors import PictureError
+
+USUAL_FPS = 30.0  # of an annotated film whose first frames do not tell
+
+
+class Album:
+    """Keeps readings under up to three folders, made when they are needed."""
+
+    def __init__(self, *, annotated: Path | None, crops: Path | None, steps: Path | None, single: bool = False) -> None:
+        self.annotated, self.crops, self.steps, self.single = annotated, crops, steps, single
+        self._stems: dict[str, str] = {}  # of a source, in all folders the same
+        self._film: tuple[str, Film] | None = None
+
+    def __enter__(self) -> "Album":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        self.close()
+
+    def add(self, shot: Shot, reading: Reading) -> bool:
+        """Keeps one picture, and is ready for the next. Raises PictureError where it cannot be written."""
+        stem = self._stem(shot.name)
+        if self.annotated:
+            self._annotate(self.annotated, stem, shot, reading)
+        if shot.frame is not None:
+            stem = f"{stem}-{shot.frame:06d}"
+        for place, digit in enumerate(reading.digits, start=1):
+            if self.crops:
+                write(self.crops / f"{stem}-{place}-is-{digit.digit}.png", digit.glyph.image)
+        if self.steps:
+            for step, image in debug.steps(shot.grey, single=self.single).items():
+                write(self.steps / f"{stem}-{step}.png", image)
+        return True
+
+    def close(self) -> None:
+        """Ends the film that is open."""
+        if self._film:
+            self._film[1].close()
+            self._film = None
+
+    def _annotate(self, folder: Path, stem: str, shot: Shot, reading: Reading) -> None:
+        seen = overlay.boxes(shot.colour(), reading)
+        if shot.frame is None:
+            write(folder / f"{stem}.png", seen)
+            return
+        if self._film is None or self._film[0] != shot.name:
+            self.close()
+            self._film = shot.name, Film(folder / f"{stem}.mp4", fps=shot.fps or USUAL_FPS)
+        self._film[1].add(seen)
+
+    def _stem(self, name: str) -> str:
+        if name not in self._stems:
+            stem = "stdin" if name == STANDARD_INPUT else Path(name.partition("?")[0]).stem
+            taken = set(self._stems.values())
+            free = (f"{stem}-{number}" if number > 1 else stem for number in range(1, len(taken) + 2))
+            self._stems[name] = next(one for one in free if one not in taken)
+        return self._stems[name]
+
+
+def write(path: Path, image: NDArray[np.uint8]) -> None:
+    """A picture file, grey [h, w] or blue, green, red [h, w, 3], whole or not at all. Raises PictureError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    done, data = cv2.imencode(path.suffix, image)
+    if not done:
+        raise PictureError(f"{path}: OpenCV cannot write such a picture")
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(data.tobytes())
+    part.replace(path)

@@ -1,0 +1,67 @@
+"""A film made here, frame by frame: under its name once it is whole.
+
+with Film(Path("out.mp4"), fps=30) as film:
+    film.add(bgr)                     # uint8 [h, w, 3], blue, green, red; the first one's size counts
+"""
+
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import PictureError
+
+CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v"}  # those that OpenCV's own build can write
+
+
+class Film:
+    """Writes frames to a part file, and gives it its name at the end; without a frame there is no file.
+
+    Raises PictureError for a suffix that cannot be written, and where the file cannot be made.
+    """
+
+    def __init__(self, path: Path, *, fps: float) -> None:
+        if path.suffix.lower() not in CODECS:
+            raise PictureError(f"{path}: a film is written as one of {' '.join(CODECS)}")
+        self.path, self.fps, self.frames = path, fps, 0
+        self._part = path.with_name(f".{path.stem}.part{path.suffix}")
+        self._writer: cv2.VideoWriter | None = None
+        self._size = (0, 0)
+
+    def __enter__(self) -> "Film":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        self.close()
+
+    def add(self, bgr: NDArray[np.uint8]) -> None:
+        """One more frame; one of another size is scaled to the first one's."""
+        if self._writer is None:
+            self._size = (bgr.shape[1], bgr.shape[0])
+            self._writer = self._opened()
+        if (bgr.shape[1], bgr.shape[0]) != self._size:
+            bgr = np.asarray(cv2.resize(bgr, self._size, interpolation=cv2.INTER_AREA), np.uint8)
+        self._writer.write(bgr)
+        self.frames += 1
+
+    def until(self, bgr: NDArray[np.uint8], seconds: float) -> None:
+        """The frame as often as it takes for the film to be so long: what came irregularly plays at its own pace."""
+        while self.frames <= seconds * self.fps:
+            self.add(bgr)
+
+    def _opened(self) -> cv2.VideoWriter:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        code = cv2.VideoWriter.fourcc(*CODECS[self.path.suffix.lower()])
+        writer = cv2.VideoWriter(str(self._part), code, self.fps, self._size)
+        if not writer.isOpened():
+            raise PictureError(f"{self.path}: the film cannot be written there")
+        return writer
+
+    def close(self) -> None:
+        """Ends the film: what was added so far is whole."""
+        if self._writer is not None:
+            self._writer.release()
+            self._writer = None
+            self._part.replace(self.path)

@@ -1,0 +1,155 @@
+"""Names on a command line -> pictures, one at a time: files, folders, patterns, films, addresses, standard input.
+
+    for shot in shots(expanded(["scans/", "*.jpg", "clip.mp4", "https://host/page.png", "-"])):
+        if isinstance(shot, PictureError): …              # said, and the next one taken
+        shot.name, shot.frame, shot.grey                  # grey uint8 [h, w]; frame counts those of a film from 0
+
+Nothing is read before its turn comes, so that a thousand pictures need the memory of one.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from local.vision import picture
+from shared.errors import PictureError
+
+FILMS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
+STANDARD_INPUT = "-"
+ADDRESSES = ("http://", "https://")
+STREAMS = ("rtsp://", "rtmp://", "udp://")
+
+Colour = NDArray[np.uint8]  # [h, w, 3], blue, green, red, as OpenCV has them
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shot:
+    """A picture: where it is from, what of it is read, and, decoded when asked for, how it looks in colour.
+
+    `frame` says where in a film it is, `fps` how many frames a second that has; None for a picture. `taken` is when it
+    was there to be read, by `time.perf_counter`.
+    """
+
+    name: str
+    grey: picture.Grey
+    colour: Callable[[], Colour]
+    frame: int | None = None
+    fps: float | None = None
+    taken: float = field(default_factory=time.perf_counter)
+
+
+def expanded(names: Iterable[str]) -> list[str]:
+    """The names with folders and patterns replaced by the files meant, in their order, none twice.
+
+    Raises PictureError for a folder without pictures and a pattern without matches. A file is taken as it is named;
+    whether it is there and a picture is found out on reading it.
+    """
+    return list(dict.fromkeys(one for name in names for one in _expanded(name)))
+
+
+def is_film(name: str) -> bool:
+    """Whether the file of that name has frames."""
+    return Path(name).suffix.lower() in FILMS
+
+
+def shots(names: Iterable[str]) -> Iterator[Shot | PictureError]:
+    """What the names of `expanded` show, in order; an error stands for what cannot be read, and the next follows."""
+    for name in names:
+        try:
+            yield from frames(name) if is_film(name) else [still(name)]
+        except PictureError as error:
+            yield error
+
+
+def still(name: str) -> Shot:
+    """The picture of that name. Raises PictureError: not there, unreadable, no picture."""
+    data = _bytes(name)
+    grey = picture.decode(data)
+    if grey is None:
+        raise PictureError(f"{name}: {picture.NO_PICTURE}")
+    return Shot(name=name, grey=grey, colour=lambda: picture.in_colour(data, grey))
+
+
+def frames(name: str) -> Iterator[Shot]:
+    """The frames of a film, which may lie behind an address. Raises PictureError where none can be read."""
+    if not name.startswith(ADDRESSES) and not Path(name).is_file():
+        raise PictureError(f"{name}: cannot be read: No such file or directory")
+    film = cv2.VideoCapture(name)
+    try:
+        frame, pace = 0, film.get(cv2.CAP_PROP_FPS)
+        while True:
+            there, bgr = film.read()
+            if not there:
+                break
+            yield of_frame(name, np.asarray(bgr, np.uint8), frame, pace)
+            frame += 1
+    finally:
+        film.release()
+    if not frame:
+        raise PictureError(f"{name}: not a film that OpenCV can read (mp4, avi, mov, mkv, webm, …)")
+
+
+def of_frame(name: str, bgr: Colour, frame: int, fps: float | None, taken: float | None = None) -> Shot:
+    """A frame uint8 [h, w, 3] as a shot, taken just now if not told otherwise."""
+    taken = time.perf_counter() if taken is None else taken
+    grey = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY), np.uint8)
+    return Shot(name=name, grey=grey, colour=lambda: bgr, frame=frame, fps=fps, taken=taken)
+
+
+def count(name: str) -> int:
+    """How many shots there are of that name; as the film says, 1 where it does not."""
+    return max(1, int(_stated(name, cv2.CAP_PROP_FRAME_COUNT))) if is_film(name) else 1
+
+
+def fps(name: str) -> float:
+    """A film's frames a second, 0 where it does not say."""
+    return _stated(name, cv2.CAP_PROP_FPS)
+
+
+def _stated(name: str, what: int) -> float:
+    film = cv2.VideoCapture(name)
+    try:
+        return float(film.get(what))
+    finally:
+        film.release()
+
+
+def _bytes(name: str) -> NDArray[np.uint8]:
+    if name == STANDARD_INPUT:
+        return np.frombuffer(sys.stdin.buffer.read(), np.uint8)
+    if not name.startswith(ADDRESSES):
+        return picture.bytes_of(Path(name))
+    import http.client
+
+    from shared import download
+
+    try:
+        return np.frombuffer(download.fetched(name, download.Budget(), None), np.uint8)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise PictureError(f"{name}: could not be fetched: {getattr(error, 'reason', None) or error}") from None
+
+
+def _expanded(name: str) -> list[str]:
+    if name == STANDARD_INPUT or name.startswith(ADDRESSES):
+        return [name]
+    if name.startswith(STREAMS):
+        raise PictureError(f"{name}: a stream has no end: k2l camera --source {name}")
+    path = Path(name)
+    if path.is_dir():
+        suffixes = (*picture.SUFFIXES, *FILMS)
+        found = sorted(child for child in path.iterdir() if child.suffix.lower() in suffixes)
+        if not found:
+            raise PictureError(f"{name}: no pictures in this folder (looked for {' '.join(suffixes)})")
+        return [str(child) for child in found]
+    if path.exists() or not set(name) & set("*?["):
+        return [str(path)]
+    matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    if not matches:
+        raise PictureError(f"{name}: no file matches this pattern")
+    return [str(match) for match in matches if match.is_file()]

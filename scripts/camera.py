@@ -1,0 +1,98 @@
+"""`k2l camera`: reads the digits a camera sees, live."""
+
+import json as json_format
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scripts._edge import run, say, show
+from scripts._options import Conf, ReaderModel, open_reader
+
+if TYPE_CHECKING:
+    from local.camera.window import Window
+
+
+def camera(
+    source: Annotated[
+        str, typer.Option(metavar="0|FILE|FOLDER|URL", help="A camera's number, a film, pictures, rtsp:// or http://.")
+    ] = "0",
+    model: ReaderModel = "",
+    conf: Conf = None,
+    single: Annotated[bool, typer.Option("--single", help="The whole picture is one digit, or none.")] = False,
+    no_show: Annotated[bool, typer.Option("--no-show", help="No window: a line whenever the answer changes.")] = False,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILM", help="Keep what is seen there as a film, such as out.mp4.")
+    ] = None,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A JSON object a frame, into that file; - is stdout.")
+    ] = None,
+    patience: Annotated[
+        float, typer.Option(min=0, help="Seconds without a picture after which a camera is given up.")
+    ] = 30.0,
+) -> None:
+    """Read the digits a camera sees, live, with boxes round them.
+
+    Hold paper with digits before the camera. Keys in the window: space a snapshot, in which a digit is explained when
+    you drag round it; r the same live; t what is taken for ink; s saves the picture; q quits.
+
+    Example: k2l camera --source clip.mp4 --no-show --json out.jsonl
+    """
+    from local.camera import capture, live
+    from local.camera.film import Film
+
+    feed = capture.open_feed(source, told=say, patience=patience)
+    reader = open_reader(model, conf)
+    with ExitStack() as stack:
+        tell = _teller(stack, json)
+        film = stack.enter_context(Film(save, fps=feed.fps)) if save else None
+        window = None if no_show else _window(stack)
+        stack.enter_context(feed)
+        timing = live.Timing()
+        with suppress(KeyboardInterrupt):  # without a window there is no other way to end
+            live.watch(feed, reader, tell=tell, single=single, window=window, film=film, timing=timing)
+        say(timing.line())
+    if save:
+        say(f"kept: {save}")
+
+
+def _window(stack: ExitStack) -> "Window | None":
+    """A window; where none can be opened that is said, and it goes on without."""
+    from local.camera.window import Window
+    from shared.errors import DisplayError
+
+    try:
+        return stack.enter_context(Window("k2l camera"))
+    except DisplayError as error:
+        say(f"{error} Going on without; Ctrl-C ends it.")
+        return None
+
+
+def _teller(stack: ExitStack, target: Path | None) -> Callable[[dict[str, Any]], None]:
+    """What tells of each frame: JSON lines into a file or on stdout, else a plain line when the text changes."""
+    if target is None:
+        last: list[str] = [""]
+
+        def change(facts: dict[str, Any]) -> None:
+            if facts["text"] != last[0]:
+                last[0] = facts["text"]
+                show(f"{facts['time']:8.2f} s  {facts['text'] or 'no digit'}")
+
+        return change
+    if str(target) == "-":
+        stream = sys.stdout
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        stream = stack.enter_context(target.open("w", encoding="utf-8"))
+
+    def line(facts: dict[str, Any]) -> None:
+        print(json_format.dumps({key: value for key, value in facts.items() if key != "text"}), file=stream, flush=True)
+
+    return line
+
+
+if __name__ == "__main__":
+    run(camera)

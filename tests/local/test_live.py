@@ -1,0 +1,194 @@
+"""`k2l camera` on a film drawn by us: what it tells, keeps and shows. The window is a real one, under Xvfb."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from drawn_digits import Knows, drawn, page
+
+from local import sources
+from local.camera import live
+from local.camera.capture import open_feed
+from local.camera.film import Film
+from local.camera.window import box_between
+from local.predict import Reader
+
+TEXTS = ("7", "12", "345")
+EACH = 8  # frames
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A film of three pages, 8 frames each."""
+    path = tmp_path_factory.mktemp("film") / "clip.mp4"
+    with Film(path, fps=30) as film:
+        for text in TEXTS:
+            sheet = np.full((240, 320), 220, np.uint8)
+            digits = page(text, height=60)
+            sheet[40 : 40 + len(digits), 20 : 20 + len(digits[0])] = digits
+            for _ in range(EACH):
+                film.add(cv2.cvtColor(sheet, cv2.COLOR_GRAY2BGR))
+    return path
+
+
+@pytest.fixture
+def named(home, small_model):
+    shutil.copytree(small_model, home / "models" / "small")
+    return "small"
+
+
+def test_each_frame_is_told_and_the_answers_are_steady(clip):
+    told = []
+    with open_feed(str(clip), told=print) as feed:
+        timing = live.watch(feed, Reader(Knows(), 0.5), tell=told.append)
+    assert timing.frames == len(told) == 3 * EACH
+    assert list(told[0]) == ["frame", "time", "text", "digits", "rejected", "latency_ms"]
+    assert [told[EACH * (at + 1) - 1]["text"] for at in range(3)] == list(TEXTS)
+    assert [facts["frame"] for facts in told] == list(range(3 * EACH)) and told[15]["time"] == pytest.approx(0.5)
+    assert timing.line().startswith("24 frames in ")
+
+
+def test_a_region_is_read_as_one_digit_where_it_is():
+    grey = page("3579")
+    (digits,) = Reader(Knows(), 0.5).read(grey).rows
+    x, y, w, h = digits[2].box
+    shot = sources.Shot(name="", grey=grey, colour=lambda: cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR))
+    reading = live.read_region(Reader(Knows(), 0.5), shot, (x - 8, y - 8, w + 16, h + 16))
+    assert reading.text == "7"
+    assert np.abs(np.subtract(reading.digits[0].box, digits[2].box)).max() <= 3
+
+
+def test_regions_are_kept_within_the_picture():
+    assert live.within((-5, -5, 20, 20), (10, 12)) == (0, 0, 12, 10)
+    assert live.within((20, 0, 5, 5), (10, 12)) is None and live.within(None, (10, 12)) is None
+    assert box_between((9, 2), (4, 8)) == (4, 2, 5, 6)
+
+
+def test_the_verb_writes_a_json_object_a_frame_and_a_film(named, k2l, clip, tmp_path):
+    out, kept = tmp_path / "out.jsonl", tmp_path / "out.mp4"
+    done = k2l("camera", "--source", clip, "--model", named, "--no-show", "--json", out, "--save", kept, "--conf", 0)
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [list(line) for line in lines] == [["frame", "time", "digits", "rejected", "latency_ms"]] * 3 * EACH
+    assert done.stdout == "" and f"kept: {kept}" in done.stderr and "24 frames" in done.stderr
+    frames = list(sources.frames(str(kept)))
+    assert len(frames) == 3 * EACH and frames[0].grey.shape == (240, 320)
+    assert np.ptp(frames[-1].colour().astype(int), axis=2).max() > 80  # boxes are drawn in colour
+
+
+def test_without_a_file_it_tells_of_each_change_and_without_a_display_it_goes_on(named, k2l, clip, monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    done = k2l("camera", "--source", clip, "--model", named, "--conf", 0)
+    assert "No window can be opened" in done.stderr and "Going on without" in done.stderr
+    lengths = [len(line.split()[-1]) for line in done.stdout.splitlines()]
+    assert lengths[0] == 1 and lengths[-1] == 3
+
+
+def test_a_folder_of_pictures_is_a_source_too(named, k2l, tmp_path):
+    for name, text in (("a", "12"), ("b", "345")):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), page(text))
+    done = k2l("camera", "--source", tmp_path, "--model", named, "--no-show", "--json", "-", "--conf", 0)
+    assert [len(json.loads(line)["digits"]) for line in done.stdout.splitlines()] == [2, 3]
+
+
+def test_a_missing_camera_ends_with_a_word_after_its_patience(named, k2l):
+    done = k2l("camera", "--source", 98, "--model", named, "--no-show", "--patience", 1, check=False)
+    assert done.returncode == 1
+    *tries, last = done.stderr.splitlines()
+    assert last.startswith("error: there is no camera 98") and "Given up after 1 s" in last
+    assert [line for line in tries if "trying again in" in line]
+
+
+def test_ctrl_c_ends_it_and_the_film_is_whole(named, clip, tmp_path):
+    """The clip, played without end in place of a camera."""
+    kept = tmp_path / "out.avi"
+    command = [
+        "k2l",
+        "camera",
+        "--source",
+        str(clip),
+        "--model",
+        named,
+        "--no-show",
+        "--json",
+        "-",
+        "--save",
+        str(kept),
+    ]
+    code = (
+        "import itertools, sys; from local import sources; once = sources.frames\n"
+        "sources.frames = lambda name: itertools.chain.from_iterable(once(name) for _ in itertools.count())\n"
+        f"sys.argv = {command!r}\n"
+        "from scripts.__main__ import main; main()"
+    )
+    running = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for _ in range(30):
+        assert running.stdout.readline()
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=30)
+    assert running.returncode == 0 and "frames in" in said, said
+    assert len(list(sources.frames(str(kept)))) >= 29
+
+
+@pytest.fixture(scope="module")
+def display():
+    """A screen of its own."""
+    if not shutil.which("Xvfb") or not shutil.which("xdotool"):
+        pytest.skip("Xvfb and xdotool are not installed: no window to look at")
+    read, write = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1400x900x24"], pass_fds=[write], stderr=subprocess.DEVNULL
+    )
+    os.close(write)
+    with os.fdopen(read) as numbers:
+        yield f":{numbers.readline().strip()}"
+    server.terminate()
+    server.wait(timeout=10)
+
+
+def test_in_the_window_a_snapshot_is_explained_and_pictures_are_kept(named, display, tmp_path):
+    """A film of one large 7: space, drag round it, s, space, t, s, q."""
+    seven = cv2.cvtColor(cv2.resize(drawn(7), (320, 400)), cv2.COLOR_GRAY2BGR)
+    with Film(tmp_path / "clip.mp4", fps=30) as film:
+        for _ in range(1800):
+            film.add(seven)
+    pictures = tmp_path / "kept"
+    pictures.mkdir()
+    environment = {**os.environ, "DISPLAY": display, "PYTHONPATH": str(Path.cwd())}
+    command = [sys.executable, "-m", "scripts", "camera", "--source", str(tmp_path / "clip.mp4"), "--model", named]
+    running = subprocess.Popen(
+        [*command, "--conf", "0"],
+        env=environment, cwd=pictures, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+    def do(*arguments):
+        done = subprocess.run(["xdotool", *arguments], env=environment, capture_output=True, text=True)
+        time.sleep(0.4)
+        return done.stdout.split()
+
+    end = time.monotonic() + 40
+    while not (windows := do("search", "--name", "k2l camera")) and time.monotonic() < end:
+        assert running.poll() is None, running.communicate()
+    time.sleep(1)
+    window = windows[0]
+    do("key", "--window", window, "space")
+    do("mousemove", "20", "20", "mousedown", "1")
+    do("mousemove", "150", "200")
+    do("mousemove", "300", "380")
+    do("mouseup", "1")
+    for key in ("s", "space", "t", "s", "q"):
+        do("key", "--window", window, key)
+    _, said = running.communicate(timeout=30)
+    assert running.returncode == 0 and "frames in" in said, said
+    explained, threshold = (cv2.imread(str(path)) for path in sorted(pictures.iterdir()))
+    assert explained.shape == (400, 320 + 500, 3)
+    bars = explained[:280, 320 + 280 :].astype(int)
+    assert explained[:280, 320 : 320 + 280].max() > 200 and (bars.max(axis=2) > 100).sum() > 1000
+    assert threshold.shape == (400, 320, 3) and (threshold[340:360, 5:100] == 255).all()
