@@ -92,6 +92,17 @@ def folder(name: str) -> Path:
     return path
 
 
+def write_threshold(model: Model, sure: float, **chosen_on: int) -> None:
+    """Writes the least probability of a digit, and what it was chosen on, into the manifest. Raises ModelError.
+
+    The caller holds the model's lock.
+    """
+    if model.manifest is None:
+        raise ModelError(f"{model.file} stands alone: a threshold is kept in the {manifest.NAME} of a model folder.")
+    folder = model.file.parent
+    manifest.write_json(folder / manifest.NAME, manifest.read(folder) | {"threshold": sure, "threshold_of": chosen_on})
+
+
 def open_runtime(model: Model, *, threads: int = 1) -> runtimes.Runtime:
     """The model, ready to run."""
     return runtimes.load(model.file, threads=threads, architecture=model.architecture)
@@ -100,17 +111,19 @@ def open_runtime(model: Model, *, threads: int = 1) -> runtimes.Runtime:
 def default() -> tuple[Model, str]:
     """The model to use where none is named, and why this one.
 
-    `$K2L_MODEL`, else the newest that was trained or pulled here and knows digits, else one of the zoo, always the
-    same.
+    `$K2L_MODEL`, else the zoo's for photographs; where that is not there, the newest that was trained or pulled here
+    and knows digits, else the first of the zoo.
     """
     if named := os.environ.get(MODEL_VARIABLE):
         return find(named), f"${MODEL_VARIABLE}"
+    if (paths.zoo() / entries.DEFAULT / manifest.NAME).is_file():
+        return find(str(paths.zoo() / entries.DEFAULT)), "of the zoo, for photographs; --model names another"
     ours = [(folder, facts) for folder, facts in _trained() if entries.PUBLISHED not in facts]
     for folder, facts in sorted(ours, key=lambda one: str(one[1]["created_at"]), reverse=True):
-        if facts["dataset"] in ("mnist", "digits"):
+        if facts["dataset"] in ("mnist", "digits", "camera"):
             return find(str(folder)), "the newest in models/"
-    if (paths.zoo() / entries.DEFAULT / manifest.NAME).is_file():
-        return find(str(paths.zoo() / entries.DEFAULT)), "of the zoo"
+    for facts in entries.published():
+        return find(str(paths.zoo() / facts["name"])), "of the zoo"
     raise ModelError(f"No model of digits in {paths.models()}: {available()} {HOW}")
 
 

@@ -3,6 +3,7 @@
     found = labelled(Path("photos"))                        # Photograph(file, label, kind, source), from labels.csv
     verdicts = [judge(one, reader) for one in found]
     rows(verdicts)                                          # figures a kind, and a kind and source
+    least = threshold([answer(one, reader) for one in found if one.kind != SEVERAL])   # for Reader(sure=…)
 
 `labels.csv` has the columns file, label, kind and source; further ones are passed over. Kinds: `single` and `lowres`
 (one digit), `multi` (several: the label is the digits in reading order, rows parted by "|", other signs in it are not
@@ -14,6 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from local.predict import Reader
 from local.vision import picture
@@ -95,6 +98,50 @@ def judge(photograph: Photograph, reader: Reader) -> Verdict:
     """Reads it; a picture of one digit as such. Raises PictureError for one that cannot be read."""
     reading = reader.read(picture.read(photograph.file), single=photograph.kind in ONE)
     return Verdict(photograph=photograph, text=reading.text, rejected=len(reading.rejected))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a picture is, read as one digit: whether the likeliest class is right, and its probability."""
+
+    photograph: Photograph
+    right: bool
+    confidence: float
+
+
+def answer(photograph: Photograph, reader: Reader) -> Answer:
+    """Reads it as one digit, whatever the probability. Raises PictureError for one that cannot be read."""
+    reading = Reader(reader.runtime, 0.0).read(picture.read(photograph.file), single=True)
+    confidence = reading.digits[0].confidence if reading.digits else 0.0
+    return Answer(photograph=photograph, right=reading.text == photograph.label, confidence=confidence)
+
+
+def threshold(answers: Sequence[Answer]) -> float:
+    """The least probability of a digit at which most is right: digits read, and what is none rejected, in equal parts.
+
+    That is Youden's index (1950); between thresholds that do equally well, the middle one. Raises DataError without
+    answers of both kinds.
+    """
+    digits = np.array([(one.confidence, one.right) for one in answers if one.photograph.kind != NONE]).reshape(-1, 2)
+    others = np.array([one.confidence for one in answers if one.photograph.kind == NONE])
+    if not len(digits) or not len(others):
+        raise DataError(f"a threshold needs photographs of digits ({', '.join(ONE)}) and of what is none ({NONE})")
+    values = np.unique([0.0, *digits[:, 0], *others, 1.0])
+    tried = (values[:-1] + values[1:]) / 2
+    read = ((digits[:, 0] >= tried[:, None]) & (digits[:, 1] == 1)).mean(axis=1)
+    rejected = (others < tried[:, None]).mean(axis=1)
+    good = tried[np.isclose(read + rejected, (read + rejected).max())]
+    return round(float(good[len(good) // 2]), 3)
+
+
+def held_out(answers: Sequence[Answer]) -> dict[str, float]:
+    """For each source, the threshold that all others give; left out where theirs are of one kind alone."""
+    found = {}
+    for source in dict.fromkeys(one.photograph.source for one in answers):
+        others = [one for one in answers if one.photograph.source != source]
+        if {one.photograph.kind == NONE for one in others} == {True, False}:
+            found[source] = threshold(others)
+    return found
 
 
 def rows(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from local.committee import Committee
     from local.evaluate import Answers, Evaluation
     from local.models import Model
+    from local.photographs import Photograph
+    from local.predict import Reader
     from shared.data import DataSet
 
 
@@ -36,6 +38,10 @@ def evaluate(
         Path | None,
         typer.Option(help="Read the photographs of this folder instead: its labels.csv says what they show."),
     ] = None,
+    choose_conf: Annotated[
+        bool,
+        typer.Option("--choose-conf", help="With --photos: choose on them when a digit is sure, for the manifest."),
+    ] = False,
     threads: Annotated[int, typer.Option(min=1, max=256, help="Threads of the processor to use.")] = 1,
     batch: Annotated[int, typer.Option(min=1, help="Images a forward pass.")] = 32,
     every: Annotated[bool, typer.Option("--all", help="Of a folder every file that runs, not the best alone.")] = False,
@@ -51,7 +57,9 @@ def evaluate(
     are theirs together. Choose who belongs to it with --split validation.
 
     A folder of photographs has a labels.csv: file, label, kind (single, lowres, multi, negative), source. They are read
-    as `k2l predict` reads them; there is an object, or a line, for each kind and each source.
+    as `k2l predict` reads them; there is an object, or a line, for each kind and each source. With --choose-conf the
+    least probability of a digit is chosen on them and written into the model's manifest, where `predict` finds it; the
+    figures are then those of each source with the threshold that all others give.
 
     Example: k2l evaluate compact-torch models/compact-torch/model.pth --dataset mnist
     """
@@ -65,8 +73,10 @@ def evaluate(
     if photos is not None:
         if dataset or committee or out:
             raise typer.BadParameter("it goes with none of --dataset, --committee and --out", param_hint="--photos")
-        read_photographs(options.models(names, every=every), photos, json=json)
+        read_photographs(options.models(names, every=every), photos, choose=choose_conf, json=json)
         return
+    if choose_conf:
+        raise typer.BadParameter("it needs --photos", param_hint="--choose-conf")
     one_of("split", split, SPLITS)
     load = cache(load_data)  # several models, one reading
     chosen = [
@@ -103,7 +113,7 @@ def load_data(name: str, data_dir: Path | None, split: str) -> "DataSet":
     return data.load(found, data_dir=data_dir, halves=["test" if split == "test" else "train"])
 
 
-def read_photographs(chosen: Sequence["Model"], folder: Path, *, json: bool) -> None:
+def read_photographs(chosen: Sequence["Model"], folder: Path, *, choose: bool, json: bool) -> None:
     """Each model on the labelled photographs of a folder."""
     from local import models, photographs
     from local.predict import Reader
@@ -112,12 +122,13 @@ def read_photographs(chosen: Sequence["Model"], folder: Path, *, json: bool) -> 
     lines: list[dict[str, Any]] = []
     with bar("reading") as done:
         for at, model in enumerate(chosen):
-            reader = Reader(models.open_runtime(model))
+            runtime = models.open_runtime(model)
+            sure = choose_threshold(model, found, Reader(runtime)) if choose else {}
             verdicts = []
             for number, one in enumerate(found, start=1):
-                verdicts.append(photographs.judge(one, reader))
+                verdicts.append(photographs.judge(one, Reader(runtime, sure.get(one.source, model.sure))))
                 done((at + number / len(found)) / len(chosen))
-            facts = {"model": model.name, "file": str(model.file), "runtime": reader.runtime.name}
+            facts = {"model": model.name, "file": str(model.file), "runtime": runtime.name}
             lines += [facts | row for row in photographs.rows(verdicts)]
     if json:
         emit(lines)
@@ -131,6 +142,22 @@ def read_photographs(chosen: Sequence["Model"], folder: Path, *, json: bool) -> 
             for line in lines
         ],
     )
+
+
+def choose_threshold(model: "Model", found: "Sequence[Photograph]", reader: "Reader") -> dict[str, float]:
+    """Writes the threshold that all photographs give into the manifest; gives each source one without its part."""
+    from local import models, photographs
+    from local.kernels import runs
+
+    answers = [photographs.answer(one, reader) for one in found if one.kind != photographs.SEVERAL]
+    least, others = photographs.threshold(answers), photographs.held_out(answers)
+    with runs.lock(model.name):
+        models.write_threshold(model, least, photographs=len(answers), sources=len(others))
+    say(f"{model.name}: a digit is sure from {least:g} on, chosen on {len(answers)} photographs and written down.")
+    spread = f": {min(others.values()):g} to {max(others.values()):g}" if others else ""
+    say(f"The figures are those of thresholds that each source had no part in{spread}.")
+    used = {one.photograph.source for one in answers}
+    return {one.source: others.get(one.source, models.SURE) if one.source in used else least for one in found}
 
 
 def show_committee(together: "Committee") -> None:

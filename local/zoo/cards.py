@@ -25,6 +25,7 @@ from shared.architectures import (
     Layer,
     MaxPool,
     architecture,
+    trace,
 )
 from shared.config import TrainConfig, beside_recipe
 
@@ -50,14 +51,22 @@ CHANGES = {  # parameter -> how the augmentation is told
     "elastic": "bent elastically (control points moved by up to {:g} pixels)",
     "stroke": "drawn thicker or thinner (by up to {:g} of what a 3x3 neighbourhood allows)",
 }
-NOT_FOR = """\
-- Pictures that are not prepared as the training images were: a white digit on black, 28x28, its box scaled to 20
-  pixels, its centre of mass in the middle. `k2l predict` prepares a picture of one digit so; a photograph fed in as it
-  is will be misread.
-- Letters, signs, empty paper, several digits in one picture: it was trained on digits alone and answers with one of ten
-  whatever it sees, often with a high score. A high score is no proof that there is a digit.
-- Decisions that matter to anybody without a second look: it is measured on {title}'s test images, and handwriting of
-  other people, pens and countries reads worse."""
+NOT_FOR = (
+    "Pictures that are not prepared as the training images were: a white digit on black, 28x28, its box scaled to 20 "
+    "pixels, its centre of mass in the middle. `k2l predict` prepares pictures so; a photograph fed in as it is will "
+    "be misread.",
+    "{others}",
+    "Decisions that matter to anybody without a second look: it is measured on {title}'s test images, and handwriting "
+    "of other people, pens and countries reads worse.",
+)
+DIGITS_ALONE = (
+    "Letters, signs, empty paper, several digits in one picture: it was trained on digits alone and answers with one "
+    "of ten whatever it sees, often with a high score. A high score is no proof that there is a digit."
+)
+OTHERS_TOO = (
+    "Letters and signs of other scripts that are written as a digit is: it rejects most of what is none, but an O is a "
+    "0 to it, and some an S, a Z or an l a 5, a 2 or a 1."
+)
 
 
 def card(stated: Manifest) -> str:
@@ -73,7 +82,10 @@ def _sections(stated: Manifest, figures: Figures) -> Iterator[str]:
         f"A network of {figures.trainable_parameters:,} trainable parameters that reads one handwritten digit in a "
         f"28x28 picture: {network.source}."
     )
-    yield wrapped(f"Layers: {layers(network.layers)}. It gives ten logits.")
+    *_, last = trace(network)
+    logits = last.shape[0]
+    beyond = "" if logits == 10 else "; the last is that there is no digit"
+    yield wrapped(f"Layers: {layers(network.layers)}. It gives {count(logits, 'logit')}{beyond}.")
     yield "## What it reads"
     yield wrapped(accuracy(figures, stated))
     if entry.reference:
@@ -87,7 +99,8 @@ def _sections(stated: Manifest, figures: Figures) -> Iterator[str]:
     yield "To make it again (the first command takes most of the time, and goes on where it was ended):"
     yield "```\n" + "\n".join(commands(stated)) + "\n```"
     yield "## What it is not for"
-    yield NOT_FOR.format(title=figures.title)
+    others = OTHERS_TOO if figures.dataset == "camera" else DIGITS_ALONE
+    yield "\n".join(wrapped(f"- {one.format(title=figures.title, others=others)}", "  ") for one in NOT_FOR)
     if entry.notes:
         yield "## Notes"
         yield "\n".join(wrapped(f"- {note}", "  ") for note in entry.notes)
@@ -138,8 +151,23 @@ def accuracy(figures: Figures, stated: Manifest) -> str:
         f"standard error of this mean is {100 * figures.standard_error:.2f}; so many images leave "
         f"{100 * standard_error(mean, images):.2f} points open whatever the seeds. The weights here are those of "
         f"seed {stated['parameters']['seed']}, which had the lowest loss on the validation images: they read "
-        f"{share(this)}."
+        f"{share(this)}.{_also(stated)}"
     )
+
+
+def _also(stated: Manifest) -> str:
+    """What these weights read of other data sets, and when they are sure of a digit."""
+    also = stated[entries.PUBLISHED].get("also", {})
+    said = [
+        f"Of {entries.TITLES.get(name, name)}'s test images they read {share(value)}." for name, value in also.items()
+    ]
+    if "threshold" in stated:
+        chosen = stated["threshold_of"]
+        said.append(
+            f"A digit is sure from a probability of {stated['threshold']:g} on, chosen on {chosen['photographs']} "
+            f"photographs by {chosen['sources']} sources (`k2l evaluate --photos --choose-conf`)."
+        )
+    return "".join(f" {one}" for one in said)
 
 
 def files(figures: Figures, stated: Manifest) -> str:
@@ -163,7 +191,7 @@ def speed(figures: Figures, stated: Manifest) -> str:
     with_what = ", ".join(f"{name} {number}" for name, number in bench["versions"].items())
     threads = "one thread" if bench["threads"] == 1 else f"{bench['threads']} threads"
     return (
-        f"p50 is the median time of one image in, ten logits out, on {threads} ({figures.timed_on}; {with_what}), "
+        f"p50 is the median time of one image in, its logits out, on {threads} ({figures.timed_on}; {with_what}), "
         "all files of the zoo in turns. Other processors give other times; `k2l bench` measures yours."
     )
 

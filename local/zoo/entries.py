@@ -19,7 +19,7 @@ from shared import manifest
 from shared.errors import one_of
 
 PUBLISHED = "published"  # the key that only the manifests of the zoo have
-DEFAULT = "baseline"  # what `predict` takes where nothing was trained here: quick to load, and it reads well
+DEFAULT = "camera"  # what `predict` and `camera` take where none is named: it knows what is no digit
 LARGEST = 12_000_000  # bytes of a file that is committed
 FEWEST_SEEDS = 5  # that a published mean is of
 WEIGHTS = ("model.pth", "model.keras", "model.onnx", "model.int8.onnx", "model.int8.tflite")
@@ -32,12 +32,16 @@ Manifest = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A network of the zoo: what others state of it, where, and what is to be said. `keras`: with Keras weights."""
+    """A network of the zoo: what others state of it, where, and what is to be said.
+
+    `keras`: with Keras weights. `also`: data sets that it is scored on besides its own.
+    """
 
     reference: str = ""
     source: str = ""
     notes: tuple[str, ...] = ()
     keras: bool = False
+    also: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -86,6 +90,14 @@ ZOO: dict[str, Entry] = {
         reference="99.70 to 99.74 % (last epoch, mean over runs)",
         source="An et al. 2020, by their own logs, and ttdoucet/mnist",
         notes=("Made to be right; how quickly it trains came second.",),
+    ),
+    "camera": Entry(
+        notes=(
+            "What `k2l predict` and `k2l camera` take where no model is named.",
+            "Its data set is made of MNIST's images by `shared/photographed.py`: as a camera sees them, with digits of "
+            "other hands, and with an eleventh class of what is no digit.",
+        ),
+        also=("mnist",),
     ),
 }  # fmt: skip
 

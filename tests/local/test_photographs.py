@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from drawn_digits import drawn, page
 
-from local import photographs
+from local import models, photographs
 from local.predict import Reader
 from shared.errors import DataError
 
@@ -102,3 +102,47 @@ def test_the_verb_reads_them_with_each_model(home, small_model, folder, k2l, err
     assert "labels.csv" in error_of("evaluate", "small", "--photos", home / "models")
     refused = k2l("evaluate", "small", "--photos", folder, "--committee", check=False)
     assert refused.returncode == 2 and "--photos" in refused.stderr
+
+
+def answers(*pairs):
+    """(kind, source, right, confidence) as answers."""
+    made = []
+    for kind, source, right, confidence in pairs:
+        label = "" if kind == "negative" else "1"
+        photograph = photographs.Photograph(file=None, label=label, kind=kind, source=source)
+        made.append(photographs.Answer(photograph=photograph, right=right, confidence=confidence))
+    return made
+
+
+def test_a_threshold_lies_between_digits_and_what_is_none():
+    found = answers(
+        ("single", "a", True, 0.9), ("single", "b", True, 0.8), ("lowres", "a", False, 0.99),
+        ("single", "a", True, 0.3), ("negative", "c", False, 0.6), ("negative", "c", False, 0.1),
+        ("negative", "d", False, 0.5),
+    )  # fmt: skip
+    assert photographs.threshold(found) == 0.7
+    assert photographs.held_out(found) == {"a": 0.7, "b": 0.75, "c": 0.65, "d": 0.7}
+    assert photographs.held_out(found[:5]) == {"a": 0.7, "b": 0.75}
+    with pytest.raises(DataError, match="needs photographs of digits"):
+        photographs.threshold(found[:4])
+
+
+def test_a_picture_read_as_one_digit_has_a_confidence_whatever_it_is(folder):
+    one, *_, blank, letter = photographs.labelled(folder)
+    reader = Reader(Alternating(), sure=0.99)
+    assert photographs.answer(one, reader).right and photographs.answer(one, reader).confidence > 0.9
+    assert photographs.answer(blank, reader).confidence == 0 and not photographs.answer(letter, reader).right
+
+
+def test_the_threshold_is_chosen_written_down_and_used(folder, home, small_model, k2l):
+    shutil.copytree(small_model, home / "models" / "small")
+    (folder / "labels.csv").write_text(
+        HEADER + "one.png,1,single,a,\nsmall.png,7,lowres,b,\nblank.png,x,negative,a,\nletter.png,x,negative,b,\n"
+        "page.png,12|12,multi,c,\n"
+    )
+    done = k2l("evaluate", "small", "--photos", folder, "--choose-conf", "--json")
+    assert "a digit is sure from" in done.stderr and "had no part in" in done.stderr
+    stated = json.loads((home / "models" / "small" / "manifest.json").read_text())
+    assert 0 <= stated["threshold"] <= 1 and stated["threshold_of"] == {"photographs": 4, "sources": 2}
+    assert models.find("small").sure == stated["threshold"]
+    assert "it needs --photos" in k2l("evaluate", "small", "--choose-conf", check=False).stderr

@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 
 import pytest
@@ -5,7 +6,7 @@ from zoo_folders import ACCURACIES, write_checkout, write_manifest_of, write_rea
 
 from local import export as exports
 from local import models, paths, quantize
-from local.zoo import entries, pages, publish
+from local.zoo import cards, entries, pages, publish
 from shared import manifest
 from shared.errors import ConfigError, ModelError
 from shared.results import write_history
@@ -90,11 +91,10 @@ def test_a_published_network_is_found_by_name_wherever_the_home_is(ready, checko
     monkeypatch.setattr(entries, "DEFAULT", "lite")
     publish.publish("lite")
     assert models.find("lite").file == ready / entries.FLOAT  # one's own comes first, by name
-    assert models.default()[0].file == ready / entries.FLOAT
+    model, reason = models.default()  # the zoo's own, whatever was trained here
+    assert model.file == checkout / "lite" / entries.FLOAT and reason.startswith("of the zoo")
     shutil.rmtree(ready)
     assert models.find("lite").file == checkout / "lite" / entries.FLOAT
-    model, reason = models.default()
-    assert model.file == checkout / "lite" / entries.FLOAT and reason == "of the zoo"
     with pytest.raises(ModelError, match="There is lite"):
         models.find("light")
 
@@ -138,3 +138,15 @@ def test_the_whole_way_from_quantized_to_timed(checkout, home, small_model, digi
 def test_there_must_be_something_to_time(checkout):
     with pytest.raises(ModelError, match="holds nothing that was published"):
         publish.measure()
+
+
+def test_a_network_is_scored_on_other_data_sets_too_and_its_card_tells(ready, checkout, scored, monkeypatch):
+    monkeypatch.setitem(entries.ZOO, "lite", dataclasses.replace(entries.ZOO["lite"], also=("digits",)))
+    stated = manifest.read(ready) | {"threshold": 0.75, "threshold_of": {"photographs": 300, "sources": 4}}
+    manifest.write_json(ready / manifest.NAME, stated)
+    published = publish.publish("lite")
+    also = published[entries.PUBLISHED]["also"]
+    assert list(also) == ["digits"] and 0 <= also["digits"] <= 1
+    card = " ".join(cards.card(published).split())
+    assert "Of digits's test images they read" in card
+    assert "from a probability of 0.75 on, chosen on 300 photographs by 4 sources" in card
