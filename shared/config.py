@@ -52,7 +52,7 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
         "ds_cnn_v2": _DS_CNN | {"learning_rate": 0.2, "beta1": 0.7, "beta2": 0.9},
         "lite": _TINY | {"learning_rate": 3e-2, "rotation": 5.0, "shift": 1.0, "scale": 0.05},
         "camera": _BENT | {
-            "dataset": "camera", "epochs": 10, "batch_size": 256, "learning_rate": 6e-3, "label_smoothing": 0.0,
+            "dataset": "camera", "epochs": 12, "batch_size": 256, "learning_rate": 6e-3, "label_smoothing": 0.0,
             "elastic": 1.0,
         },
         "sprint": {
