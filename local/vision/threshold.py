@@ -23,7 +23,7 @@ PAPER_WINDOW = 0.55  # of the copy's shorter side: far wider than a stroke, so t
 FAINTEST = 0.05  # of the paper's light: fainter ink, nobody would call written
 GRAIN = 4.0  # times the paper's own noise
 
-ONE, NOTHING = np.ones(1), np.zeros(1)  # scalars as OpenCV's functions take them
+ONE, ALL = np.ones(1), np.full(1, 255.0)  # scalars as OpenCV's functions take them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def flatten(grey: Grey) -> Ink:
     ready = page(grey)
     # One more than black, so that nothing is divided by nothing.
     light = cv2.divide(cv2.add(ready.dark, ONE), cv2.add(ready.paper, ONE), dtype=cv2.CV_32F)
-    return np.asarray(cv2.subtract(ONE, light), np.float32)
+    return np.asarray(cv2.subtract(ONE, light, dst=light), np.float32)
 
 
 def level(ink: Ink) -> float:
@@ -80,7 +80,7 @@ def level(ink: Ink) -> float:
 
     Otsu halves the noise where ink is rare or absent.
     """
-    bytes_hw = cv2.convertScaleAbs(cv2.max(ink, NOTHING), alpha=255)
+    bytes_hw = cv2.multiply(ink, ALL, dtype=cv2.CV_8U)
     otsu, _ = cv2.threshold(bytes_hw, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     return max((float(otsu) + 0.5) / 255, FAINTEST, GRAIN * grain(ink))
 
@@ -89,8 +89,12 @@ def grain(ink: Ink) -> float:
     """The paper's noise as a standard deviation: how far the usual pixel is from the mean of its 3x3 neighbours.
 
     A median, so that the strokes' edges, which are few, do not count; slopes and shadows hardly do either. Of a large
-    picture, a part of the rows and columns tell it as well as all.
+    picture, a part of the rows and columns tell it as well as all, and need not be fetched from memory whole.
     """
+    if min(ink.shape) < 3:
+        return 0.0
     step = max(1, min(ink.shape) // 100)
-    rough = cv2.absdiff(ink, cv2.blur(ink, (3, 3)))[::step, ::step]
+    height, width = ink.shape
+    neighbours = [ink[y : height - 2 + y : step, x : width - 2 + x : step] for y in range(3) for x in range(3)]
+    rough = np.abs(neighbours[4] - sum(neighbours) / 9)
     return 1.4826 * median(rough) * math.sqrt(9 / 8)  # the mean itself holds a ninth of the pixel
