@@ -137,22 +137,6 @@ def test_ctrl_c_ends_it_and_the_film_is_whole(named, clip, tmp_path):
     assert len(list(sources.frames(str(kept)))) >= 29
 
 
-@pytest.fixture(scope="module")
-def display():
-    """A screen of its own."""
-    if not shutil.which("Xvfb") or not shutil.which("xdotool"):
-        pytest.skip("Xvfb and xdotool are not installed: no window to look at")
-    read, write = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1400x900x24"], pass_fds=[write], stderr=subprocess.DEVNULL
-    )
-    os.close(write)
-    with os.fdopen(read) as numbers:
-        yield f":{numbers.readline().strip()}"
-    server.terminate()
-    server.wait(timeout=10)
-
-
 def test_in_the_window_a_snapshot_is_explained_and_pictures_are_kept(named, display, tmp_path):
     """A film of one large 7: space, drag round it, s, space, t, s, q."""
     seven = cv2.cvtColor(cv2.resize(drawn(7), (320, 400)), cv2.COLOR_GRAY2BGR)

@@ -6,6 +6,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -179,6 +180,25 @@ def test_without_a_display_a_window_is_refused_and_nothing_aborts(named, k2l, mo
         monkeypatch.setenv("DISPLAY", display)
         done = k2l("predict", DRAWN, "--model", named, "--show", check=False)
         assert done.returncode == 1 and "error: No window can be opened" in done.stderr, done
+
+
+def test_pictures_are_shown_one_by_one_until_q(named, display):
+    environment = {**os.environ, "DISPLAY": display}
+    command = [sys.executable, "-m", "scripts", "predict", str(PICTURES), "--model", named, "--conf", "0", "--show"]
+    running = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def xdotool(*arguments):
+        return subprocess.run(["xdotool", *arguments], env=environment, capture_output=True, text=True).stdout.split()
+
+    end = time.monotonic() + 40
+    while not (windows := xdotool("search", "--name", "k2l predict")) and time.monotonic() < end:
+        assert running.poll() is None, running.communicate()
+    for key in ("n", "q"):
+        time.sleep(0.7)
+        xdotool("key", "--window", windows[0], key)
+    told, said = running.communicate(timeout=30)
+    assert running.returncode == 0, said
+    assert len(told.splitlines()) == 2
 
 
 def test_one_bad_picture_does_not_stop_the_others(named, k2l):

@@ -2,8 +2,10 @@
 
 picture = drawn(7, height=120, ink=30, paper=220)       # uint8 [h, w]
 python tests/vision/drawn_digits.py                     # writes tests/data/pictures anew
+python tests/vision/drawn_digits.py clip.mp4 300        # a film of so many frames, for k2l camera --source clip.mp4
 """
 
+import sys
 from pathlib import Path
 
 import cv2
@@ -85,6 +87,29 @@ def in_bad_light(picture, *, seed=0):
     return np.clip(picture * light + noise, 0, 255).astype(np.uint8)
 
 
+def frames(count, *, height=480, width=640):
+    """Frames uint8 [h, w, 3] of 1 to 10 digits in bad light, other digits every second, never still."""
+    draw = np.random.RandomState(0)
+    for frame in range(count):
+        if frame % 30 == 0:
+            digits = "".join(map(str, draw.randint(0, 10, 1 + frame // 30 % 10)))
+            sheet = page(*filter(None, (digits[:5], digits[5:])), height=70)
+        room = height - len(sheet), width - len(sheet[0])
+        top, left = room[0] // 2 + round(12 * np.sin(frame / 9)), room[1] // 2 + round(15 * np.sin(frame / 13))
+        grey = np.full((height, width), 220, np.uint8)
+        grey[top : top + len(sheet), left : left + len(sheet[0])] = sheet
+        yield cv2.cvtColor(in_bad_light(grey, seed=frame), cv2.COLOR_GRAY2BGR)
+
+
+def write_film(path, count=300):
+    """A film of them."""
+    from local.camera.film import Film
+
+    with Film(path, fps=30) as film:
+        for frame in frames(count):
+            film.add(frame)
+
+
 def write_pictures(folder):
     """Small pictures of each kind that is read: what they show stands in their names."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -100,4 +125,8 @@ def write_pictures(folder):
 
 
 if __name__ == "__main__":
-    write_pictures(PICTURES)
+    if len(sys.argv) > 1:
+        sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+        write_film(Path(sys.argv[1]), int(sys.argv[2]))
+    else:
+        write_pictures(PICTURES)
