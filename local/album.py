@@ -3,7 +3,8 @@
     with Album(annotated=Path("seen"), crops=None, steps=None) as album:
         album.add(shot, reading)          # seen/photo.png, or a frame of seen/clip.mp4
 
-A file is named after the picture it was made of; of two pictures of one name the second gets a number.
+A file is named after the picture it was made of; of two pictures of one name the second gets a number. What is made of
+a film's frames lies in a folder of its own. No picture is written over the one it was made of.
 """
 
 from pathlib import Path
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 
 from local.camera import overlay
 from local.camera.film import Film
+from local.outputs import whole
 from local.predict import Reading
-from local.sources import STANDARD_INPUT, Shot
+from local.sources import STANDARD_INPUT, Shot, path_of
 from local.vision import debug
 from shared.errors import PictureError
 
@@ -35,15 +37,18 @@ class Album:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        self.close()
+        if self._film and kind:
+            self._film[1].discard()  # half of it: the next run makes it again
+        else:
+            self.close()
 
     def add(self, shot: Shot, reading: Reading) -> bool:
-        """Keeps one picture, and is ready for the next. Raises PictureError where it cannot be written."""
+        """Keeps one picture, and is ready for the next. Raises PictureError, and OSError where it cannot be written."""
         stem = self._stem(shot.name)
         if self.annotated:
             self._annotate(self.annotated, stem, shot, reading)
         if shot.frame is not None:
-            stem = f"{stem}-{shot.frame:06d}"
+            stem = f"{stem}/{shot.frame:06d}"
         for place, digit in enumerate(reading.digits, start=1):
             if self.crops:
                 write(self.crops / f"{stem}-{place}-is-{digit.digit}.png", digit.glyph.image)
@@ -59,18 +64,21 @@ class Album:
             self._film = None
 
     def _annotate(self, folder: Path, stem: str, shot: Shot, reading: Reading) -> None:
+        target = folder / f"{stem}{'.png' if shot.frame is None else '.mp4'}"
+        if target.exists() and target.resolve() == Path(shot.name).resolve():
+            raise PictureError(f"{target}: is the very file that is read. Choose another folder.")
         seen = overlay.boxes(shot.colour(), reading)
         if shot.frame is None:
-            write(folder / f"{stem}.png", seen)
+            write(target, seen)
             return
         if self._film is None or self._film[0] != shot.name:
             self.close()
-            self._film = shot.name, Film(folder / f"{stem}.mp4", fps=shot.fps or USUAL_FPS)
+            self._film = shot.name, Film(target, fps=shot.fps or USUAL_FPS)
         self._film[1].add(seen)
 
     def _stem(self, name: str) -> str:
         if name not in self._stems:
-            stem = "stdin" if name == STANDARD_INPUT else Path(name.partition("?")[0]).stem
+            stem = "stdin" if name == STANDARD_INPUT else path_of(name).stem or "picture"
             taken = set(self._stems.values())
             free = (f"{stem}-{number}" if number > 1 else stem for number in range(1, len(taken) + 2))
             self._stems[name] = next(one for one in free if one not in taken)
@@ -78,11 +86,12 @@ class Album:
 
 
 def write(path: Path, image: NDArray[np.uint8]) -> None:
-    """A picture file, grey [h, w] or blue, green, red [h, w, 3], whole or not at all. Raises PictureError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """A picture file, grey [h, w] or blue, green, red [h, w, 3], whole or not at all.
+
+    Raises PictureError for a kind that OpenCV cannot write, OSError where there is no room.
+    """
     done, data = cv2.imencode(path.suffix, image)
     if not done:
         raise PictureError(f"{path}: OpenCV cannot write such a picture")
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(data.tobytes())
-    part.replace(path)
+    with whole(path) as part:
+        part.write_bytes(data.tobytes())

@@ -2,6 +2,8 @@
 
     with gathered(folder) as stage:                            # for people to look at
         plots.save(figure, stage / "accuracies.png")
+    with whole(Path("seen/page.png")) as part:                 # one file of any kind
+        part.write_bytes(content)
     with vouched(Path("models/m/model.onnx")) as part:         # for a model folder, in its manifest
         part.write_bytes(content)
 
@@ -31,6 +33,21 @@ def gathered(folder: Path) -> Iterator[Path]:
             target = folder / path.relative_to(stage)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A place beside `path`, in its folder, which is made. What is there in the end gets the name.
+
+    After an error nothing does. Raises OSError where it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.stem[:100]}.part{path.suffix}")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @contextmanager

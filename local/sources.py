@@ -7,11 +7,14 @@
 Nothing is read before its turn comes, so that a thousand pictures need the memory of one.
 """
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFmpeg's own remarks name no file; read when cv2 comes
 
 import cv2
 import numpy as np
@@ -53,9 +56,37 @@ def expanded(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(one for name in names for one in _expanded(name)))
 
 
+def is_address(name: str) -> bool:
+    """Whether it lies behind http."""
+    return name.lower().startswith(ADDRESSES)
+
+
+def path_of(name: str) -> Path:
+    """The file that a name means; of an address, without what comes behind its path."""
+    return Path(name.partition("#")[0].partition("?")[0] if is_address(name) else name)
+
+
+def suffix(name: str) -> str:
+    """The suffix of the file that a name or an address means, in small letters."""
+    return path_of(name).suffix.lower()
+
+
 def is_film(name: str) -> bool:
     """Whether the file of that name has frames."""
-    return Path(name).suffix.lower() in FILMS
+    return suffix(name) in FILMS
+
+
+def local(path: str | Path) -> str:
+    """A file's name as FFmpeg takes it: whole, because it takes the beginning of `12:30.mp4` for a protocol's.
+
+    Raises PictureError for one that is no text: OpenCV would end the program.
+    """
+    name = str(Path(path).absolute())
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise PictureError(f"{name!a}: OpenCV reads and writes no film whose name is not UTF-8: rename it") from None
+    return name
 
 
 def shots(names: Iterable[str]) -> Iterator[Shot | PictureError]:
@@ -78,9 +109,9 @@ def still(name: str) -> Shot:
 
 def frames(name: str) -> Iterator[Shot]:
     """The frames of a film, which may lie behind an address. Raises PictureError where none can be read."""
-    if not name.startswith(ADDRESSES) and not Path(name).is_file():
+    if not is_address(name) and not Path(name).is_file():
         raise PictureError(f"{name}: cannot be read: No such file or directory")
-    film = cv2.VideoCapture(name)
+    film = cv2.VideoCapture(name if is_address(name) else local(name))
     try:
         frame, pace = 0, film.get(cv2.CAP_PROP_FPS)
         while True:
@@ -103,8 +134,8 @@ def of_frame(name: str, bgr: Colour, frame: int, fps: float | None, taken: float
 
 
 def count(name: str) -> int:
-    """How many shots there are of that name; as the film says, 1 where it does not."""
-    return max(1, int(_stated(name, cv2.CAP_PROP_FRAME_COUNT))) if is_film(name) else 1
+    """How many shots there are of that name; as the film says, 1 where it does not, or would have to be fetched."""
+    return max(1, int(_stated(name, cv2.CAP_PROP_FRAME_COUNT))) if is_film(name) and not is_address(name) else 1
 
 
 def fps(name: str) -> float:
@@ -113,7 +144,7 @@ def fps(name: str) -> float:
 
 
 def _stated(name: str, what: int) -> float:
-    film = cv2.VideoCapture(name)
+    film = cv2.VideoCapture(name if is_address(name) else local(name))
     try:
         return float(film.get(what))
     finally:
@@ -122,8 +153,10 @@ def _stated(name: str, what: int) -> float:
 
 def _bytes(name: str) -> NDArray[np.uint8]:
     if name == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise PictureError("-: standard input is closed")
         return np.frombuffer(sys.stdin.buffer.read(), np.uint8)
-    if not name.startswith(ADDRESSES):
+    if not is_address(name):
         return picture.bytes_of(Path(name))
     import http.client
 
@@ -136,20 +169,26 @@ def _bytes(name: str) -> NDArray[np.uint8]:
 
 
 def _expanded(name: str) -> list[str]:
-    if name == STANDARD_INPUT or name.startswith(ADDRESSES):
+    if name == STANDARD_INPUT or is_address(name):
         return [name]
-    if name.startswith(STREAMS):
+    if name.lower().startswith(STREAMS):
         raise PictureError(f"{name}: a stream has no end: k2l camera --source {name}")
+    if not name:
+        raise PictureError("an empty name means no picture")
     path = Path(name)
     if path.is_dir():
         suffixes = (*picture.SUFFIXES, *FILMS)
-        found = sorted(child for child in path.iterdir() if child.suffix.lower() in suffixes)
+        found = sorted(child for child in path.iterdir() if child.suffix.lower() in suffixes and child.is_file())
         if not found:
             raise PictureError(f"{name}: no pictures in this folder (looked for {' '.join(suffixes)})")
         return [str(child) for child in found]
     if path.exists() or not set(name) & set("*?["):
         return [str(path)]
-    matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    try:
+        meant = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
+        matches = sorted(match for match in meant if match.is_file())
+    except ValueError as error:
+        raise PictureError(f"{name}: not a pattern ({error})") from None
     if not matches:
         raise PictureError(f"{name}: no file matches this pattern")
-    return [str(match) for match in matches if match.is_file()]
+    return [str(match) for match in matches]

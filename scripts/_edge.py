@@ -114,6 +114,8 @@ def again(*more: str, without: str = "") -> str:
 
 def guarded(run: Callable[[], object]) -> NoReturn:
     """Runs a command line; what the user can mend ends in one line and exit 1, Ctrl-C in a word and exit 130."""
+    if hasattr(sys.stdout, "reconfigure"):  # a file's name need not be text, and is told all the same
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         run()
     except UserError as error:

@@ -143,10 +143,10 @@ def models(names: Sequence[str], *, every: bool) -> "list[Model]":
     return list(found.values())
 
 
-def check_folder(out: Path | None) -> None:
+def check_folder(out: Path | None, option: str = "--out") -> None:
     """Returns if pictures can be put into that folder, there or not; ConfigError before anything is done for them."""
     if out is not None and any(place.exists() and not place.is_dir() for place in (out, *out.parents)):
-        raise ConfigError(f"--out {out}: there is a file where a folder is due.")
+        raise ConfigError(f"{option} {out}: there is a file where a folder is due.")
 
 
 def listed(option: str, text: str) -> list[str]:

@@ -31,7 +31,7 @@ def camera(
         Path | None, typer.Option(metavar="FILE", help="A JSON object a frame, into that file; - is stdout.")
     ] = None,
     patience: Annotated[
-        float, typer.Option(min=0, help="Seconds without a picture after which a camera is given up.")
+        float, typer.Option(min=1, max=86_400, help="Seconds without a picture, after which a camera is given up.")
     ] = 30.0,
 ) -> None:
     """Read the digits a camera sees, live, with boxes round them.
@@ -44,19 +44,30 @@ def camera(
     from local.camera import capture, live
     from local.camera.film import Film
 
+    _check_apart(source, save, json)
     feed = capture.open_feed(source, told=say, patience=patience)
     reader = open_reader(model, conf)
     with ExitStack() as stack:
-        tell = _teller(stack, json)
         film = stack.enter_context(Film(save, fps=feed.fps)) if save else None
+        tell = _teller(stack, json)
         window = None if no_show else _window(stack)
         stack.enter_context(feed)
         timing = live.Timing()
         with suppress(KeyboardInterrupt):  # without a window there is no other way to end
             live.watch(feed, reader, tell=tell, single=single, window=window, film=film, timing=timing)
         say(timing.line())
-    if save:
+    if film and film.frames:
         say(f"kept: {save}")
+
+
+def _check_apart(source: str, *targets: Path | None) -> None:
+    """ConfigError where two of the source, the film and the lines are one file: it would be lost."""
+    from shared.errors import ConfigError
+
+    files = [path.resolve() for path in (Path(source), *targets) if path is not None and str(path) != "-"]
+    for path in files:
+        if files.count(path) > 1:
+            raise ConfigError(f"{path} is named twice: --source, --save and --json are files of their own")
 
 
 def _window(stack: ExitStack) -> "Window | None":

@@ -73,6 +73,8 @@ def evaluate(
     if photos is not None:
         if dataset or committee or out:
             raise typer.BadParameter("it goes with none of --dataset, --committee and --out", param_hint="--photos")
+        if choose_conf and every:
+            raise typer.BadParameter("a model has one threshold: it does not go with --all", param_hint="--choose-conf")
         read_photographs(options.models(names, every=every), photos, choose=choose_conf, json=json)
         return
     if choose_conf:
@@ -151,12 +153,12 @@ def choose_threshold(model: "Model", found: "Sequence[Photograph]", reader: "Rea
 
     answers = [photographs.answer(one, reader) for one in found if one.kind != photographs.SEVERAL]
     least, others = photographs.threshold(answers), photographs.held_out(answers)
+    used = {one.photograph.source for one in answers}
     with runs.lock(model.name):
-        models.write_threshold(model, least, photographs=len(answers), sources=len(others))
+        models.write_threshold(model, least, photographs=len(answers), sources=len(used))
     say(f"{model.name}: a digit is sure from {least:g} on, chosen on {len(answers)} photographs and written down.")
     spread = f": {min(others.values()):g} to {max(others.values()):g}" if others else ""
     say(f"The figures are those of thresholds that each source had no part in{spread}.")
-    used = {one.photograph.source for one in answers}
     return {one.source: others.get(one.source, models.SURE) if one.source in used else least for one in found}
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scripts._edge import Json, bar, emit, fail, run, say
-from scripts._options import Conf, ReaderModel, open_reader
+from scripts._options import Conf, ReaderModel, check_folder, open_reader
 
 if TYPE_CHECKING:
     from local.predict import Reading
@@ -59,6 +59,8 @@ def predict(
 
     if json and csv:
         fail("--json and --csv: stdout can be one of them.", 2)
+    for option, folder in {"--save": save, "--save-crops": save_crops, "--debug-dir": debug_dir}.items():
+        check_folder(folder, option)
     names = sources.expanded(paths)
     reader = open_reader(model, conf)
     tell = as_json if json else as_csv() if csv else as_text
@@ -153,12 +155,14 @@ def _followed(names: list[str], stack: ExitStack) -> "Iterator[Shot | PictureErr
     """The shots of these names, with a bar on a terminal where there are many."""
     from local import sources
 
-    counts = [sources.count(name) for name in names]
-    done = stack.enter_context(bar("reading")) if sum(counts) > 1 else None
+    if not sys.stderr.isatty() or (len(names) == 1 and not sources.is_film(names[0])):
+        yield from sources.shots(names)
+        return
+    total = sum(map(sources.count, names))
+    done = stack.enter_context(bar("reading"))
     for number, shot in enumerate(sources.shots(names), start=1):
         yield shot
-        if done:
-            done(min(1.0, number / sum(counts)))
+        done(min(1.0, number / total))
 
 
 class _Total:

@@ -135,7 +135,7 @@ def _opened(url: str, timeout: float) -> http.client.HTTPResponse:
     def ask() -> None:
         try:
             answers.put(urllib.request.urlopen(url, timeout=timeout))
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:  # a ValueError: no address at all
             answers.put(error)
 
     threading.Thread(target=ask, daemon=True).start()

@@ -13,6 +13,8 @@ import re
 import sys
 import threading
 import time
+import urllib.parse
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +31,7 @@ from shared.errors import CameraError, PictureError
 Told = Callable[[str], None]
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # seconds before a camera is tried again
+LOOK = 1.0  # seconds between two looks at the clock
 PATIENCE = 30.0  # seconds without a frame, after which it is given up
 CAMERA_FPS, PICTURES_FPS = 30.0, 2.0  # frames a second of a film made of them
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -97,7 +100,8 @@ class Camera:
         end = time.monotonic() + self.patience
         with self._changed:
             while self._newest is None:
-                if not self._changed.wait(timeout=max(0.0, end - time.monotonic())) and time.monotonic() >= end:
+                left = end - time.monotonic()
+                if not self._changed.wait(timeout=min(LOOK, max(0.0, left))) and left <= LOOK:
                     why = self._why or f"{self.source} sends no picture"
                     raise CameraError(f"{why}. Given up after {self.patience:.0f} s.")
             bgr, taken = self._newest
@@ -108,8 +112,23 @@ class Camera:
         """The thread: opens the camera, takes its frames, and opens it again when they stop."""
         pause = FIRST_PAUSE
         while not self._ended.is_set():
+            taken = self._take_all()
+            if self._ended.is_set():
+                return
+            pause = FIRST_PAUSE if taken else pause
+            self._why = trouble(self.source, taken=taken)
+            self._told(f"{self._why}; trying again in {pause:g} s")
+            self._ended.wait(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _take_all(self) -> int:
+        """Takes frames until there is none; how many there were."""
+        taken = 0
+        try:
             camera = opened(self.source)
-            taken = 0
+        except (cv2.error, OverflowError):  # no device has such a number
+            return taken
+        try:
             while camera.isOpened() and not self._ended.is_set():
                 there, bgr = camera.read()
                 if not there:
@@ -118,13 +137,11 @@ class Camera:
                 with self._changed:
                     self._newest = bgr, time.perf_counter()
                     self._changed.notify()
+        except cv2.error:  # as good as no frame
+            pass
+        finally:
             camera.release()
-            if self._ended.is_set():
-                return
-            pause = FIRST_PAUSE if taken else min(2 * pause, LONGEST_PAUSE)
-            self._why = trouble(self.source, taken=taken)
-            self._told(f"{self._why}; trying again in {pause:g} s")
-            self._ended.wait(pause)
+        return taken
 
 
 Feed = Recorded | Camera
@@ -132,13 +149,15 @@ Feed = Recorded | Camera
 
 def open_feed(source: str, *, told: Told, patience: float = PATIENCE) -> Feed:
     """What a source names: a device's number, an address, a file or a folder. Raises PictureError for nothing there."""
-    if source.isdecimal() or (_ADDRESS.match(source) and not source.startswith(sources.ADDRESSES)):
+    if source.lower().startswith("file://"):
+        source = urllib.request.url2pathname(urllib.parse.urlsplit(source).path)
+    if sources.is_address(source):
+        # All but a picture and a film is a stream, such as a telephone's that serves as a camera.
+        recorded = sources.suffix(source) in (*picture.SUFFIXES, *sources.FILMS)
+        return Recorded([source], told=told) if recorded else Camera(source, told=told, patience=patience)
+    if source.isdecimal() or _ADDRESS.match(source):
         return Camera(source, told=told, patience=patience)
-    if source.startswith(sources.ADDRESSES):
-        # A picture is fetched; all else behind http is a stream, such as a telephone's that serves as a camera.
-        still = Path(source.partition("?")[0]).suffix.lower() in picture.SUFFIXES
-        return Recorded([source], told=told) if still else Camera(source, told=told, patience=patience)
-    if not Path(source).exists():
+    if not source or not Path(source).exists():
         raise PictureError(f"{source}: no such file or folder. A camera is named by its number: {devices_said()}")
     return Recorded(sources.expanded([source]), told=told)
 

@@ -1,7 +1,9 @@
 """A film made here, frame by frame: under its name once it is whole.
 
-with Film(Path("out.mp4"), fps=30) as film:
-    film.add(bgr)                     # uint8 [h, w, 3], blue, green, red; the first one's size counts
+    with Film(Path("out.mp4"), fps=30) as film:
+        film.add(bgr)                     # uint8 [h, w, 3], blue, green, red; the first one's size counts
+
+What was added before an error is kept: a recording is not lost with the camera.
 """
 
 from pathlib import Path
@@ -11,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from local import sources
 from shared.errors import PictureError
 
 CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v"}  # those that OpenCV's own build can write
@@ -19,12 +22,15 @@ CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v"}  # tho
 class Film:
     """Writes frames to a part file, and gives it its name at the end; without a frame there is no file.
 
-    Raises PictureError for a suffix that cannot be written, and where the file cannot be made.
+    Raises PictureError for a suffix that cannot be written, where the file cannot be made, and when it is closed where
+    the disk had no room for it.
     """
 
     def __init__(self, path: Path, *, fps: float) -> None:
         if path.suffix.lower() not in CODECS:
             raise PictureError(f"{path}: a film is written as one of {' '.join(CODECS)}")
+        if path.is_dir():
+            raise PictureError(f"{path}: is a folder; a film is a file")
         self.path, self.fps, self.frames = path, fps, 0
         self._part = path.with_name(f".{path.stem}.part{path.suffix}")
         self._writer: cv2.VideoWriter | None = None
@@ -54,14 +60,27 @@ class Film:
     def _opened(self) -> cv2.VideoWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         code = cv2.VideoWriter.fourcc(*CODECS[self.path.suffix.lower()])
-        writer = cv2.VideoWriter(str(self._part), code, self.fps, self._size)
+        writer = cv2.VideoWriter(sources.local(self._part), code, self.fps, self._size)
         if not writer.isOpened():
             raise PictureError(f"{self.path}: the film cannot be written there")
         return writer
 
     def close(self) -> None:
-        """Ends the film: what was added so far is whole."""
+        """Ends the film: what was added so far is whole. Raises PictureError where it was not all written."""
+        if self._writer is None:
+            return
+        self._writer.release()
+        self._writer = None
+        try:
+            if sources.count(str(self._part)) < self.frames:  # the writer itself says nothing of a full disk
+                raise PictureError(f"{self.path}: could not be written whole. Make room, or choose another place.")
+            self._part.replace(self.path)
+        finally:
+            self._part.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Ends the film, and leaves nothing of it."""
         if self._writer is not None:
             self._writer.release()
             self._writer = None
-            self._part.replace(self.path)
+            self._part.unlink(missing_ok=True)

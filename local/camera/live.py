@@ -88,13 +88,13 @@ def watch(
     pictures: Path = Path(),
     timing: Timing | None = None,
 ) -> Timing:
-    """Reads until the feed or the user ends it. `tell` gets what `--json` prints of each frame.
+    """Reads until the feed or the user ends it. `tell` gets what `--json` prints of each frame, and its `text`.
 
     `pictures` is the folder for those that the user keeps; `timing` is filled, and given back. Raises what the feed
     raises.
     """
     timing = timing or Timing()
-    viewer = Viewer(window, reader, pictures) if window else None
+    viewer = Viewer(window, reader, pictures, fps=0.0 if feed.live else feed.fps) if window else None
     tracker = Tracker(reader.sure) if feed.film else None
     for shot in feed:
         region = viewer.region(shot) if viewer else None
@@ -152,8 +152,8 @@ def told(seen: Colour, reading: Reading, timing: Timing) -> Colour:
 class Viewer:
     """What the window shows, and what its keys do."""
 
-    def __init__(self, window: Window, reader: Reader, pictures: Path) -> None:
-        self.window, self.reader, self.pictures = window, reader, pictures
+    def __init__(self, window: Window, reader: Reader, pictures: Path, *, fps: float) -> None:
+        self.window, self.reader, self.pictures, self.fps = window, reader, pictures, fps
         self.threshold = self.by_region = False
         self._due = 0.0
 
@@ -165,17 +165,19 @@ class Viewer:
         """Draws a frame and heeds the keys; False ends the reading."""
         seen = told(overlay.boxes(self._base(shot), reading), reading, timing)
         seen = self._put(seen, reading, REGION if self.by_region else KEYS, explained=self.by_region)
-        key = self.window.key(milliseconds=self._wait(shot))
+        key = self.window.key(milliseconds=self._wait())
         if key == " ":
             return self._snapshot(shot, reading)
         return self._heed(key, seen)
 
     def _snapshot(self, shot: Shot, reading: Reading) -> bool:
         """The frame stands still; False where the user quits from it."""
-        self.window.region = None
+        self.window.region = last = None
+        read = reading
         while True:
             region = within(self.window.region, shot.grey.shape)
-            read = read_region(self.reader, shot, region) if region else reading
+            if region != last:
+                read, last = read_region(self.reader, shot, region) if region else reading, region
             seen = self._put(overlay.boxes(self._base(shot), read), read, SNAPSHOT, explained=True)
             key = self.window.key(milliseconds=30)
             if key == " ":
@@ -215,10 +217,10 @@ class Viewer:
         self.window.show(beside(hinted, overlay.explained(chosen)) if explained else hinted)
         return beside(seen, overlay.explained(chosen)) if explained and chosen else seen
 
-    def _wait(self, shot: Shot) -> int:
-        """Milliseconds until the next frame is due: a film is shown at its own pace."""
+    def _wait(self) -> int:
+        """Milliseconds until the next frame is due: what was recorded is shown at its own pace."""
         now = time.perf_counter()
-        self._due = max(now, self._due + 1 / shot.fps) if shot.fps else now
+        self._due = max(now, self._due + 1 / self.fps) if self.fps else now
         return max(1, round(1000 * (self._due - now)))
 
 

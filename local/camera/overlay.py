@@ -1,7 +1,7 @@
 """What was read, drawn over the picture it was read in: boxes, labels, bars, what the network sees.
 
     seen = boxes(bgr, reading)            # a copy, uint8 [h, w, 3], blue, green, red
-    seen = corner(seen, glyph.image)      # the 28x28 that the network is given, enlarged, top right
+    corner(seen, glyph.image)             # drawn into it: the 28x28 that the network is given, enlarged
     panel = bars(probabilities)           # ten bars beside it
 
 Sizes follow the picture's, so that a 12-megapixel photograph is as legible as a webcam's frame.

@@ -20,24 +20,34 @@ WEIGHT = 0.35  # of the newest frame in the mean
 NEAR = 0.6  # of the longer side: what is farther away is another one
 MISSED = 3  # frames without it, after which a digit is gone
 SEEN = 2  # frames with it, before which it is not there yet
+LINGERS = 6  # frames for which one that is shown may be refused
 KEPT = 0.7  # of the least probability: one that is shown stays until it is below that
 
 
 @dataclass(kw_only=True)
 class Track:
-    """One glyph through time: the last one seen of it, its mean probabilities, and whether it is shown as a digit."""
+    """One glyph through time: the last one seen of it, its mean probabilities, and whether it is shown as a digit.
+
+    `refused` counts the frames since the reader took it for a digit: it may have other reasons than a probability.
+    """
 
     last: Digit
     shares: NDArray[np.float64]
     seen: int = 1
     missed: int = 0
+    refused: int = 0
     shown: bool = False
 
-    def met(self, digit: Digit, sure: float) -> None:
-        """It is there again."""
+    def met(self, digit: Digit, *, taken: bool, sure: float) -> None:
+        """It is there again, and was taken for a digit or not."""
         self.last, self.missed, self.seen = digit, 0, self.seen + 1
+        self.refused = 0 if taken else self.refused + 1
         self.shares = WEIGHT * np.array(digit.probabilities) + (1 - WEIGHT) * self.shares
-        self.shown = self.seen >= SEEN and float(self.shares.max()) >= (KEPT * sure if self.shown else sure)
+        mean = float(self.shares.max())
+        if self.shown:
+            self.shown = mean >= KEPT * sure and self.refused <= LINGERS
+        else:
+            self.shown = taken and self.seen >= SEEN and mean >= sure
 
     def as_digit(self) -> Digit:
         """What is to be said of it."""
@@ -59,7 +69,7 @@ class Tracker:
         old = self.tracks
         pairs = nearest([track.last.box for track in old], [digit.box for digit in found])
         for one, other in pairs:
-            old[one].met(found[other], self.sure)
+            old[one].met(found[other], taken=other < len(reading.digits), sure=self.sure)
         missing = set(range(len(old))) - {one for one, _ in pairs}
         for at in missing:
             old[at].missed += 1

@@ -7,6 +7,7 @@
 Without a display OpenCV does not fail but ends the whole program: whether there is one is tried in another.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -58,7 +59,8 @@ class Window:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        cv2.destroyWindow(self.title)
+        with contextlib.suppress(cv2.error):  # the user has closed it
+            cv2.destroyWindow(self.title)
 
     @property
     def drawing(self) -> Box | None:

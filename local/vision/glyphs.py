@@ -107,7 +107,8 @@ def already(grey: picture.Grey) -> Glyph | None:
         return None
     moments = cv2.moments(image)
     off = max(abs(moments[m] / moments["m00"] - normalise.SIDE / 2) for m in ("m10", "m01"))
-    mask = image[y : y + height, x : x + width] > 127
+    strokes = image[y : y + height, x : x + width]
+    mask = normalise.trim(strokes > strokes.max() / 2)
     return Glyph(image=image, box=(x, y, width, height), mask=mask) if off < 0.6 else None
 
 

@@ -59,11 +59,11 @@ def decode(data: NDArray[np.uint8]) -> Grey | None:
 
 def in_colour(data: NDArray[np.uint8], grey: Grey) -> NDArray[np.uint8]:
     """The same bytes in colour: uint8 [h, w, 3], blue, green, red; where partly transparent, `grey` as decoded."""
-    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    deep = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     whole = None if _is_jpeg(data) else cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
-    if bgr is None or bgr.shape[:2] != grey.shape or (whole is not None and whole.ndim == 3 and whole.shape[2] == 4):
-        bgr = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
-    return np.asarray(bgr, np.uint8)
+    if deep is None or deep.shape[:2] != grey.shape or (whole is not None and whole.ndim == 3 and whole.shape[2] == 4):
+        return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
+    return eight_bits(deep)
 
 
 def _is_jpeg(data: NDArray[np.uint8]) -> bool:

@@ -70,7 +70,7 @@ def test_one_that_stops_is_opened_again_and_said(stream):
         while stream.opened < 2:
             assert next(shots).grey.ndim == 2
         assert next(shots).grey.ndim == 2
-    assert "stopped after" in told[0] and told[0].endswith("trying again in 0.5 s")
+    assert not feed._thread.is_alive() and "stopped after" in told[0] and told[0].endswith("trying again in 0.5 s")
 
 
 def test_one_that_is_not_there_is_given_up_with_what_there_is(monkeypatch):
@@ -80,7 +80,23 @@ def test_one_that_is_not_there_is_given_up_with_what_there_is(monkeypatch):
         next(iter(feed))
     assert "there is no camera 97: " in str(error.value) and "Given up after" in str(error.value)
     pauses = [float(line.split()[-2]) for line in told]
-    assert len(told) >= 2 and pauses == sorted(pauses) and pauses[1] > pauses[0]
+    assert len(told) >= 2 and pauses[0] == 0.05 and pauses == sorted(pauses) and pauses[1] > pauses[0]
+
+
+def test_a_number_that_no_device_can_have_is_a_camera_that_is_not_there():
+    told = []
+    with capture.open_feed("9" * 12, told=told.append, patience=1) as feed, pytest.raises(CameraError):
+        next(iter(feed))
+    assert told and "there is no camera 999" in told[0]
+
+
+def test_a_film_behind_an_address_is_no_camera(tmp_path):
+    assert not capture.open_feed("HTTP://127.0.0.1:9/clip.mp4?x=1", told=print).live
+    assert capture.open_feed("http://127.0.0.1:9/video", told=print).live
+    assert capture.open_feed("rtsp://127.0.0.1:9/1", told=print).live
+    cv2.imwrite(str(tmp_path / "a b.png"), page("1"))
+    with capture.open_feed((tmp_path / "a b.png").as_uri(), told=print) as feed:
+        assert next(iter(feed)).name.endswith("a b.png")
 
 
 def test_a_film_and_a_folder_are_read_whole_and_in_order(tmp_path):

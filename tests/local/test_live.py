@@ -83,6 +83,13 @@ def test_the_verb_writes_a_json_object_a_frame_and_a_film(named, k2l, clip, tmp_
     assert np.ptp(frames[-1].colour().astype(int), axis=2).max() > 80  # boxes are drawn in colour
 
 
+def test_files_that_would_be_lost_are_refused(error_of, clip, tmp_path):
+    for arguments in (("--json", clip), ("--save", clip), ("--json", tmp_path / "x.mp4", "--save", tmp_path / "x.mp4")):
+        before = clip.read_bytes()
+        assert "is named twice" in error_of("camera", "--source", clip, "--no-show", *arguments)
+        assert clip.read_bytes() == before
+
+
 def test_without_a_file_it_tells_of_each_change_and_without_a_display_it_goes_on(named, k2l, clip, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     done = k2l("camera", "--source", clip, "--model", named, "--conf", 0)

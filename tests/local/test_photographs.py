@@ -137,12 +137,15 @@ def test_a_picture_read_as_one_digit_has_a_confidence_whatever_it_is(folder):
 def test_the_threshold_is_chosen_written_down_and_used(folder, home, small_model, k2l):
     shutil.copytree(small_model, home / "models" / "small")
     (folder / "labels.csv").write_text(
-        HEADER + "one.png,1,single,a,\nsmall.png,7,lowres,b,\nblank.png,x,negative,a,\nletter.png,x,negative,b,\n"
+        HEADER + "one.png,1,single,a,\nsmall.png,7,lowres,d,\nblank.png,x,negative,a,\nletter.png,x,negative,b,\n"
         "page.png,12|12,multi,c,\n"
     )
     done = k2l("evaluate", "small", "--photos", folder, "--choose-conf", "--json")
     assert "a digit is sure from" in done.stderr and "had no part in" in done.stderr
     stated = json.loads((home / "models" / "small" / "manifest.json").read_text())
-    assert 0 <= stated["threshold"] <= 1 and stated["threshold_of"] == {"photographs": 4, "sources": 2}
+    reader = Reader(models.open_runtime(models.find("small")))
+    found = [photographs.answer(one, reader) for one in photographs.labelled(folder)[:4]]
+    assert stated["threshold"] == photographs.threshold(found)
+    assert stated["threshold_of"] == {"photographs": 4, "sources": 3}
     assert models.find("small").sure == stated["threshold"]
     assert "it needs --photos" in k2l("evaluate", "small", "--choose-conf", check=False).stderr

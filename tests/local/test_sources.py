@@ -3,6 +3,7 @@
 import functools
 import http.server
 import threading
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -85,6 +86,47 @@ def test_an_address_is_fetched_and_a_wrong_one_said(tmp_path, served):
     assert np.array_equal(good.grey, drawn(7))
     assert str(missing).endswith("could not be fetched: File not found")
     assert "could not be fetched" in str(nowhere) and "refused" in str(nowhere)
+
+
+def test_names_that_are_none_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dir1").mkdir()
+    for name, why in {"": "empty name", "**.png": "not a pattern", "dir*": "no file matches"}.items():
+        with pytest.raises(PictureError, match=why):
+            sources.expanded([name])
+    wrong = list(sources.shots(["http://[x/y.png", "http://127.0.0.1:9/\u00fc.png", "\udce4.mp4"]))
+    assert [str(one).partition(": ")[2][:9] for one in wrong] == ["could not", "could not", "cannot be"]
+    (tmp_path / "\udce4.mp4").write_bytes(b"")
+    (error,) = sources.shots(["\udce4.mp4"])
+    assert "not UTF-8: rename it" in str(error)
+
+
+def test_a_film_may_be_named_after_the_time(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with Film(Path("12:30.mp4"), fps=30) as film:
+        film.add(np.zeros((48, 64, 3), np.uint8))
+    assert len(list(sources.frames("12:30.mp4"))) == 1
+
+
+def test_deep_pictures_look_as_bright_as_they_are_read(tmp_path):
+    deep = np.full((40, 60), 900, np.uint16)
+    deep[10:30, 20:40] = 100
+    cv2.imwrite(str(tmp_path / "ten-bits.png"), deep)
+    (shot,) = sources.shots([str(tmp_path / "ten-bits.png")])
+    assert np.array_equal(shot.colour()[:, :, 0], shot.grey) and shot.grey.max() > 200
+
+
+def test_a_film_that_did_not_fit_is_not_kept(tmp_path):
+    film = Film(tmp_path / "out.avi", fps=30)
+    for _ in range(3):
+        film.add(np.zeros((48, 64, 3), np.uint8))
+    film.frames = 300  # as many as were given to a writer that had no room for them
+    with pytest.raises(PictureError, match="could not be written whole"):
+        film.close()
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "x.mp4").mkdir()
+    with pytest.raises(PictureError, match="is a folder"):
+        Film(tmp_path / "x.mp4", fps=30)
 
 
 def test_a_film_has_its_name_once_it_is_whole(tmp_path):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from local.camera.tracking import MISSED, Tracker, nearest
+from local.camera.tracking import LINGERS, MISSED, Tracker, nearest
 from local.predict import Digit, Reading
 from local.vision.glyphs import Glyph
 
@@ -56,6 +56,15 @@ def test_what_is_doubtful_for_long_is_rejected_and_a_moment_of_doubt_is_not():
     for _ in range(8):
         last = tracker.follow(reading(rejected=[seen(4, 0.2)]))
     assert last.text == "" and len(last.rejected) == 1
+
+
+def test_what_is_rejected_for_another_reason_than_its_probability_is_not_shown():
+    tracker = Tracker(sure=0.5)  # an O among letters: the reader takes the whole row for words
+    assert [tracker.follow(reading(rejected=[seen(0)])).text for _ in range(5)] == [""] * 5
+    for _ in range(3):
+        tracker.follow(reading(seen(0)))
+    texts = [tracker.follow(reading(rejected=[seen(0)])).text for _ in range(LINGERS + 1)]
+    assert texts == ["0"] * LINGERS + [""]
 
 
 def test_rows_are_kept():
