@@ -160,12 +160,12 @@ def handwritten_letter(images_nhw: Images, draw: Draw) -> Mask:
 
 
 def foreign_letter(images_nhw: Images, draw: Draw) -> Mask:
-    """A Cyrillic, Greek, Armenian or Georgian letter."""
+    """A Cyrillic, Greek, Armenian, Georgian or Lao letter, or an Arabic digit."""
     return worn(character(OTHER_SCRIPTS[draw.randint(len(OTHER_SCRIPTS))], draw), draw)
 
 
 def sign(images_nhw: Images, draw: Draw) -> Mask:
-    """A sign of arithmetic or punctuation, or a Greek letter."""
+    """A sign of arithmetic, punctuation or money, or an arrow."""
     return worn(character(SIGNS[draw.randint(len(SIGNS))], draw), draw)
 
 
