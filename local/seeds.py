@@ -33,7 +33,7 @@ from local.kernels import bundle, runs, spec
 from local.machine import processor
 from shared import manifest
 from shared.config import TrainConfig
-from shared.errors import KernelError, ModelError
+from shared.errors import ConfigError, KernelError, ModelError
 
 Manifest = dict[str, Any]
 Row = dict[str, Any]
@@ -57,13 +57,19 @@ def trained(
     *,
     train: Callable[[TrainConfig, Path], Manifest],
     on_seed: Callable[[int, Row | None], None] = lambda seed, row: None,
+    keep: int | None = None,
 ) -> Seeds:
     """Trains `count` seeds, from the training's own on, those that are not there yet; installs the best of them.
+
+    That is the one with the lowest validation loss, or seed `keep`, which was chosen on something else; ConfigError
+    where that is none of them.
 
     `train` makes a model folder of a config at a place, over one that was interrupted there, and returns its manifest.
     `on_seed` is told of each seed before it is trained, with None, and of each that is finished, with its row.
     """
     seeds = range(training.config.seed, training.config.seed + count)
+    if keep is not None and keep not in seeds:
+        raise ConfigError(f"seed {keep} cannot be kept: it is none of {seeds.start} to {seeds.stop - 1}")
     plan = {seed: _Seed.of(training, seed) for seed in seeds}
     done: dict[int, Manifest] = {}
     for _ in range(2):  # again at the end: what another command had in hand may be finished by then
@@ -73,7 +79,7 @@ def trained(
                 on_seed(seed, row(stated))
     elsewhere = [seed for seed in seeds if seed not in done]
     finished = [done[seed] for seed in seeds if seed in done]
-    installed = None if elsewhere else _install(training.name, finished, plan)
+    installed = None if elsewhere else _install(training.name, finished, plan, keep)
     return Seeds(rows=[row(stated) for stated in finished], elsewhere=elsewhere, manifest=installed)
 
 
@@ -156,12 +162,16 @@ class _Seed:
             return train(self.config, self.folder)
 
 
-def _install(name: str, finished: Sequence[Manifest], plan: Mapping[int, _Seed]) -> Manifest:
-    """`models/<name>/` as a copy of the seed with the lowest validation loss, all seeds named in its manifest.
+def _install(name: str, finished: Sequence[Manifest], plan: Mapping[int, _Seed], keep: int | None) -> Manifest:
+    """`models/<name>/` as a copy of seed `keep`, or of that with the lowest validation loss; all are in its manifest.
 
     Where it is that one already, what was exported since is kept.
     """
-    best = min(finished, key=lambda stated: stated["metrics"]["validation"]["loss"])
+    best = min(
+        finished,
+        key=lambda stated: (stated["parameters"]["seed"] != keep, stated["metrics"]["validation"]["loss"]),
+    )
+    chosen = {} if keep is None else {"kept": "by hand"}
     rows = [row(stated) for stated in finished]
     folder = paths.models() / name
     with runs.lock(name):
@@ -170,7 +180,7 @@ def _install(name: str, finished: Sequence[Manifest], plan: Mapping[int, _Seed])
             stage = paths.state() / "trained" / str(best["run_id"])
             shutil.rmtree(stage, ignore_errors=True)  # of a copy that was killed
             shutil.copytree(plan[best["parameters"]["seed"]].folder, stage)
-            present = best | {"seeds": rows, "processor": processor()}
+            present = best | {"seeds": rows, "processor": processor(), **chosen}
             manifest.write_json(stage / manifest.NAME, present)
             install(stage, name, aside=paths.state() / "replaced" / name)
         elif present.get("seeds") != rows:

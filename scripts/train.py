@@ -23,6 +23,9 @@ def train(
         int | None,
         typer.Option(min=1, max=1000, help="Train so many, from --seed on; keep the one best on validation images."),
     ] = None,
+    keep: Annotated[
+        int | None, typer.Option(min=0, help="With --seeds: keep this one, chosen on something else.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the training that was interrupted.")] = False,
     data_dir: options.DataDir = None,
     json: Json = False,
@@ -42,8 +45,10 @@ def train(
     one_of("framework", wanted.framework, FRAMEWORKS)
     config = wanted.config(data_dir=data_dir)
     training = Training(config=config, framework=wanted.framework, name=wanted.model(config))
+    if keep is not None and seeds is None:
+        raise typer.BadParameter("it needs --seeds", param_hint="--keep")
     if seeds is not None:
-        stated = several(training, seeds, data_dir=data_dir)
+        stated = several(training, seeds, keep=keep, data_dir=data_dir)
     else:
         with runs.lock(training.name):
             stated = single(training, resume=resume, data_dir=data_dir)
@@ -75,8 +80,8 @@ def single(training: "Training", *, resume: bool, data_dir: Path | None) -> dict
         raise Ended(f"interrupted: nothing is half-written, {kept}.\nGo on with: {again('--resume')}") from None
 
 
-def several(training: "Training", count: int, *, data_dir: Path | None) -> dict[str, Any] | None:
-    """So many seeds, and the best of them in models/NAME: its manifest, or None where other commands train some."""
+def several(training: "Training", count: int, *, keep: int | None, data_dir: Path | None) -> dict[str, Any] | None:
+    """So many seeds, the best or seed `keep` in models/NAME: its manifest, or None where other commands train some."""
     from local import seeds
 
     def one(config: "TrainConfig", folder: Path) -> dict[str, Any]:
@@ -87,7 +92,9 @@ def several(training: "Training", count: int, *, data_dir: Path | None) -> dict[
         return watched(config, training, resume=resume, folder=folder, data_dir=data_dir)
 
     try:
-        done = seeds.trained(training, count, train=one, on_seed=lambda seed, row: say(seeds.line(seed, row)))
+        done = seeds.trained(
+            training, count, train=one, on_seed=lambda seed, row: say(seeds.line(seed, row)), keep=keep
+        )
     except KeyboardInterrupt:
         raise Ended(f"interrupted: every epoch that ended is kept.\nGo on with: {again()}") from None
     if done.rows:

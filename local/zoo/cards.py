@@ -144,14 +144,16 @@ def accuracy(figures: Figures, stated: Manifest) -> str:
     mean, images = figures.test_accuracy, figures.test_images
     this = stated["metrics"]["test"]["accuracy"]
     patient = stated["parameters"]["patience"]
+    why = "which had the lowest loss on the validation images"
+    if "kept" in stated:  # the seed was named, see `k2l train --keep`
+        why = "which of them reads labelled photographs best (`k2l evaluate --photos`)"
     when = "at its lowest validation loss" if patient else "after its last epoch"
     return (
         f"**{share(mean)} ± {100 * figures.standard_deviation:.2f}** of {figures.title}'s {images:,} test images "
         f"(mean ± standard deviation of {figures.seeds} seeds, each {when}, the test set read once). The "
         f"standard error of this mean is {100 * figures.standard_error:.2f}; so many images leave "
         f"{100 * standard_error(mean, images):.2f} points open whatever the seeds. The weights here are those of "
-        f"seed {stated['parameters']['seed']}, which had the lowest loss on the validation images: they read "
-        f"{share(this)}.{_also(stated)}"
+        f"seed {stated['parameters']['seed']}, {why}: they read {share(this)}.{_also(stated)}"
     )
 
 
@@ -253,7 +255,8 @@ def training_command(stated: Manifest) -> str:
     said += [f"--seed {first}"] if first else []
     said += [f"--set {key}={value}" for key, value in beside_recipe(parameters).items()]
     seeds = max(len(stated.get("seeds", ())), entries.FEWEST_SEEDS)
-    return f"k2l train {' '.join(said)} --seeds {seeds} --name {stated['name']}"
+    said += [f"--seeds {seeds}"] + ([f"--keep {parameters['seed']}"] if "kept" in stated else [])
+    return f"k2l train {' '.join(said)} --name {stated['name']}"
 
 
 def microseconds(figures: Figures, name: str) -> str:

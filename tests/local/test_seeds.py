@@ -6,6 +6,7 @@ from local.compare import Training
 from local.kernels import runs
 from shared import manifest
 from shared.config import TrainConfig
+from shared.errors import ConfigError
 
 LOSSES = [0.3, 0.1, 0.2, 0.4, 0.05]
 TRAINING = Training(
@@ -50,6 +51,14 @@ def test_each_seed_is_trained_once_and_the_lowest_validation_loss_is_kept(fake, 
         "seed": 2, "validation_loss": 0.2, "validation_accuracy": 0.9, "test_accuracy": 0.97, "seconds": 4.0,
         "cpu_seconds": 4.0,
     }  # fmt: skip
+
+
+def test_a_seed_that_was_chosen_on_something_else_is_kept(fake, begun):
+    done = seeds.trained(TRAINING, 3, train=fake, keep=2)
+    assert (paths.models() / "mine" / "model.pth").read_bytes() == b"\x02" and done.manifest["kept"] == "by hand"
+    assert "kept" not in seeds.trained(TRAINING, 3, train=fake).manifest and begun == [0, 1, 2]
+    with pytest.raises(ConfigError, match="seed 3 cannot be kept: it is none of 0 to 2"):
+        seeds.trained(TRAINING, 3, train=fake, keep=3)
 
 
 def test_finished_seeds_are_not_trained_again_and_more_can_be_added(fake, begun):
