@@ -1,7 +1,11 @@
-"""What this machine is, for figures that hold for it alone."""
+"""What this machine is, for figures that hold for it alone, and how its memory is used."""
 
+import ctypes
 import platform
+import sys
 from pathlib import Path
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
 def processor() -> str:
@@ -12,3 +16,17 @@ def processor() -> str:
         lines = []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, "") or platform.processor() or platform.machine()
+
+
+def keep_freed_memory() -> None:
+    """Lets this process keep what it frees, up to 256 MB, where its C library is glibc.
+
+    Every frame of a film needs the same arrays of a megabyte. Given back to the system, each would be fetched again
+    page by page, which takes a fifth of the time that a frame does (mallopt(3)).
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        library.mallopt(M_MMAP_THRESHOLD, 1 << 26)
+        library.mallopt(M_TRIM_THRESHOLD, 1 << 28)

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from local import machine
 from local.album import write
 from local.camera import overlay
 from local.camera.capture import Feed
@@ -93,6 +94,7 @@ def watch(
     `pictures` is the folder for those that the user keeps; `timing` is filled, and given back. Raises what the feed
     raises.
     """
+    machine.keep_freed_memory()
     timing = timing or Timing()
     viewer = Viewer(window, reader, pictures, fps=0.0 if feed.live else feed.fps) if window else None
     tracker = Tracker(reader.sure) if feed.film else None

@@ -186,7 +186,9 @@ def without_rules(mask: Mask) -> Mask:
 def unruled(mask: Mask) -> Mask:
     """The mask without its horizontal lines."""
     height, width = mask.shape
-    ink = mask.astype(np.uint8)
+    ink = mask.view(np.uint8)
+    if cv2.reduce(ink, 0, cv2.REDUCE_MAX).mean() < RULE_SPAN / 2:  # no line passes through the columns without ink
+        return mask
     run = max(8, round(RULE_RUN * width))
     runs = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, run), np.uint8))
     if cv2.reduce(runs, 0, cv2.REDUCE_MAX).mean() < RULE_SPAN / 2:  # nearly always, and quickly told
