@@ -79,7 +79,7 @@ def assemble(members: Sequence[Evaluation]) -> Committee:
         images=first.images,
         labels=first.labels,
         split=first.split,
-        scores=score(logits, first.labels, classes=len(first.data.classes)),
+        scores=score(logits, first.labels),
         logits=logits,
         seconds=sum(member.seconds for member in members),
     )

@@ -46,6 +46,9 @@ def part(data: DataSet, which: str) -> tuple[Images, Labels]:
 class Answers(ABC):
     """Logits float32 [n, classes] of the images of a split, scored; `seconds` is the wall time of all forward passes.
 
+    The classes are those of the data set. Of a model that knows one more, for what is none of them, `rejected` is the
+    share that it would take for that: there is no such image in the data set.
+
     Whose they are, an `Evaluation` says, or a `local.committee.Committee`.
     """
 
@@ -57,6 +60,7 @@ class Answers(ABC):
     scores: Scores
     logits: NDArray[np.float32]
     seconds: float
+    rejected: float | None = None
 
     @property
     @abstractmethod
@@ -77,12 +81,6 @@ class Answers(ABC):
     @abstractmethod
     def label(self) -> str:
         """Short, for a chart."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """What the model tells apart: the data set's classes, and perhaps one more for what is none of them."""
-        known = self.data.classes
-        return known if self.logits.shape[1] == len(known) else (*known, "none of them")
 
     @property
     def standard_error(self) -> float:
@@ -107,6 +105,7 @@ class Answers(ABC):
             "seconds": self.seconds,
             "standard_error": self.standard_error,
             "split": self.split,
+            **({} if self.rejected is None else {"rejected": self.rejected}),
         }
 
 
@@ -164,6 +163,7 @@ def evaluate_all(
         images, labels = shown[data.name]
         before = sum(len(result.logits) for result in results)
         logits, seconds = run(runtime, images, batch=batch, on_batch=partial(_tell, on_step, before, count))
+        known = logits[:, : len(data.classes)]
         results.append(
             Evaluation(
                 model=model,
@@ -172,12 +172,18 @@ def evaluate_all(
                 images=images,
                 labels=labels,
                 split=split,
-                scores=score(logits, labels, classes=len(data.classes)),
-                logits=logits,
+                scores=score(known, labels),
+                logits=known,
+                rejected=rejected(logits, len(data.classes)),
                 seconds=seconds,
             )
         )
     return results
+
+
+def rejected(logits_nk: NDArray[np.float32], classes: int) -> float | None:
+    """The share for which the class beyond those of the data set, for none of them, is the likeliest; None without."""
+    return None if logits_nk.shape[1] == classes else float((logits_nk.argmax(axis=1) == classes).mean())
 
 
 def run(

@@ -44,7 +44,7 @@ def _names(results: Sequence[Answers]) -> Iterator[str]:
 
 def _write(result: Answers, folder: Path) -> None:
     folder.mkdir()
-    labels, logits, scores, classes = result.labels, result.logits, result.scores, result.classes
+    labels, logits, scores, classes = result.labels, result.logits, result.scores, result.data.classes
     np.save(folder / "logits.npy", logits)
     np.save(folder / "predictions.npy", logits.argmax(1).astype(np.int64))
     np.save(folder / "labels.npy", labels)
@@ -62,4 +62,4 @@ def _write_comparison(results: Sequence[Answers], folder: Path) -> None:
     title = f"Accuracy on {len(first.labels):,} {first.split} images of {dataset.name} (%)"
     plots.save(charts.accuracies(points, title=title), folder / f"{dataset.name}-accuracies.png")
     matrices = [(one.label, np.asarray(one.scores.confusion)) for one in results]
-    plots.save(charts.confusions(matrices, first.classes), folder / f"{dataset.name}-confusions.png")
+    plots.save(charts.confusions(matrices, dataset.classes), folder / f"{dataset.name}-confusions.png")

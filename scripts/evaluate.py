@@ -179,6 +179,9 @@ def show_all(results: Sequence["Evaluation"], pairs: Mapping[tuple[int, int], "P
     """The table of the models, that of their agreement, and how to read them."""
     table(list(COLUMNS), [[cell(result, results) for cell in COLUMNS.values()] for result in results])
     show("  ±: one standard error of an accuracy on so many images." + ("  *: the best." if len(results) > 1 else ""))
+    for result in results:
+        if result.rejected is not None:
+            show(f"  {result.label} would take {result.rejected:.2%} of them for none: predict rejects these.")
     if results[0].split != "test":
         show("  On the validation images, held out of the training images: to choose by, not to publish.")
     if not pairs:

@@ -4,8 +4,7 @@
     scores.accuracy, scores.f1_macro, scores.as_dict()
 
 All shares are fractions in 0..1. A class that is never predicted has precision 0, one that never occurs has
-recall 0, and both count in the macro averages, as in scikit-learn with `zero_division=0` over all k labels; an answer
-that no label of the data set has ("no digit") does not.
+recall 0, and both count in the macro averages, as in scikit-learn with `zero_division=0` over all k labels.
 Runs no network and draws nothing.
 """
 
@@ -47,18 +46,16 @@ class Scores:
 def score(logits: Floats, labels: Integers, *, classes: int | None = None) -> Scores:
     """All scores of logits float [n, k] against labels int [n] in 0..k-1.
 
-    `classes`: so many, of the k, the data set has; the macro averages are over them.
     Raises ValueError for shapes that do not fit, labels out of range, and logits that are not finite.
     """
     _check(logits, labels)
     counts = confusion_matrix(labels, logits.argmax(axis=1), classes=logits.shape[1])
     per_class = _per_class(counts)
-    averaged = per_class[:classes]
     return Scores(
         accuracy=float(np.trace(counts) / len(labels)),
-        precision_macro=float(np.mean([row["precision"] for row in averaged])),
-        recall_macro=float(np.mean([row["recall"] for row in averaged])),
-        f1_macro=float(np.mean([row["f1"] for row in averaged])),
+        precision_macro=float(np.mean([row["precision"] for row in per_class])),
+        recall_macro=float(np.mean([row["recall"] for row in per_class])),
+        f1_macro=float(np.mean([row["f1"] for row in per_class])),
         loss=cross_entropy(logits, labels),
         ece=expected_calibration_error(logits, labels),
         per_class=per_class,

@@ -161,7 +161,9 @@ def _also(stated: Manifest) -> str:
     """What these weights read of other data sets, and when they are sure of a digit."""
     also = stated[entries.PUBLISHED].get("also", {})
     said = [
-        f"Of {entries.TITLES.get(name, name)}'s test images they read {share(value)}." for name, value in also.items()
+        f"Of {entries.TITLES.get(name, name)}'s test images they read {share(one['accuracy'])}, each as one of its "
+        f"classes; {share(one['rejected'])} they would take for none."
+        for name, one in also.items()
     ]
     if "threshold" in stated:
         chosen = stated["threshold_of"]

@@ -87,12 +87,14 @@ def _scores(
     return {"test_images": len(images.test_labels), "test_accuracy": accuracies}
 
 
-def _also(source: Path, names: tuple[str, ...], data_dir: Path | None) -> dict[str, float]:
-    """The share of other data sets' test images that the ONNX file reads right; for a digit, "no digit" is wrong."""
+def _also(source: Path, names: tuple[str, ...], data_dir: Path | None) -> dict[str, dict[str, float]]:
+    """The shares of other data sets' test images that the ONNX file reads right, and takes for none of them."""
     model = models.find(str(source / entries.FLOAT))
     images = [data.load(name, data_dir=data_dir, halves=["test"]) for name in names]
     found = evaluate_all([(model, one) for one in images])
-    return {result.data.name: result.scores.accuracy for result in found}
+    return {
+        result.data.name: {"accuracy": result.scores.accuracy, "rejected": result.rejected or 0.0} for result in found
+    }
 
 
 def measure(

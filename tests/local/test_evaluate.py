@@ -96,11 +96,13 @@ def test_different_class_counts_are_refused_before_anything_is_run(tmp_path, hom
         evaluate.evaluate(twelve, digits)
 
 
-def test_one_class_more_is_for_what_is_no_digit_and_counts_in_no_average(tmp_path, home, digits):
+def test_one_class_more_is_for_what_is_none_of_them_and_told_apart(tmp_path, home, digits):
     result = evaluate.evaluate(write_classifier(tmp_path / "eleven.onnx", classes=11), digits)
-    assert result.logits.shape[1] == 11 and result.classes == (*digits.classes, "none of them")
-    recalls = [row["recall"] for row in result.scores.per_class]
-    assert len(recalls) == 11 and result.scores.recall_macro == pytest.approx(np.mean(recalls[:10]))
+    assert result.logits.shape[1] == 10 == len(result.scores.per_class)
+    logits = models.open_runtime(models.find(str(tmp_path / "eleven.onnx"))).logits(digits.test_images)
+    assert result.row()["rejected"] == (logits.argmax(1) == 10).mean()
+    assert result.scores.accuracy == (logits[:, :10].argmax(1) == digits.test_labels).mean()
+    assert "rejected" not in evaluate.evaluate(write_classifier(tmp_path / "ten.onnx"), digits).row()
     evidence.keep([result], tmp_path / "out")
     assert len(list((tmp_path / "out").glob("*/confusion.png"))) == 1
 
