@@ -7,14 +7,11 @@
 Nothing is read before its turn comes, so that a thousand pictures need the memory of one.
 """
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFmpeg's own remarks name no file; read when cv2 comes
 
 import cv2
 import numpy as np

@@ -16,7 +16,7 @@ from shared.errors import PictureError
 from shared.normalise import median
 
 Grey = NDArray[np.uint8]
-NO_PICTURE = "not a picture that OpenCV can read (png, jpg, webp, bmp, tiff, …)"
+NO_PICTURE = "not a picture that OpenCV can read (png, jpg, webp, bmp, tiff, …; at most 200 megapixels)"
 SUFFIXES = (".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 

@@ -68,14 +68,19 @@ def error_of(home, capsys, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def display():
+def screen_file(tmp_path_factory):
+    """Where the screen's pixels lie."""
+    return tmp_path_factory.mktemp("screen") / "Xvfb_screen0"
+
+
+@pytest.fixture(scope="session")
+def display(screen_file):
     """A screen of its own."""
     if not shutil.which("Xvfb") or not shutil.which("xdotool"):
         pytest.skip("Xvfb and xdotool are not installed: no window to look at")
     read, write = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1400x900x24"], pass_fds=[write], stderr=subprocess.DEVNULL
-    )
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1400x900x24", "-fbdir", str(screen_file.parent)]
+    server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
     os.close(write)
     with os.fdopen(read) as numbers:
         yield f":{numbers.readline().strip()}"

@@ -2,7 +2,9 @@
 
 import functools
 import http.server
+import struct
 import threading
+import zlib
 from pathlib import Path
 
 import cv2
@@ -12,6 +14,7 @@ from drawn_digits import drawn
 
 from local import sources
 from local.camera.film import Film
+from local.vision import glyphs
 from shared.errors import PictureError
 
 
@@ -68,6 +71,23 @@ def test_what_cannot_be_read_is_told_in_its_place_and_the_next_one_follows(tmp_p
     *bad, good = sources.shots(names)
     assert all(isinstance(one, PictureError) for one in bad) and good.name == names[-1]
     assert [str(one).partition(": ")[2][:9] for one in bad] == ["not a pic", "not a fil", "cannot be", "cannot be"]
+
+
+def test_pictures_of_any_size_but_a_bombs_are_read(tmp_path):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    side = 30_000  # 900 megapixels in a megabyte
+    packer = zlib.compressobj(9)
+    rows = b"".join(packer.compress(bytes(side + 1) * 100) for _ in range(side // 100)) + packer.flush()
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
+    (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+    cv2.imwrite(str(tmp_path / "one.png"), np.full((1, 1), 200, np.uint8))
+    cv2.imwrite(str(tmp_path / "panorama.png"), np.full((300, 20_000), 200, np.uint8))
+    bomb, one, panorama = sources.shots([str(tmp_path / f"{name}.png") for name in ("bomb", "one", "panorama")])
+    assert "at most 200 megapixels" in str(bomb)
+    assert one.grey.shape == (1, 1) and panorama.grey.shape == (300, 20_000)
+    assert all(glyphs.several(shot.grey) == [] and glyphs.single(shot.grey) is None for shot in (one, panorama))
 
 
 def test_the_frames_of_a_film_are_counted(tmp_path):

@@ -101,6 +101,19 @@ def frames(count, *, height=480, width=640):
         yield cv2.cvtColor(in_bad_light(grey, seed=frame), cv2.COLOR_GRAY2BGR)
 
 
+def jittered(count, *, height=480, width=640):
+    """Frames uint8 [h, w] of one page of ten digits as a hand holds it: shaken, brighter and darker, grainy."""
+    sheet = page("12345", "67890", height=70)
+    still = np.full((height, width), 220, np.uint8)
+    still[90 : 90 + len(sheet), 60 : 60 + len(sheet[0])] = sheet
+    draw = np.random.RandomState(0)
+    for frame in range(count):
+        turned = cv2.getRotationMatrix2D((width / 2, height / 2), draw.normal(0, 0.4), 1 + draw.normal(0, 0.004))
+        turned[:, 2] += draw.normal(0, 1.5, 2)
+        moved = cv2.warpAffine(still, turned, (width, height), borderValue=220) * draw.uniform(0.9, 1.1)
+        yield in_bad_light(np.clip(moved, 0, 255), seed=frame)
+
+
 def write_film(path, count=300):
     """A film of them."""
     from local.camera.film import Film
