@@ -238,9 +238,9 @@ def test_one_bad_picture_does_not_stop_the_others(named, k2l):
 
 
 def test_the_model_is_said_where_it_was_not_named(named, k2l):
-    done = k2l("predict", DRAWN, "--probabilities", "--conf", 0)
-    assert "model: small (the newest in models/)" in done.stderr
-    assert str(DRAWN) in done.stdout and len(done.stdout.splitlines()) == 11
+    done = k2l("predict", DRAWN, "--probabilities")
+    assert "model: camera (of the zoo, for photographs" in done.stderr
+    assert f"{DRAWN}: 7 (" in done.stdout and len(done.stdout.splitlines()) == 11
 
 
 def test_without_a_model_the_way_to_one_is_told(error_of):
