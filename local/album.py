@@ -18,11 +18,9 @@ from local.camera import overlay
 from local.camera.film import Film
 from local.outputs import whole
 from local.predict import Reading
-from local.sources import STANDARD_INPUT, Shot, path_of
+from local.sources import STANDARD_INPUT, USUAL_FPS, Shot, path_of
 from local.vision import debug
 from shared.errors import PictureError
-
-USUAL_FPS = 30.0  # of an annotated film whose first frames do not tell
 
 
 class Album:
@@ -42,8 +40,8 @@ class Album:
         else:
             self.close()
 
-    def add(self, shot: Shot, reading: Reading) -> bool:
-        """Keeps one picture, and is ready for the next. Raises PictureError, and OSError where it cannot be written."""
+    def add(self, shot: Shot, reading: Reading) -> None:
+        """Keeps one picture. Raises PictureError, and OSError where it cannot be written."""
         stem = self._stem(shot.name)
         if self.annotated:
             self._annotate(self.annotated, stem, shot, reading)
@@ -55,7 +53,6 @@ class Album:
         if self.steps:
             for step, image in debug.steps(shot.grey, single=self.single).items():
                 write(self.steps / f"{stem}-{step}.png", image)
-        return True
 
     def close(self) -> None:
         """Ends the film that is open."""

@@ -10,6 +10,7 @@ Nothing is read before its turn comes, so that a thousand pictures need the memo
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,9 +24,8 @@ from shared.errors import PictureError
 FILMS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 STANDARD_INPUT = "-"
 ADDRESSES = ("http://", "https://")
+USUAL_FPS = 30.0  # of what does not tell its own
 STREAMS = ("rtsp://", "rtmp://", "udp://")
-
-Colour = NDArray[np.uint8]  # [h, w, 3], blue, green, red, as OpenCV has them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Shot:
 
     name: str
     grey: picture.Grey
-    colour: Callable[[], Colour]
+    colour: Callable[[], picture.Colour]
     frame: int | None = None
     fps: float | None = None
     taken: float = field(default_factory=time.perf_counter)
@@ -98,9 +98,7 @@ def shots(names: Iterable[str]) -> Iterator[Shot | PictureError]:
 def still(name: str) -> Shot:
     """The picture of that name. Raises PictureError: not there, unreadable, no picture."""
     data = _bytes(name)
-    grey = picture.decode(data)
-    if grey is None:
-        raise PictureError(f"{name}: {picture.NO_PICTURE}")
+    grey = picture.decoded(data, name)
     return Shot(name=name, grey=grey, colour=lambda: picture.in_colour(data, grey))
 
 
@@ -108,8 +106,7 @@ def frames(name: str) -> Iterator[Shot]:
     """The frames of a film, which may lie behind an address. Raises PictureError where none can be read."""
     if not is_address(name) and not Path(name).is_file():
         raise PictureError(f"{name}: cannot be read: No such file or directory")
-    film = cv2.VideoCapture(name if is_address(name) else local(name))
-    try:
+    with _film(name) as film:
         frame, pace = 0, film.get(cv2.CAP_PROP_FPS)
         while True:
             there, bgr = film.read()
@@ -117,13 +114,11 @@ def frames(name: str) -> Iterator[Shot]:
                 break
             yield of_frame(name, np.asarray(bgr, np.uint8), frame, pace)
             frame += 1
-    finally:
-        film.release()
     if not frame:
         raise PictureError(f"{name}: not a film that OpenCV can read (mp4, avi, mov, mkv, webm, …)")
 
 
-def of_frame(name: str, bgr: Colour, frame: int, fps: float | None, taken: float | None = None) -> Shot:
+def of_frame(name: str, bgr: picture.Colour, frame: int, fps: float | None, taken: float | None = None) -> Shot:
     """A frame uint8 [h, w, 3] as a shot, taken just now if not told otherwise."""
     taken = time.perf_counter() if taken is None else taken
     grey = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY), np.uint8)
@@ -141,9 +136,16 @@ def fps(name: str) -> float:
 
 
 def _stated(name: str, what: int) -> float:
+    with _film(name) as film:
+        return float(film.get(what))
+
+
+@contextmanager
+def _film(name: str) -> Iterator[cv2.VideoCapture]:
+    """A film, open where OpenCV can read it."""
     film = cv2.VideoCapture(name if is_address(name) else local(name))
     try:
-        return float(film.get(what))
+        yield film
     finally:
         film.release()
 

@@ -14,6 +14,7 @@ from scripts._edge import Json, bar, emit, fail, run, say
 from scripts._options import Conf, ReaderModel, check_folder, open_reader
 
 if TYPE_CHECKING:
+    from local.album import Album
     from local.predict import Reading
     from local.sources import Shot
     from shared.errors import PictureError
@@ -66,7 +67,8 @@ def predict(
     tell = as_json if json else as_csv() if csv else as_text
     total = _Total()
     with ExitStack() as stack:
-        keeping = list(_keepers(stack, save=save, crops=save_crops, steps=debug_dir, single=single, show=show))
+        album = _album(stack, save=save, crops=save_crops, steps=debug_dir, single=single)
+        look = _window(stack) if show else None
         for shot in _followed(names, stack):
             if isinstance(shot, Exception):
                 say(f"error: {shot}")
@@ -75,8 +77,9 @@ def predict(
             reading = reader.read(shot.grey, single=single)
             total.add(reading)
             tell(facts_of(shot, reading, probabilities=probabilities, top=top))
-            going_on = [keep(shot, reading) for keep in keeping]
-            if not all(going_on):
+            if album:
+                album.add(shot, reading)
+            if look and not look(shot, reading):
                 break
     if total.pictures + total.failed >= MANY:
         say(total.line())
@@ -130,25 +133,29 @@ def as_text(facts: dict[str, Any]) -> None:
             print(f"  {label}  {share:.4f}")
 
 
-def _keepers(
-    stack: ExitStack, *, save: Path | None, crops: Path | None, steps: Path | None, single: bool, show: bool
-) -> "Iterator[Callable[[Shot, Reading], bool]]":
-    """What is done with each reading besides telling it; False ends the reading."""
-    if save or crops or steps:
-        from local.album import Album
+def _album(
+    stack: ExitStack, *, save: Path | None, crops: Path | None, steps: Path | None, single: bool
+) -> "Album | None":
+    """Where readings are kept as pictures, if any folder was named."""
+    if not (save or crops or steps):
+        return None
+    from local.album import Album
 
-        yield stack.enter_context(Album(annotated=save, crops=crops, steps=steps, single=single)).add
-    if show:
-        from local.camera import overlay
-        from local.camera.window import ESCAPE, Window
+    return stack.enter_context(Album(annotated=save, crops=crops, steps=steps, single=single))
 
-        window = stack.enter_context(Window("k2l predict"))
 
-        def look(shot: "Shot", reading: "Reading") -> bool:
-            window.show(overlay.boxes(shot.colour(), reading))
-            return window.key(milliseconds=None if shot.frame is None else 1) not in ("q", ESCAPE)
+def _window(stack: ExitStack) -> "Callable[[Shot, Reading], bool]":
+    """Shows a reading until a key is pressed, a film's for as long as it lasts; False ends the reading."""
+    from local.camera import overlay
+    from local.camera.window import ESCAPE, Window
 
-        yield look
+    window = stack.enter_context(Window("k2l predict"))
+
+    def look(shot: "Shot", reading: "Reading") -> bool:
+        window.show(overlay.boxes(shot.colour(), reading))
+        return window.key(milliseconds=None if shot.frame is None else 1) not in ("q", ESCAPE)
+
+    return look
 
 
 def _followed(names: list[str], stack: ExitStack) -> "Iterator[Shot | PictureError]":

@@ -33,7 +33,7 @@ Told = Callable[[str], None]
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # seconds before a camera is tried again
 LOOK = 1.0  # seconds between two looks at the clock
 PATIENCE = 30.0  # seconds without a frame, after which it is given up
-CAMERA_FPS, PICTURES_FPS = 30.0, 2.0  # frames a second of a film made of them
+PICTURES_FPS = 2.0  # frames a second of a film made of pictures
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -45,7 +45,7 @@ class Recorded:
     def __init__(self, names: list[str], *, told: Told) -> None:
         self._names, self._told = names, told
         self.film = len(names) == 1 and sources.is_film(names[0])
-        self.fps = (sources.fps(names[0]) or CAMERA_FPS) if self.film else PICTURES_FPS
+        self.fps = (sources.fps(names[0]) or sources.USUAL_FPS) if self.film else PICTURES_FPS
 
     def __enter__(self) -> "Recorded":
         return self
@@ -70,7 +70,7 @@ class Recorded:
 class Camera:
     """A device or a stream: its newest frame, until it is closed or sends nothing for `patience` seconds."""
 
-    live, film, fps = True, True, CAMERA_FPS
+    live, film, fps = True, True, sources.USUAL_FPS
 
     def __init__(self, source: str, *, told: Told, patience: float = PATIENCE) -> None:
         self.source, self._told, self.patience = source, told, patience
@@ -95,7 +95,7 @@ class Camera:
             yield sources.of_frame(self.source, bgr, frame, None, taken)
             frame += 1
 
-    def _next(self) -> tuple[sources.Colour, float]:
+    def _next(self) -> tuple[picture.Colour, float]:
         """The newest frame that was not given yet. Raises CameraError once patience has run out."""
         end = time.monotonic() + self.patience
         with self._changed:

@@ -30,6 +30,7 @@ from local.predict import Digit, Reader, Reading
 from local.sources import Shot
 from local.vision import debug, glyphs
 from local.vision.glyphs import Box
+from local.vision.picture import Colour
 
 KEYS = "space snapshot  r region  t threshold  s save  q quit"
 SNAPSHOT = "drag round a digit  space goes on  t threshold  s save  q quit"
@@ -37,7 +38,6 @@ REGION = "drag round a digit  r the whole picture  t threshold  s save  q quit"
 RECENT = 30  # frames that the FPS shown are of
 KEPT = 20_000  # frames that the figures in the end are of
 
-Colour = overlay.Colour
 Tell = Callable[[dict[str, Any]], None]
 
 

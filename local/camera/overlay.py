@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from local.predict import Digit, Reading
 from local.vision.glyphs import Box
+from local.vision.picture import Colour
 
-Colour = NDArray[np.uint8]  # [h, w, 3], blue, green, red
 Shade = tuple[int, int, int]
 
 GREEN: Shade = (80, 200, 60)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from shared.errors import PictureError
 from shared.normalise import median
 
-Grey = NDArray[np.uint8]
+Grey = NDArray[np.uint8]  # [h, w]
+Colour = NDArray[np.uint8]  # [h, w, 3], blue, green, red, as OpenCV has them
 NO_PICTURE = "not a picture that OpenCV can read (png, jpg, webp, bmp, tiff, …; at most 200 megapixels)"
 SUFFIXES = (".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
@@ -25,9 +26,14 @@ def read(path: Path) -> Grey:
 
     Raises PictureError, naming the file, where it is missing, unreadable or no picture.
     """
-    grey = decode(bytes_of(path))
+    return decoded(bytes_of(path), str(path))
+
+
+def decoded(data: NDArray[np.uint8], name: str) -> Grey:
+    """The bytes of a picture file as uint8 [h, w]. Raises PictureError, naming it, where they are no picture."""
+    grey = decode(data)
     if grey is None:
-        raise PictureError(f"{path}: {NO_PICTURE}")
+        raise PictureError(f"{name}: {NO_PICTURE}")
     return grey
 
 
@@ -57,7 +63,7 @@ def decode(data: NDArray[np.uint8]) -> Grey | None:
     return None if plane is None else eight_bits(plane)
 
 
-def in_colour(data: NDArray[np.uint8], grey: Grey) -> NDArray[np.uint8]:
+def in_colour(data: NDArray[np.uint8], grey: Grey) -> Colour:
     """The same bytes in colour: uint8 [h, w, 3], blue, green, red; where partly transparent, `grey` as decoded."""
     deep = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     whole = None if _is_jpeg(data) else cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
