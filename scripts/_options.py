@@ -39,6 +39,10 @@ Conf = Annotated[
     float | None,
     typer.Option(min=0, max=1, help="Least probability of a digit; below, it is rejected. [default: the model's]"),
 ]
+Timeout = Annotated[
+    float | None,
+    typer.Option(min=0, help="Seconds to wait for the run's end. [default: its time limit and an hour]"),
+]
 Again = Annotated[bool, typer.Option("--again", help="Start a new run even if the same one is under way.")]
 
 

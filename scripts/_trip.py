@@ -38,17 +38,16 @@ def tell_next(run: "Run") -> None:
         say(f"next: {NEXT[run.state].format(run.run_id, run.name)}")
 
 
-def watched(service: "Service", run: "Run", *, quiet: bool = False) -> "Run":
+def watched(service: "Service", run: "Run", *, quiet: bool = False, timeout: float | None = None) -> "Run":
     """Follows a run to its end, its log indented below its states; a run that has come to its end is returned.
 
     Raises RunError for one that failed, now or before.
     """
-    from local.kernels.watch import watch
+    from local.kernels.watch import remains, watch
     from shared.errors import RunError
 
     if run.state in ("failed", "cancelled"):
-        log = f"\nIts log: {run.log}" if run.log.is_file() else ""
-        raise RunError(f"the run {run.run_id} ({run.title}) {run.state}: {run.message}{log}")
+        raise RunError(f"the run {run.run_id} ({run.title}) {run.state}: {run.message}\n{remains(run)}")
     if run.state != "pushed":
         return run
     start = time.monotonic()
@@ -58,7 +57,7 @@ def watched(service: "Service", run: "Run", *, quiet: bool = False) -> "Run":
         log.end_line()
         say(f"[{time.monotonic() - start:6.1f} s] {state.lower()}")
 
-    return watch(service, run, on_status=status, on_log=(lambda piece: None) if quiet else log.write)
+    return watch(service, run, on_status=status, on_log=(lambda piece: None) if quiet else log.write, timeout=timeout)
 
 
 class Indented:

@@ -18,6 +18,7 @@ def loop(
     slug: options.Slug = None,
     accelerator: options.Accelerator = None,
     again: options.Again = False,
+    timeout: options.Timeout = None,
     json: Json = False,
 ) -> None:
     """The whole trip: push, watch, pull, export, evaluate, quantize.
@@ -36,7 +37,7 @@ def loop(
         service = options.service(remote, owner)
         one = push.push(service, cargo, again=again)
         trip.pushed(one)
-        one = trip.pulled(service, trip.watched(service, one))
+        one = trip.pulled(service, trip.watched(service, one, timeout=timeout))
 
         from local.arrival import receive
 

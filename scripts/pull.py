@@ -12,6 +12,7 @@ def pull(
     run_id: options.RunId = None,
     again: Annotated[bool, typer.Option("--again", help="Fetch a run that is home already once more.")] = False,
     max_bytes: Annotated[int, typer.Option(help="Refuse a run that left more than this in all.")] = 2_000_000_000,
+    timeout: options.Timeout = None,
     json: Json = False,
 ) -> None:
     """Bring a run home, every byte checked.
@@ -29,7 +30,7 @@ def pull(
     one = runs.get(run_id) if run_id else runs.latest("pushed", "complete", *(home if again else ()))
     with runs.lock(one.name):
         service = options.service_of(one)
-        one = trip.watched(service, one, quiet=json)
+        one = trip.watched(service, one, quiet=json, timeout=timeout)
         if again and one.state in home:
             one = one.record(state="complete")
         one = trip.pulled(service, one, again=again, max_bytes=max_bytes)

@@ -4,7 +4,7 @@ from scripts import _options as options
 from scripts._edge import Json, emit, run
 
 
-def watch(run_id: options.RunId = None, json: Json = False) -> None:
+def watch(run_id: options.RunId = None, timeout: options.Timeout = None, json: Json = False) -> None:
     """Follow a run until it ends, with its log.
 
     Ctrl-C leaves the run going; the same command comes back to it.
@@ -15,7 +15,7 @@ def watch(run_id: options.RunId = None, json: Json = False) -> None:
     from scripts import _trip as trip
 
     one = runs.get(run_id) if run_id else runs.latest("pushed", "complete")
-    one = trip.watched(options.service_of(one), one, quiet=json)
+    one = trip.watched(options.service_of(one), one, quiet=json, timeout=timeout)
     if json:
         emit([{"run_id": one.run_id, "version": one.version, "state": one.state}])
     else:

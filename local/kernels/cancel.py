@@ -1,16 +1,19 @@
-"""Cancel: the log is saved, then the kernel deleted, which is the one way to end a session from outside.
+"""Cancel: log and outputs are saved, then the kernel deleted, the one way to end a session from outside.
 
 All versions of a kernel end together, so that every run of ours under way there is ended and written down as such.
 """
 
+import time
 from contextlib import suppress
 
 from local.kernels import runs
 from local.kernels.client import MissingError, Service
+from local.kernels.pull import rescue
 from local.kernels.runs import Run
 from shared.errors import KernelError
 
 UNDER_WAY = ("intended", "pushed")
+LISTEN, LONGEST = 2.0, 10.0  # seconds without a word, or in all, after which a log so far has been heard
 
 
 def beside(run: Run) -> list[Run]:
@@ -31,13 +34,22 @@ def cancel(service: Service, run: Run) -> list[Run]:
     for one in ending:
         if one.version:
             one.keep_log(_log(service, one))
+            rescue(service, one)
     with suppress(MissingError):  # it is gone: by an answer that was lost, or by hand on the page
         service.delete(run.slug)
     return [one.record(state="cancelled", message="cancelled from here") for one in ending]
 
 
 def _log(service: Service, run: Run) -> str:
-    try:
-        return service.outputs(run.slug, run.version)[1]
-    except MissingError:
-        return ""
+    """The log as the service keeps it, or, of a session that still runs, as it was written so far."""
+    with suppress(KernelError):
+        if log := service.outputs(run.slug, run.version)[1]:
+            return log
+    heard: list[str] = []
+    end = time.monotonic() + LONGEST
+    with suppress(KernelError):
+        for piece in service.follow_log(run.slug, run.version, quiet=LISTEN):
+            heard.append(piece)
+            if time.monotonic() > end:
+                break
+    return "".join(heard)

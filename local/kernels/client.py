@@ -162,16 +162,16 @@ class Service:
                 return files, log_text(log)
             token = answer.next_page_token
 
-    def follow_log(self, slug: str, version: int) -> Iterator[str]:
+    def follow_log(self, slug: str, version: int, *, quiet: float = QUIET) -> Iterator[str]:
         """Pieces of the log as they are written, until it ends. A convenience: `outputs` has the whole log later.
 
-        Raises ServiceError where the stream breaks.
+        Raises ServiceError where the stream breaks, or says nothing for `quiet` seconds.
         """
         url = self._http._get_request_url("kernels", f"logs/stream/{self.username}/{slug}")
         headers = {"Accept": "text/event-stream, */*"}
         try:
             with self._session.get(
-                url, params={"versionLabel": f"v{version}"}, headers=headers, stream=True, timeout=(CONNECT, QUIET)
+                url, params={"versionLabel": f"v{version}"}, headers=headers, stream=True, timeout=(CONNECT, quiet)
             ) as answer:
                 if "event-stream" not in answer.headers.get("Content-Type", ""):
                     yield log_text(answer.text)

@@ -7,9 +7,6 @@ Nothing is trusted: the manifest must be this run's and this bundle's; names tha
 Until everything is there and right, it lies in the run's own folder, never under `models/`.
 """
 
-import base64
-import hashlib
-import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,19 +18,14 @@ from local import paths
 from local.install import install
 from local.kernels.client import OutputFile, Service
 from local.kernels.runs import Run
+from local.kernels.transfer import MAX_BYTES, Facts, fetch, fetch_anew, matches
 from shared import manifest
 from shared.errors import KernelError, ModelError, ServiceError
 
-MAX_BYTES = 2_000_000_000
 LARGEST_MANIFEST, LARGEST_NOTEBOOK = 10_000_000, 100_000_000
 AT_ONCE = 8
-CHUNK = 1 << 14  # bytes; what is lost of a transfer that breaks
-TRIES = 4
+LOST = 3  # files that do not come, after which the rest of a failed run is not worth the wait
 EXECUTED = "__notebook__.ipynb"  # made by the service, so the run's manifest cannot name it
-EXPIRED = "the service refuses its own link to it"
-
-Facts = dict[str, Any]  # what a manifest states of a file: its bytes and sha256, None where nobody stated them
-UNPROVEN: Facts = {"bytes": None, "sha256": None}
 
 
 def pull(
@@ -56,13 +48,13 @@ def pull(
     urls = {file.name: file for file in files}
     run.stage.mkdir(parents=True, exist_ok=True)
     stated = _manifest(service, run, urls, max_bytes)["files"]
-    wanted = {name: facts for name, facts in stated.items() if not _matches(run.stage / name, facts)}
+    wanted = {name: facts for name, facts in stated.items() if not matches(run.stage / name, facts)}
     _check_offer(stated, urls, max_bytes)
     _fetch_all(service, run, urls, wanted, on_file)
-    manifest.verify(run.stage)
     run.keep_log(log)
     _vouch_for_extras(service, run, urls)
     install(run.stage, run.name, aside=run.folder / "replaced")
+    shutil.rmtree(run.parts, ignore_errors=True)
     return run.record(state="pulled"), sorted(set(urls) - set(stated) - {manifest.NAME, EXECUTED})
 
 
@@ -80,7 +72,8 @@ def stated_by(service: Service, run: Run) -> dict[str, Any]:
 def _is_home(run: Run) -> bool:
     """True where this run was installed already, and only the journal does not know yet."""
     try:
-        return bool(manifest.verify(paths.models() / run.name)["run_id"] == run.run_id)
+        folder = paths.models() / run.name
+        return manifest.read(folder)["run_id"] == run.run_id and bool(manifest.verify(folder))
     except ModelError:
         return False
 
@@ -106,17 +99,13 @@ def _parsed(service: Service, run: Run, file: OutputFile, path: Path, max_bytes:
     """The manifest, fetched a second time where the first could have been cut short unnoticed."""
     trouble = ""
     for _ in range(2):
-        _fetch_unproven(service, run, file, path, max_bytes)
+        fetch_anew(service, run, file, path, max_bytes)
         try:
             return manifest.parse(path.read_bytes(), f"the {manifest.NAME} of {run.title}")
         except ModelError as error:
             path.unlink()
             trouble = str(error)
     raise KernelError(trouble)
-
-
-def _matches(path: Path, facts: Facts) -> bool:
-    return path.is_file() and path.stat().st_size == facts["bytes"] and manifest.sha256(path) == facts["sha256"]
 
 
 def _check_offer(stated: dict[str, Facts], urls: dict[str, OutputFile], max_bytes: int) -> None:
@@ -138,7 +127,7 @@ def _fetch_all(
     on_file: Callable[[str, int], None],
 ) -> None:
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        jobs = {name: pool.submit(_fetch, service, run, urls[name], run.stage / name, wanted[name]) for name in wanted}
+        jobs = {name: pool.submit(fetch, service, run, urls[name], run.stage / name, wanted[name]) for name in wanted}
         try:
             for name, job in jobs.items():
                 job.result()
@@ -156,90 +145,35 @@ def _vouch_for_extras(service: Service, run: Run, urls: dict[str, OutputFile]) -
     if EXECUTED in urls:
         # Good to have, and never worth a model: without it everything that is vouched for is here.
         with suppress(ServiceError):
-            _fetch_unproven(service, run, urls[EXECUTED], run.stage / "notebook.ipynb", LARGEST_NOTEBOOK)
+            fetch_anew(service, run, urls[EXECUTED], run.stage / "notebook.ipynb", LARGEST_NOTEBOOK)
             extras.append("notebook.ipynb")
     manifest.add_files(run.stage, extras)
 
 
-def _fetch_unproven(service: Service, run: Run, file: OutputFile, path: Path, max_bytes: int) -> None:
-    """A file whose hash nobody stated: from its first byte, since a part of it could be of another version."""
-    for stale in (path, _part(path)):
-        stale.unlink(missing_ok=True)
-    _fetch(service, run, file, path, UNPROVEN, max_bytes=max_bytes)
+def rescue(service: Service, run: Run, *, max_bytes: int = MAX_BYTES) -> list[str]:
+    """What a run left that did not come to its end, into `run.partial`; returns the names of what came.
 
-
-def _fetch(
-    service: Service, run: Run, file: OutputFile, path: Path, facts: Facts, *, max_bytes: int = MAX_BYTES
-) -> None:
-    """One file, into `.part` first, going on from what a broken transfer left; refused with a wrong hash."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part, trouble = _part(path), ""
-    for _ in range(TRIES):
-        trouble = _transfer(service, file.url, part, max_bytes if facts["bytes"] is None else facts["bytes"])
-        if trouble == EXPIRED:
-            file = _again(service, run, file.name)
-            continue
-        if not trouble and (facts["bytes"] is None or _matches(part, facts)):
-            part.replace(path)
-            return
-        if not trouble:
-            trouble = "its bytes are not those the manifest vouches for"
-            part.unlink(missing_ok=True)
-    raise ServiceError(
-        f"{file.name} of {run.title} did not come whole: {trouble}.\n"
-        f"Nothing was installed; the same command goes on, or k2l pull {run.run_id}."
-    )
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(path.name + ".part")
-
-
-def _transfer(service: Service, url: str, part: Path, limit: int) -> str:
-    """Adds to `part` what it lacks; "" if the transfer ended well, else what went wrong."""
-    start = part.stat().st_size if part.is_file() else 0
+    Nobody vouches for any of it. A name that would leave the folder, and what does not come, is passed over; so is all
+    that comes after `max_bytes`.
+    """
     try:
-        with service.download(url, start=start) as answer:
-            if answer.status_code == 416:  # nothing is left to come
-                return ""
-            if answer.status_code in (401, 403):
-                return EXPIRED
-            if answer.status_code not in (200, 206):
-                return f"the service answered HTTP {answer.status_code}"
-            return _write(answer, part, "ab" if answer.status_code == 206 else "wb", limit)
-    except ServiceError as error:
-        return str(error)
-
-
-def _write(answer: Any, part: Path, mode: str, limit: int) -> str:
-    import requests
-
-    declared = answer.headers.get("Content-Length")
-    received, digest = 0, hashlib.md5(usedforsecurity=False)
-    with part.open(mode) as file:
-        try:
-            for chunk in answer.iter_content(CHUNK):
-                received += len(chunk)
-                if file.tell() + len(chunk) > limit:
-                    return f"it is larger than {limit:,} bytes"
-                file.write(chunk)
-                digest.update(chunk)
-        except requests.RequestException as error:
-            return f"the connection broke ({type(error).__name__})"
-    packed = "Content-Encoding" in answer.headers  # its length is then not that of the bytes
-    if not packed and declared is not None and declared.isdigit() and received < int(declared):
-        return f"only {received:,} of {int(declared):,} bytes came"
-    stated = re.search(r"md5=([\w+/=]+)", answer.headers.get("x-goog-hash", ""))
-    if stated and mode == "wb" and not packed and stated[1] != base64.b64encode(digest.digest()).decode():
-        part.unlink()
-        return "its bytes are not those the storage sent"
-    return ""
-
-
-def _again(service: Service, run: Run, name: str) -> OutputFile:
-    """The file with a fresh signature on its URL."""
-    files, _ = service.outputs(run.slug, run.version)
+        files, _ = service.outputs(run.slug, run.version)
+    except KernelError:
+        return []
+    room, names, failed = max_bytes, [], 0
     for file in files:
-        if file.name == name:
-            return file
-    raise KernelError(f"{run.title} has no file {name!r} any more.")
+        if failed == LOST or not manifest.safe_name(file.name):
+            continue
+        if _rescued(service, run, file, room):
+            room -= (run.partial / file.name).stat().st_size
+            names.append(file.name)
+        else:
+            failed += 1
+    return names
+
+
+def _rescued(service: Service, run: Run, file: OutputFile, room: int) -> bool:
+    with suppress(KernelError, OSError):
+        fetch_anew(service, run, file, run.partial / file.name, room)
+        return True
+    return False

@@ -81,6 +81,8 @@ def _intend(cargo: Cargo, **facts: Any) -> Run:
         source_commit=commit,
         parameters=cargo.config.as_dict(),
         sweep=cargo.sweep,
+        accelerator=cargo.spec.accelerator,
+        time_limit=cargo.spec.time_limit,
         **facts,
     )
     return runs.intend(run, cargo.bundle.sign(run_id=run_id, source_commit=commit))

@@ -1,17 +1,18 @@
 """The journal: one folder a run under `.k2l/runs/`, so that nothing is pushed twice and nothing is lost.
 
-A run is written down before it is pushed (its intent), after it (its version), and after every step since. Each
-writing replaces the file in one step; a process killed at any moment leaves the last step that was finished.
-Beside `run.json` lie the notebook as it was pushed, and the log.
+A run is written down before it is pushed (its intent), after it (its version), and after every step since. Each step
+is a line added to `run.jsonl`, the whole run as it then stood: the last line that is whole counts, so that a kill, a
+full disk or a file cut short costs one step at most, and that step is taken again. Beside it lie the notebook as it was
+pushed, the log, and what a run that failed left behind.
 """
 
 import dataclasses
 import json
+import os
 import secrets
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
@@ -22,13 +23,14 @@ from shared.errors import KernelError
 # intended -> pushed -> complete -> pulled -> done; or swept, where a sweep read its scores and took nothing home; or
 # failed, or cancelled.
 UNFINISHED = ("intended", "pushed", "complete", "pulled")
+STEPS = "run.jsonl"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
     """One push of ours. `version` is 0 until the service has given one; `remote` is the service's label.
 
-    `sweep` is the study whose trial it trains, if it is one of a search's.
+    `sweep` is the study whose trial it trains, if it is one of a search's; `time_limit` is in seconds, 0 if unknown.
     """
 
     run_id: str
@@ -49,6 +51,8 @@ class Run:
     created_at: str = ""
     updated_at: str = ""
     sweep: str = ""
+    accelerator: str = "none"
+    time_limit: int = 0
 
     @property
     def folder(self) -> Path:
@@ -69,6 +73,16 @@ class Run:
     def stage(self) -> Path:
         """Where a pull gathers the files, outside `models/`, until all are there and checked."""
         return self.folder / "pull"
+
+    @property
+    def parts(self) -> Path:
+        """Where files gather until they are whole."""
+        return self.folder / "parts"
+
+    @property
+    def partial(self) -> Path:
+        """What a run that failed or was cancelled left behind; nobody vouches for it."""
+        return self.folder / "partial"
 
     @property
     def title(self) -> str:
@@ -95,7 +109,11 @@ class Run:
         """The run with these fields changed, as it now stands in the journal."""
         run = dataclasses.replace(self, **changes, updated_at=manifest.now())
         run.folder.mkdir(parents=True, exist_ok=True)
-        manifest.write_json(run.folder / "run.json", dataclasses.asdict(run))
+        with (run.folder / STEPS).open("a", encoding="utf-8") as steps:
+            # The line break first: what a kill or a full disk left of the line before ends there.
+            steps.write("\n" + json.dumps(dataclasses.asdict(run), ensure_ascii=False))
+            steps.flush()
+            os.fsync(steps.fileno())
         return run
 
 
@@ -116,12 +134,20 @@ def intend(run: Run, notebook: str) -> Run:
         run.notebook.write_bytes(notebook.encode())
         return run.record(created_at=manifest.now())
     except OSError as error:
-        raise KernelError(f"the journal cannot be written ({error}). Nothing was pushed.") from None
+        raise KernelError(
+            f"the journal cannot be written ({error}). Nothing was pushed. Make room, or set K2L_HOME to another place."
+        ) from None
 
 
 def every() -> list[Run]:
-    """All runs, oldest first."""
-    return sorted(_readable(), key=lambda run: (run.created_at, run.run_id))
+    """All runs, oldest first; those that cannot be read are left to `damaged`."""
+    found = filter(None, map(_read, folder().glob(f"*/{STEPS}")))
+    return sorted(found, key=lambda run: (run.created_at, run.run_id))
+
+
+def damaged() -> list[Path]:
+    """The folders of runs of which no step can be read."""
+    return sorted(path.parent for path in folder().glob(f"*/{STEPS}") if _read(path) is None)
 
 
 def get(run_id: str) -> Run:
@@ -131,7 +157,8 @@ def get(run_id: str) -> Run:
         return found[0]
     there = ", ".join(run.run_id for run in every()[-5:]) or "none"
     problem = f"{len(found)} runs begin with {run_id!r}" if found else f"there is no run {run_id!r}"
-    raise KernelError(f"{problem}. The latest are: {there}. All: k2l runs")
+    broken = "".join(f"\n{path / STEPS} is damaged: no step of it can be read." for path in damaged())
+    raise KernelError(f"{problem}. The latest are: {there}. All: k2l runs{broken}")
 
 
 def latest(*states: str) -> Run:
@@ -146,7 +173,11 @@ def unfinished(*, remote: str, owner: str, slug: str, name: str, bundle_sha256: 
     """The latest run of the same bundle to the same place that has not come to its end: the one to go on with."""
     key = (remote, owner, slug, name, bundle_sha256)
     same = [run for run in every() if (run.remote, run.owner, run.slug, run.name, run.bundle_sha256) == key]
-    return same[-1] if same and same[-1].state in UNFINISHED else None
+    if same:
+        return same[-1] if same[-1].state in UNFINISHED else None
+    for path in damaged():
+        _check_other(path, bundle_sha256)
+    return None
 
 
 def lock(name: str) -> AcquireReturnProxy[FileLock]:
@@ -158,14 +189,32 @@ def lock(name: str) -> AcquireReturnProxy[FileLock]:
         raise KernelError(f"another command of k2l is at work on {name!r}. Wait for it, or end it first.") from None
 
 
-def _readable() -> Iterator[Run]:
-    """Runs whose file is whole; a folder whose run was never written down holds nothing that left this machine."""
+def _read(path: Path) -> Run | None:
+    """The run as its last whole line has it; None where there is none."""
     known = {field.name for field in dataclasses.fields(Run)}
-    for path in folder().glob("*/run.json"):
+    for line in reversed(path.read_bytes().splitlines()):
         try:
-            table = json.loads(path.read_text(encoding="utf-8"))
-            yield Run(**{key: value for key, value in table.items() if key in known})
-        except (ValueError, TypeError) as error:
-            raise KernelError(
-                f"{path} is damaged ({error}). Move that folder away; the other runs are whole."
-            ) from None
+            run = Run(**{key: value for key, value in json.loads(line).items() if key in known})
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            continue
+        if run.run_id == path.parent.name and _sound(run):
+            return run
+    return None
+
+
+def _sound(run: Run) -> bool:
+    """Whether each field is of its type: any JSON can stand in a line that was damaged."""
+    return all(
+        isinstance(getattr(run, one.name), get_origin(one.type) or one.type)  # type: ignore[arg-type]
+        for one in dataclasses.fields(Run)
+    )
+
+
+def _check_other(path: Path, bundle_sha256: str) -> None:
+    """KernelError where a run that cannot be read may be the very one that is about to be pushed."""
+    notebook = path / "notebook.ipynb"
+    if notebook.is_file() and bundle_sha256 in notebook.read_text(encoding="utf-8", errors="replace"):
+        raise KernelError(
+            f"{path / STEPS} is damaged, and was of this very training: it may have been pushed already.\n"
+            "Look at the kernel's page. If it is not there, move that folder away and push again; else --again."
+        )

@@ -13,7 +13,9 @@ from contextlib import suppress
 
 from local.kernels import runs
 from local.kernels.client import MissingError, OutOfReachError, Service, Status, UntoldError
+from local.kernels.pull import rescue
 from local.kernels.runs import Run
+from local.kernels.spec import LONGEST_SESSION
 from shared.errors import RunError, ServiceError
 
 ENDED = {"COMPLETE": "complete", "ERROR": "failed", "CANCEL_ACKNOWLEDGED": "cancelled"}
@@ -21,10 +23,15 @@ SOONEST, LATEST = 0.5, 15.0  # seconds between two questions
 PATIENCE = 600.0  # seconds a service may be out of reach
 UNSEEN = 60.0  # seconds in which a version just pushed may not be known yet
 LATE_LOG = 60.0  # seconds to wait for the log of a run that failed without a word
+QUEUE = 3600.0  # seconds a run may wait for its machine, beside the time it may take
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # The last line of a Python traceback: `ValueError: …`, `shared.errors.DataError: …`.
 _RAISED = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit)\b.*$", re.MULTILINE)
+
+
+class LateError(ServiceError):
+    """The run has not ended in the time it had."""
 
 
 def intervals() -> Iterator[float]:
@@ -68,16 +75,22 @@ def watch(
     *,
     on_status: Callable[[str], None] = lambda state: None,
     on_log: Callable[[str], None] = lambda text: None,
+    timeout: float | None = None,
     sleep: Callable[[float], None] | None = None,
 ) -> Run:
     """Waits for the run's version to end and returns the run as complete, its log saved.
 
     `on_status` is told each new state, `on_log` each piece of the log. A service that is out of reach, or fails
     over the question, is borne for ten minutes. Raises RunError with the failing cell's error where the run failed or
-    was cancelled there.
+    was cancelled there, once what it left is saved; LateError where it has not ended after `timeout` seconds, usually
+    its time limit and an hour.
     """
     log = LiveLog(service, run, on_log)
-    ended = _await_end(service, run, on_status, log, sleep or log.pause)
+    try:
+        ended = _await_end(service, run, on_status, log, timeout or _usual_timeout(run), sleep or log.pause)
+    except LateError:
+        run.keep_log("".join(log.pieces))
+        raise
     if log.ident:
         log.join(timeout=2)
     now = runs.get(run.run_id)
@@ -91,9 +104,10 @@ def _await_end(
     run: Run,
     on_status: Callable[[str], None],
     log: LiveLog,
+    timeout: float,
     sleep: Callable[[float], None],
 ) -> Status:
-    seen, lost, patience = "", 0.0, UNSEEN
+    seen, lost, patience, waited = "", 0.0, UNSEEN, 0.0
     for wait in intervals():
         try:
             status = service.status(run.slug, run.version)
@@ -110,8 +124,18 @@ def _await_end(
             break
         if seen == "RUNNING" and not log.ident:
             log.start()
+        if waited >= timeout:
+            raise LateError(
+                f"the run {run.run_id} ({run.title}) is still {seen} after {waited / 60:,.0f} minutes.\n"
+                f"Nothing is lost: k2l watch {run.run_id} goes on waiting, k2l cancel {run.run_id} ends it there."
+            )
         sleep(wait)
+        waited += wait
     return status
+
+
+def _usual_timeout(run: Run) -> float:
+    return (run.time_limit or LONGEST_SESSION) + QUEUE
 
 
 def failure(log: str) -> str:
@@ -129,9 +153,16 @@ def _finish(service: Service, run: Run, status: Status, heard: str, sleep: Calla
     if state == "complete":
         return run.record(state=state)
     said = status.message or (failure(log) if state == "failed" else "somebody ended it there")
+    rescue(service, run)  # before it is written down: killed here, the next command does both
     run.record(state=state, message=said)
-    kept = f"\nIts log is kept: {run.log}" if run.log.is_file() else "\nIt left no log."
-    raise RunError(f"the run {run.run_id} ({run.title}) {state}: {said}{kept}")
+    raise RunError(f"the run {run.run_id} ({run.title}) {state}: {said}\n{remains(run)}")
+
+
+def remains(run: Run) -> str:
+    """Where what is left of a run that failed lies, in a line."""
+    log = f"Its log is kept: {run.log}" if run.log.is_file() else "It left no log."
+    files = sum(path.is_file() for path in run.partial.rglob("*")) if run.partial.is_dir() else 0
+    return f"{log} What it left, unproven: {files} in {run.partial}" if files else log
 
 
 def _whole_log(service: Service, run: Run, heard: str, *, patience: float, sleep: Callable[[float], None]) -> str:

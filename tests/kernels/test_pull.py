@@ -9,6 +9,7 @@ import trips
 
 from local import paths
 from local.kernels import pull
+from local.kernels.transfer import part_of
 from shared import manifest
 from shared.errors import KernelError
 
@@ -66,7 +67,8 @@ def test_an_interrupted_pull_goes_on_where_it_was(emulator, service, monkeypatch
     one = trips.finished(emulator, {"big.bin": content, "small": b"s"})
     one.stage.mkdir(parents=True)
     (one.stage / "small").write_bytes(b"s")
-    (one.stage / "big.bin.part").write_bytes(content[:600_000])
+    part_of(one, one.stage / "big.bin").parent.mkdir(parents=True)
+    part_of(one, one.stage / "big.bin").write_bytes(content[:600_000])
     asked = []
     download = service.download
     monkeypatch.setattr(
@@ -80,8 +82,8 @@ def test_an_interrupted_pull_goes_on_where_it_was(emulator, service, monkeypatch
 
 def test_a_wrong_part_is_fetched_anew(emulator, service):
     one = trips.finished(emulator, {"a": b"right answer"})
-    one.stage.mkdir(parents=True)
-    (one.stage / "a.part").write_bytes(b"wrong")
+    part_of(one, one.stage / "a").parent.mkdir(parents=True)
+    part_of(one, one.stage / "a").write_bytes(b"wrong")
     pull.pull(service, one)
     assert (paths.models() / "mine" / "a").read_bytes() == b"right answer"
 

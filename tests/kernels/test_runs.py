@@ -1,6 +1,7 @@
 """The journal: found again, one command at a time, and a damaged file named."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -38,8 +39,63 @@ def test_runs_are_found_by_the_beginning_of_their_id():
     assert runs.unfinished(remote="emulator", owner="me", slug="k2l-mine", name="mine", bundle_sha256="b") is None
 
 
-def test_a_damaged_journal_names_its_file(home):
-    (runs.folder() / "x").mkdir(parents=True)
-    (runs.folder() / "x" / "run.json").write_text('{"run_id": ')
-    with pytest.raises(KernelError, match=r"x/run\.json is damaged"):
-        runs.every()
+PLACE = {"remote": "kaggle", "owner": "me", "slug": "k2l-mine", "name": "mine", "bundle_sha256": "b" * 64}
+ONE = Run(run_id="r1", framework="torch", dataset="digits", source_commit="", parameters={}, **PLACE)
+
+
+def test_the_journal_keeps_every_step():
+    one = runs.intend(ONE, "{}").record(state="pushed", version=3)
+    steps = [json.loads(line) for line in (one.folder / runs.STEPS).read_text().split("\n") if line]
+    assert [(step["state"], step["version"]) for step in steps] == [("intended", 0), ("pushed", 3)]
+    assert runs.every() == [one]
+
+
+def test_a_journal_cut_anywhere_is_as_it_was_a_step_before():
+    """Cut at every byte, and written on behind the cut: never more is lost than the step that was cut."""
+    intended = runs.intend(ONE, "{}")
+    pushed = intended.record(state="pushed", version=3)
+    path = pushed.folder / runs.STEPS
+    whole = path.read_bytes()
+    second = whole.rindex(b"\n")
+    for end in range(len(whole) + 1):
+        path.write_bytes(whole[:end])
+        expected = [pushed] if end == len(whole) else [intended] if end >= second else []
+        assert runs.every() == expected
+        assert (runs.damaged() == []) == bool(expected)
+        done = pushed.record(state="done")
+        assert runs.get("r1") == done
+
+
+def test_a_run_that_cannot_be_read_is_named_and_hides_no_other(home):
+    kept = runs.intend(dataclasses.replace(ONE, run_id="r2"), "{}")
+    for damage in ('{"run_id": ', "[]", "null", "1", '{"run_id": "r1"}', '{"state": 5, "run_id": "r1"}', "[" * 100_000):
+        (runs.folder() / "r1").mkdir(exist_ok=True)
+        (runs.folder() / "r1" / runs.STEPS).write_text(damage)
+        assert (runs.every(), runs.damaged()) == ([kept], [runs.folder() / "r1"])
+        with pytest.raises(KernelError, match=r"no run 'r1'.*\n.*r1/run\.jsonl is damaged"):
+            runs.get("r1")
+
+
+def test_what_may_have_been_pushed_already_is_not_pushed_again():
+    runs.intend(ONE, f'{{"bundle_sha256": "{"b" * 64}"}}')
+    (ONE.folder / runs.STEPS).write_text("?")
+    with pytest.raises(KernelError, match=r"r1/run\.jsonl is damaged.*may have been pushed already"):
+        runs.unfinished(**PLACE)
+    assert runs.unfinished(**PLACE | {"bundle_sha256": "c" * 64}) is None
+
+
+def test_where_nothing_can_be_written_nothing_is_pushed(home):
+    home.mkdir()
+    (home / ".k2l").write_text("a file, where the journal's folder is due")
+    with pytest.raises(KernelError, match=r"journal cannot be written .*Nothing was pushed"):
+        runs.intend(ONE, "{}")
+
+
+def test_a_full_disk_leaves_the_step_before(limited_files):
+    """No file may grow beyond so many bytes: what a write meets on a full disk, but for the error's number."""
+    one = runs.intend(ONE, "{}")
+    with limited_files((one.folder / runs.STEPS).stat().st_size + 100), pytest.raises(OSError, match="too large"):
+        one.record(state="pushed", version=3)
+    assert runs.every() == [one]
+    assert runs.every() != [one.record(state="pushed", version=3)] != []
+    assert runs.get("r1").version == 3

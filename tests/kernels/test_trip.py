@@ -191,7 +191,7 @@ def test_a_failure_whose_log_comes_late_is_still_named(emulator, service, monkey
     one = trips.finished(emulator, {}, state="pushed")
     monkeypatch.setattr(service, "status", lambda *arguments: client.Status(state="ERROR"))
     logs = ["ValueError: late", "", ""]
-    monkeypatch.setattr(service, "outputs", lambda *arguments: ([], logs.pop()))
+    monkeypatch.setattr(service, "outputs", lambda *arguments: ([], logs.pop() if logs else ""))
     with pytest.raises(RunError, match="ValueError: late"):
         watch.watch(service, one, sleep=lambda seconds: None)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -50,8 +51,9 @@ def versions(home):
 
 def state(home):
     """How far the journal says the only run is; "" before there is one."""
-    found = list((home / ".k2l" / "runs").glob("*/run.json"))
-    return json.loads(found[0].read_text())["state"] if found else ""
+    found = list((home / ".k2l" / "runs").glob("*/run.jsonl"))
+    steps = re.findall(r'"state": "(\w+)"', found[0].read_text()) if found else []
+    return steps[-1] if steps else ""
 
 
 def test_the_loop_leaves_a_proven_model(home):

@@ -120,7 +120,7 @@ def test_a_damaged_kaggle_json_is_named_and_not_quoted(k2l, home):
 
 def test_nothing_is_written_by_a_push_that_cannot_be(k2l, home):
     k2l("push", "--epochs", "3")
-    assert not list((home / "k2l").rglob("run.json"))
+    assert not list((home / "k2l").rglob("run.jsonl"))
 
 
 def test_json_is_alone_on_stdout(k2l, home):
