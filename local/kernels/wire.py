@@ -4,6 +4,7 @@ Knows `requests` and `urllib3` alone, nothing of Kaggle's client.
 """
 
 import json
+import re
 from typing import Any
 
 import requests
@@ -13,24 +14,34 @@ from urllib3.util import Retry
 CONNECT, READ = 5.0, 60.0  # seconds
 LONGEST_WAIT = 60  # seconds; no Retry-After keeps anyone waiting for longer
 TRIES = 5
+_BETWEEN = re.compile(r"\s*[\[,]\s*")  # what stands before a record
 
 
 class Patient(HTTPAdapter):
     """Every call gets a time-out, where the caller sets none; a `strict` one raises every answer of 400 and above.
 
-    The SDK reads a body as JSON before it looks at the status, and so loses both where an error has none.
+    The SDK reads a body as JSON before it looks at the status, and so loses both where an error has none. An answer that
+    breaks off while it is read is asked for again, as `urllib3` asks again for one that never began, unless the call is
+    `unrepeatable`.
     """
 
-    def __init__(self, *, max_retries: Retry, strict: bool) -> None:
-        self.strict = strict
+    def __init__(self, *, max_retries: Retry, strict: bool, unrepeatable: bool = False) -> None:
+        self.strict, self.tries = strict, 1 if unrepeatable else TRIES
         super().__init__(max_retries=max_retries)
 
     def send(  # type: ignore[override]
         self, request: requests.PreparedRequest, stream: bool = False, timeout: Any = None, **rest: Any
     ) -> requests.Response:
-        answer = super().send(request, stream=stream, timeout=timeout or (CONNECT, READ), **rest)
+        for further in reversed(range(self.tries)):
+            answer = super().send(request, stream=stream, timeout=timeout or (CONNECT, READ), **rest)
+            try:
+                if not stream or (self.strict and answer.status_code >= 400):
+                    _ = answer.content  # read to its end, the connection is free again
+                break
+            except requests.RequestException:
+                if not further:
+                    raise
         if self.strict and answer.status_code >= 400:
-            _ = answer.content  # read to its end, the connection is free again; the service's words stand in it
             raise requests.HTTPError(f"HTTP {answer.status_code}", response=answer)
         return answer
 
@@ -60,7 +71,7 @@ def mount(session: requests.Session, *, strict: bool = True, unrepeatable: str =
     for prefix in ("https://", "http://"):
         session.mount(prefix, Patient(max_retries=bold, strict=strict))
     if unrepeatable:
-        session.mount(unrepeatable, Patient(max_retries=careful, strict=strict))
+        session.mount(unrepeatable, Patient(max_retries=careful, strict=strict, unrepeatable=True))
 
 
 def _retry(kind: type[Retry], **rules: Any) -> Retry:
@@ -71,12 +82,15 @@ def _retry(kind: type[Retry], **rules: Any) -> Retry:
 
 
 def log_text(log: str) -> str:
-    """The plain text of a log: a JSON array of `{stream_name, time, data}`; what is not that is text already."""
+    """The plain text of a log: a JSON array of `{stream_name, time, data}`, whole or cut short; else it is text."""
+    pieces, place = [], 0
     try:
-        records = json.loads(log)
-        return "".join(str(record["data"]) for record in records)
-    except (ValueError, TypeError, KeyError):
-        return log
+        while begin := _BETWEEN.match(log, place):
+            record, place = json.JSONDecoder().raw_decode(log, begin.end())
+            pieces.append(str(record["data"]))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass  # the end, of the array or of what came of it
+    return "".join(pieces) if pieces or log.strip() in ("", "[", "[]") else log
 
 
 def service_words(response: requests.Response | None) -> str:

@@ -49,7 +49,7 @@ def test_downloads_can_be_truncated_and_corrupted(shared_emulator):
         emulator.http.get(files["model.bin"])
     spoilt = emulator.http.get(files["model.bin"]).content
     assert len(spoilt) == 1_000_000
-    assert spoilt[0] != ord("0")
+    assert [place for place, byte in enumerate(spoilt) if byte != ord(str(place % 10))] == [500_000]
     assert emulator.http.get(files["model.bin"]).content[:10] == b"0123456789"
 
 
@@ -67,3 +67,52 @@ def test_a_status_can_be_stale_a_log_late_and_an_answer_slow(shared_emulator):
     began = time.monotonic()
     emulator.status("bad-day")
     assert time.monotonic() - began >= 0.3
+
+
+def test_outputs_logs_and_links_can_be_other_than_they_are(shared_emulator):
+    emulator = shared_emulator
+    emulator.finished("bad-list", {"a": b"a", "b": b"b"})
+    emulator.faults.add(fault="listed", names=["../evil"])
+    emulator.faults.add(fault="unlisted", names=["b"])
+    emulator.faults.add(fault="cut_log")
+    answer = emulator.outputs("bad-list")
+    assert [file["fileName"] for file in answer["files"]] == ["a", "../evil"]
+    assert emulator.http.get(answer["files"][1]["url"]).content == b"a"
+    with pytest.raises(ValueError, match="JSON|delimiter|string"):
+        json.loads(answer["log"])
+    emulator.faults.add(fault="expired")
+    refused = emulator.http.get(answer["files"][0]["url"])
+    assert (refused.status_code, refused.headers["content-type"][:15]) == (403, "application/xml")
+    assert b"ExpiredToken" in refused.content
+
+
+def test_a_body_can_be_slow_or_stall(shared_emulator):
+    emulator = shared_emulator
+    emulator.finished("bad-line", {"a": bytes(1000)})
+    url = emulator.outputs("bad-line")["files"][0]["url"]
+    emulator.faults.add(fault="slow", rate=2000)
+    began = time.monotonic()
+    assert emulator.http.get(url).content == bytes(1000)
+    assert time.monotonic() - began > 0.3
+    emulator.faults.add(fault="stall")
+    with pytest.raises(requests.ConnectionError, match="timed out"):
+        emulator.http.get(url, timeout=0.3)
+
+
+def test_room_and_time_can_be_said_to_be_used_up(shared_emulator):
+    emulator = shared_emulator
+    emulator.faults.add(fault="no_quota", method="*", times=2)
+    quota = emulator.call("GetAcceleratorQuotaStatistics").json()["gpuQuota"]
+    assert quota["timeUsed"] == quota["totalTimeAllowed"]
+    assert "weekly GPU quota" in emulator.push("no-room", "1", enableGpu=True).json()["error"]
+    emulator.faults.add(fault="no_capacity")
+    assert "session count" in emulator.push("no-room", "1").json()["error"]
+    assert emulator.store.kernel(emulator.username, "no-room") is None
+
+
+def test_a_share_of_all_calls_can_fail(shared_emulator):
+    emulator = shared_emulator
+    emulator.faults.add(fault="status", method="ListKernels", chance=0.5, times=None)
+    codes = [emulator.call("ListKernels").status_code for _ in range(60)]
+    emulator.faults.clear()
+    assert 10 < codes.count(503) < 50

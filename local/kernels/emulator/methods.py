@@ -41,7 +41,7 @@ def session_status(service: Service, request: Any, struck: Struck) -> api.ApiGet
         version = service.find_version(request.user_name, request.kernel_slug, version.number - 1)
     value = service.store.status(version)
     response = api.ApiGetKernelSessionStatusResponse()
-    response.status = KernelWorkerStatus[value["status"]]
+    response.status = KernelWorkerStatus[struck["stuck"].state if "stuck" in struck else value["status"]]
     response.failure_message = value.get("failure_message")
     return response
 
@@ -53,15 +53,20 @@ def session_output(service: Service, request: Any, struck: Struck) -> api.ApiLis
     response = api.ApiListKernelSessionOutputResponse()
     if service.store.status(version)["status"] not in ENDED:
         return response
-    names, response.next_page_token = page(list(version.outputs()), request.page_size, request.page_token)
+    hidden = struck["unlisted"].names if "unlisted" in struck else []
+    there = [name for name in version.outputs() if name not in hidden]
+    names, response.next_page_token = page(there, request.page_size, request.page_token)
     response.files = [output_file(service, version, name) for name in names]
-    response.log = "" if "empty_log" in struck else stored_log(version)
+    if "listed" in struck and there:
+        response.files += [output_file(service, version, there[0], alias) for alias in struck["listed"].names]
+    response.log = stored_log(version, struck)
     return response
 
 
-def output_file(service: Service, version: Version, name: str) -> api.ApiKernelSessionOutputFile:
+def output_file(service: Service, version: Version, name: str, alias: str = "") -> api.ApiKernelSessionOutputFile:
+    """One output in the listing; under another name, where `alias` says so."""
     item = api.ApiKernelSessionOutputFile()
-    item.file_name = name
+    item.file_name = alias or name
     item.url = service.base + service.url_of(version, name)
     return item
 
@@ -144,7 +149,8 @@ def accelerator_quota(service: Service, request: Any, struck: Struck) -> dict[st
     """The week's GPU and TPU time. A dict, for the SDK writes 30 hours as 6."""
     now = time.time()
     allowed = {"gpuQuota": quota.GPU_SECONDS, "tpuQuota": quota.TPU_SECONDS}
-    used = {"gpuQuota": service.store.gpu_seconds(now), "tpuQuota": 0.0}
+    spent = quota.GPU_SECONDS if "no_quota" in struck else service.store.gpu_seconds(now)
+    used = {"gpuQuota": spent, "tpuQuota": 0.0}
     quotas = {
         name: {
             "timeUsed": duration(used[name]),

@@ -30,17 +30,19 @@ def save_kernel(service: Service, request: ApiSaveKernelRequest, struck: Struck)
     response = ApiSaveKernelResponse()
     with service.saving:
         title, slug = names(service, request)
+        if "misfiled" in struck:
+            title, slug = f"{title} 2", f"{slug}-2"
         problem = (
             problem_with_names(title, slug)
             or problem_with_source(request)
-            or problem_with_room(service, gpu=wants_gpu(request))
+            or problem_with_room(service, struck, gpu=wants_gpu(request))
         )
         if problem:
             response.error = problem
             return response
         response.invalid_dataset_sources = [
             ref for ref in request.dataset_data_sources if not service.mounts.knows(ref)
-        ]
+        ] + (struck["invalid_sources"].names if "invalid_sources" in struck else [])
         response.invalid_kernel_sources = [ref for ref in request.kernel_data_sources if not kernel_of(service, ref)]
         response.invalid_competition_sources = list(request.competition_data_sources)
         response.invalid_model_sources = list(request.model_data_sources)
@@ -108,13 +110,13 @@ def problem_with_source(request: ApiSaveKernelRequest) -> str | None:
     return None
 
 
-def problem_with_room(service: Service, *, gpu: bool) -> str | None:
+def problem_with_room(service: Service, struck: Struck, *, gpu: bool) -> str | None:
     """Whether a session more would break the capacity or the week's quota."""
     kind = "GPU" if gpu else "CPU"
     running = Counter("GPU" if version.push["gpu"] else "CPU" for version in service.store.live())
-    if running[kind] >= CAPACITY[kind]:
+    if running[kind] >= CAPACITY[kind] or "no_capacity" in struck:
         return f"Maximum batch {kind} session count of {CAPACITY[kind]} reached."
-    if gpu and service.store.gpu_seconds(time.time()) >= quota.GPU_SECONDS:
+    if gpu and ("no_quota" in struck or service.store.gpu_seconds(time.time()) >= quota.GPU_SECONDS):
         return f"Maximum weekly GPU quota of {quota.GPU_SECONDS / 3600:.2f} hours reached."
     return None
 

@@ -21,7 +21,8 @@ from typing import Any
 import uvicorn
 from filelock import FileLock, Timeout
 
-from local.kernels.emulator.faults import Faults, Front, Wire
+from local.kernels.emulator.faults import Faults
+from local.kernels.emulator.front import Front, Wire
 from local.kernels.emulator.kernel import read_json
 from local.kernels.emulator.mounts import source_of_data
 from local.kernels.emulator.server import build

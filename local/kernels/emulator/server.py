@@ -30,6 +30,9 @@ from local.kernels.emulator.service import Redirect, Refusal, Service, stored_lo
 BODY_BYTES = 20_000_000
 LOG_INTERVAL = 0.1
 END_OF_LOG = "END_OF_LOG"
+# As Google's storage refuses a signed URL.
+EXPIRED = """<?xml version='1.0' encoding='UTF-8'?><Error><Code>ExpiredToken</Code>\
+<Message>Invalid argument.</Message><Details>The provided token has expired.</Details></Error>"""
 
 
 def refused(request: Request, error: Exception) -> Response:
@@ -121,10 +124,7 @@ class Application:
         version = self.service.find_version(request.path_params["owner"], request.path_params["slug"], number)
         if self.service.store.status(version)["status"] not in ENDED:
             return StreamingResponse(self.events(version), media_type="text/event-stream")
-        return Response(
-            "[]" if "empty_log" in request.state.struck else stored_log(version),
-            media_type="application/json",
-        )
+        return Response(stored_log(version, request.state.struck) or "[]", media_type="application/json")
 
     async def events(self, version: Version) -> AsyncIterator[str]:
         """The records from the first one on, until the session has ended."""
@@ -149,8 +149,9 @@ class Application:
                 400,
                 "Storage takes signed URLs: leave the Authorization header, which is for the service, out",
             )
-        if not self.service.signer.accepts(name, query.get("expires", ""), query.get("signature", "")):
-            raise Refusal(403, "The signature of the URL is not valid, or it has expired")
+        genuine = self.service.signer.accepts(name, query.get("expires", ""), query.get("signature", ""))
+        if not genuine or "expired" in request.state.struck:
+            return Response(EXPIRED, 403, media_type="application/xml")
         owner, slug, number, file_name = name.split("/", 3)
         version = self.service.find_version(owner, slug, int(number))
         path = version.folder / ARCHIVE if file_name == ARCHIVE else version.outputs().get(file_name)
@@ -187,7 +188,7 @@ def md5_of(path: Path, changed: int) -> str:
 
 
 def build(service: Service, faults: Faults, about: dict[str, Any]) -> Starlette:
-    """The application; wrap it into `faults.Front`."""
+    """The application; wrap it into `front.Front`."""
     application = Application(service, faults, about)
     routes = [
         Route("/storage/{name:path}", application.storage),

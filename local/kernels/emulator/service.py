@@ -133,9 +133,13 @@ class Service:
         return self.signer.sign(f"{version.name}/{file_name}")
 
 
-def stored_log(version: Version) -> str:
-    """The log as the service stores it: a JSON array as a string."""
-    return "[" + "\n,".join(version.records()) + "\n]"
+def stored_log(version: Version, struck: Struck) -> str:
+    """The log as the service stores it: a JSON array as a string; "" where it is said not to be stored yet."""
+    log = "[" + "\n,".join(version.records()) + "\n]"
+    if "empty_log" in struck:
+        return ""
+    # Within the last record: what was said before is whole.
+    return log[: (log.rfind("\n,") + len(log)) // 2] if "cut_log" in struck else log
 
 
 def moment(seconds: float) -> datetime:
