@@ -73,10 +73,10 @@ def _retry(kind: type[Retry], **rules: Any) -> Retry:
 def log_text(log: str) -> str:
     """The plain text of a log: a JSON array of `{stream_name, time, data}`; what is not that is text already."""
     try:
-        records = json.loads(log)
-        return "".join(str(record["data"]) for record in records)
-    except (ValueError, TypeError, KeyError):
-        return log
+        text = "".join(str(record["data"]) for record in json.loads(log))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        text = log
+    return text.encode(errors="replace").decode()  # JSON knows halves of characters, and no file can keep them
 
 
 def service_words(response: requests.Response | None) -> str:
