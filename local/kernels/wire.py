@@ -10,6 +10,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from shared.errors import plain
+
 CONNECT, READ = 5.0, 60.0  # seconds
 LONGEST_WAIT = 60  # seconds; no Retry-After keeps anyone waiting for longer
 TRIES = 5
@@ -84,13 +86,13 @@ def service_words(response: requests.Response | None) -> str:
     if response is None:
         return "no answer."
     try:
-        message = response.json()["error"]["message"]
-    except (ValueError, KeyError, TypeError):
-        try:
-            message = response.json()["message"]
-        except (ValueError, KeyError, TypeError):
-            message = response.reason or ""
-    return f"{str(message).strip().rstrip('.')} (HTTP {response.status_code})."
+        said = response.json()
+    except (ValueError, RecursionError):
+        said = None
+    inner = said.get("error") if isinstance(said, dict) else None
+    tables = [table for table in (inner, said) if isinstance(table, dict) and "message" in table]
+    message = tables[0]["message"] if tables else response.reason or ""
+    return f"{plain(message).rstrip('.')} (HTTP {response.status_code})."
 
 
 def cause(error: Exception) -> str:
@@ -103,7 +105,7 @@ def cause(error: Exception) -> str:
         reason = inner
     text = str(reason)
     named = "object at 0x" in text or "Connection(" in text
-    return (text.rsplit(": ", 1)[-1] if named else text).strip() or type(reason).__name__
+    return plain(text.rsplit(": ", 1)[-1] if named else text) or type(reason).__name__
 
 
 def _inner(error: BaseException) -> BaseException | None:
