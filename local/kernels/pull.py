@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from local import paths
@@ -22,7 +22,7 @@ from local.install import install
 from local.kernels.client import OutputFile, Service
 from local.kernels.runs import Run
 from shared import manifest
-from shared.errors import KernelError, ModelError, ServiceError
+from shared.errors import KernelError, ModelError, ServiceError, plain
 
 MAX_BYTES = 2_000_000_000
 LARGEST_MANIFEST, LARGEST_NOTEBOOK = 10_000_000, 100_000_000
@@ -30,6 +30,7 @@ AT_ONCE = 8
 CHUNK = 1 << 14  # bytes; what is lost of a transfer that breaks
 TRIES = 4
 EXECUTED = "__notebook__.ipynb"  # made by the service, so the run's manifest cannot name it
+OURS = (manifest.NAME, "run.log", "notebook.ipynb")  # put there by us, whatever the run left
 EXPIRED = "the service refuses its own link to it"
 
 Facts = dict[str, Any]  # what a manifest states of a file: its bytes and sha256, None where nobody stated them
@@ -62,6 +63,7 @@ def pull(
     manifest.verify(run.stage)
     run.keep_log(log)
     _vouch_for_extras(service, run, urls)
+    _drop_strays(run.stage)
     install(run.stage, run.name, aside=run.folder / "replaced")
     return run.record(state="pulled"), sorted(set(urls) - set(stated) - {manifest.NAME, EXECUTED})
 
@@ -88,7 +90,7 @@ def _is_home(run: Run) -> bool:
 def _manifest(service: Service, run: Run, urls: dict[str, OutputFile], max_bytes: int) -> dict[str, Any]:
     """The run's own manifest, fetched anew, and checked to be of this run and this bundle."""
     if manifest.NAME not in urls:
-        there = ", ".join(sorted(urls)) or "nothing"
+        there = plain(", ".join(sorted(urls))) or "nothing"
         raise KernelError(f"{run.title} left no {manifest.NAME}: it did not come to its end. It left: {there}.")
     path = run.stage / manifest.NAME
     stated = _parsed(service, run, urls[manifest.NAME], path, min(max_bytes, LARGEST_MANIFEST))
@@ -96,7 +98,7 @@ def _manifest(service: Service, run: Run, urls: dict[str, OutputFile], max_bytes
         if stated[key] != getattr(run, key):
             path.unlink()
             raise KernelError(
-                f"the {manifest.NAME} of {run.title} has {key} {stated[key]!r}, not {getattr(run, key)!r}: "
+                f"the {manifest.NAME} of {run.title} has {key} {plain(repr(stated[key]))}, not {getattr(run, key)!r}: "
                 "it is another run's answer.\nNothing was installed. Train anew: the same command with --again."
             )
     return stated
@@ -123,11 +125,18 @@ def _check_offer(stated: dict[str, Facts], urls: dict[str, OutputFile], max_byte
     missing = sorted(set(stated) - set(urls))
     if missing:
         raise KernelError(
-            f"the manifest names {', '.join(missing)}, but the service has no such file. Pull again later."
+            f"the manifest names {plain(', '.join(missing))}, but the service has no such file. Pull again later."
         )
     total = sum(facts["bytes"] for facts in stated.values())
     if total > max_bytes:
         raise KernelError(f"the run left {total:,} bytes, more than the {max_bytes:,} allowed. Raise --max-bytes.")
+    files = {*stated, *OURS}
+    coming = {f"{name}.part" for name in files}
+    taken = files | coming
+    for name in stated:
+        above = {folder.as_posix() for folder in PurePosixPath(name).parents}
+        if name in coming or not above.isdisjoint(taken):
+            raise KernelError(f"the manifest names {name!r}, in whose way another file is. Nothing was installed.")
 
 
 def _fetch_all(
@@ -159,6 +168,14 @@ def _vouch_for_extras(service: Service, run: Run, urls: dict[str, OutputFile]) -
             _fetch_unproven(service, run, urls[EXECUTED], run.stage / "notebook.ipynb", LARGEST_NOTEBOOK)
             extras.append("notebook.ipynb")
     manifest.add_files(run.stage, extras)
+
+
+def _drop_strays(stage: Path) -> None:
+    """What broken transfers and earlier pulls left: only what the manifest names is installed."""
+    known = {manifest.NAME, *manifest.read(stage)["files"]}
+    for path in list(stage.rglob("*")):
+        if not path.is_dir() and path.relative_to(stage).as_posix() not in known:
+            path.unlink()
 
 
 def _fetch_unproven(service: Service, run: Run, file: OutputFile, path: Path, max_bytes: int) -> None:
@@ -200,7 +217,7 @@ def _transfer(service: Service, url: str, part: Path, limit: int) -> str:
     start = part.stat().st_size if part.is_file() else 0
     try:
         with service.download(url, start=start) as answer:
-            if answer.status_code == 416:  # nothing is left to come
+            if answer.status_code == 416 and start:  # nothing is left to come
                 return ""
             if answer.status_code in (401, 403):
                 return EXPIRED
@@ -214,7 +231,7 @@ def _transfer(service: Service, url: str, part: Path, limit: int) -> str:
 def _write(answer: Any, part: Path, mode: str, limit: int) -> str:
     import requests
 
-    declared = answer.headers.get("Content-Length")
+    declared = re.fullmatch(r"[0-9]{1,18}", answer.headers.get("Content-Length", ""))
     received, digest = 0, hashlib.md5(usedforsecurity=False)
     with part.open(mode) as file:
         try:
@@ -227,8 +244,8 @@ def _write(answer: Any, part: Path, mode: str, limit: int) -> str:
         except requests.RequestException as error:
             return f"the connection broke ({type(error).__name__})"
     packed = "Content-Encoding" in answer.headers  # its length is then not that of the bytes
-    if not packed and declared is not None and declared.isdigit() and received < int(declared):
-        return f"only {received:,} of {int(declared):,} bytes came"
+    if not packed and declared and received < int(declared[0]):
+        return f"only {received:,} of {int(declared[0]):,} bytes came"
     stated = re.search(r"md5=([\w+/=]+)", answer.headers.get("x-goog-hash", ""))
     if stated and mode == "wb" and not packed and stated[1] != base64.b64encode(digest.digest()).decode():
         part.unlink()
