@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import trips
 from answering import Answering, Said
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from malformed import DEEP, anything, everything, json_values, mutated, names, told
 
@@ -101,6 +101,7 @@ def test_a_good_offer_is_taken(there, surroundings):
     assert offered(there, ["model.pth", "plots/a.png"], surroundings).state == "pulled"
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(st.lists(names | st.sampled_from(["../../evil", "../../../models/evil", "model.pth"]), max_size=4))
 @example(["../../evil"])
 @example(["../../../models/another/evil"])
@@ -121,6 +122,7 @@ def test_any_names_in_manifest_and_listing_stay_in_their_folder(there, surroundi
     offered(there, offer, surroundings)
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(st.lists(names, max_size=4))
 @example(["../../evil", "\ud800", "\n\n", "a" * 10_000])
 def test_any_names_in_the_listing_alone_are_left_out(there, surroundings, offer):
@@ -129,6 +131,7 @@ def test_any_names_in_the_listing_alone_are_left_out(there, surroundings, offer)
     pulled(there, listed, GOOD, surroundings)
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(mutated(FACTS | {"files": {"model.pth": STATED}}) | json_values)
 @example(FACTS | {"files": {"model.pth": STATED | {"bytes": 10**30}}})
 @example(FACTS | {"files": {"model.pth": STATED | {"bytes": 10**9}}})
@@ -138,12 +141,14 @@ def test_any_manifest_is_taken_whole_or_told(there, surroundings, stated):
     pulled(there, both(there), json.dumps(stated).encode(), surroundings)
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(st.binary(max_size=60))
 @example(b"[" * DEEP)
 def test_any_bytes_for_a_manifest_are_told(there, surroundings, text):
     pulled(there, [(manifest.NAME, f"{there.url}/manifest")], text, surroundings)
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(anything | st.sampled_from(["http://", "http://[", "file:///etc/passwd", "http://127.0.0.1:1/", "/content"]))
 @example("http://127.0.0.1/\ud800")
 def test_any_address_of_a_file_is_told(there, surroundings, url):
@@ -166,6 +171,7 @@ answers = st.builds(
 )
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(answers, st.booleans())
 @example(Said(body=b"", status=416), True)
 @example(Said(body=b"", status=416), False)
