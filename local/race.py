@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from local import paths
-from shared.config import TrainConfig
+from shared.config import TrainConfig, from_text
 from shared.errors import ConfigError, UserError
 
 QUIET = 0.1  # processors that others may keep busy on a quiet machine
@@ -65,7 +65,7 @@ class Contestant:
         one = cls(
             architecture=architecture,
             recipe=recipe or cls.recipe,
-            epochs=int(epochs) if epochs else None,
+            epochs=from_text("epochs", epochs) if epochs else None,
             times=int(times or 1),
         )
         TrainConfig.create(architecture=one.architecture, recipe=one.recipe, epochs=one.epochs)

@@ -83,6 +83,7 @@ def pulled(service: "Service", run: "Run", **options: Any) -> "Run":
     """Brings a run's files home; a run that is home already is returned as it is."""
     from local import paths
     from local.kernels.pull import pull
+    from shared.errors import plain
 
     if run.state != "complete":
         return run
@@ -96,5 +97,5 @@ def pulled(service: "Service", run: "Run", **options: Any) -> "Run":
     run, left_out = pull(service, run, on_file=file, **options)
     say(f"pulled {count} files, every one checked, into {paths.models() / run.name}")
     for name in left_out:
-        say(f"  left out: {name} (not in the manifest)")
+        say(f"  left out: {plain(name)} (not in the manifest)")
     return run

@@ -29,17 +29,17 @@ def bundle(
     from local.kernels import spec
 
     if check:
-        path, text = check, check.read_text(encoding="utf-8")
-        sha256 = bundling.digest(text)
+        path, content = check, check.read_bytes()
+        sha256 = bundling.digest(content)
     else:
         config = wanted.config(remote="kaggle")
         name = wanted.model(config)
         packed = bundling.pack(spec.load(wanted.framework), name=name, config=config)
         path, sha256 = out or paths.build() / f"{name}.ipynb", packed.sha256
-        text = packed.sign(run_id="by-hand", source_commit=bundling.source_commit())
+        content = packed.sign(run_id="by-hand", source_commit=bundling.source_commit()).encode()
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text.encode())
-    size = len(text.encode())
+        path.write_bytes(content)
+    size = len(content)
     if json:
         emit([{"file": str(path), "bundle_sha256": sha256, "bytes": size}])
     else:

@@ -93,19 +93,17 @@ def _show_one(row: dict[str, Any]) -> None:
 def _show_all(rows: list[dict[str, Any]], data_dir: Path | None) -> None:
     from shared.data import MADE_OF
 
-    where = f"not in {data_dir}" if data_dir else "not here; k2l data {} {} it"
+    def missing(name: str) -> str:
+        if data_dir:
+            return f"not in {data_dir}"
+        return f"not here; k2l data {name} {'makes' if name in MADE_OF else 'fetches'} it"
+
     table(
         ["data set", "training", "validation", "test", "found in"],
         [
             [row["name"], *(f"{row[part]:,}" for part in ("train", "validation", "test")), row["source"]]
             if row["source"]
-            else [
-                row["name"],
-                "-",
-                "-",
-                "-",
-                where.format(row["name"], "makes" if row["name"] in MADE_OF else "fetches"),
-            ]
+            else [row["name"], "-", "-", "-", missing(row["name"])]
             for row in rows
         ],
     )

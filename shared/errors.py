@@ -21,6 +21,8 @@ import difflib
 from collections.abc import Collection
 from typing import Any
 
+LONGEST = 500  # characters of a foreign word in an error
+
 
 class UserError(Exception):
     """Something the user can mend; `str(error)` says what, where, and what to do."""
@@ -72,6 +74,17 @@ class RunError(KernelError):
 
 class ServiceError(KernelError):
     """The service cannot be reached, or its answer cannot be understood."""
+
+
+def plain(value: object) -> str:
+    """Foreign words, or a value's own, on one line of an error: nothing in it breaks the line or rules the terminal."""
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except (ValueError, RecursionError):  # thousands of digits, or of brackets
+        text = f"a {type(value).__name__} too large to be shown"
+    text = " ".join(text.split())
+    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def one_of(what: str, value: Any, known: Collection[str]) -> str:

@@ -22,6 +22,7 @@ from shared.errors import DataError
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 LARGEST = 1 << 30  # bytes: twenty times MNIST; what claims more is damaged or hostile
+LONGEST_HEADER = 4 + 4 * 4  # bytes
 GZIP_MAGIC = b"\x1f\x8b"
 
 _CODES = {np.dtype(name).newbyteorder("="): code for code, name in TYPES.items()}
@@ -33,6 +34,8 @@ def read_idx(path: Path) -> npt.NDArray[Any]:
     Raises DataError, naming the file, if it cannot be read, is no IDX file, is cut short or holds too much.
     """
     try:
+        if path.stat().st_size > LARGEST:
+            raise damaged(path, "it has more than 1 GiB")
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
@@ -76,18 +79,26 @@ def _header(path: Path, data: bytes) -> tuple[np.dtype[Any], tuple[int, ...], in
     if len(data) < start:
         raise damaged(path, f"it ends within its header, after {len(data)} bytes")
     shape = tuple(int(n) for n in np.frombuffer(data, ">u4", count=data[3], offset=4))
-    return np.dtype(TYPES[data[2]]), shape, start
+    dtype = np.dtype(TYPES[data[2]])
+    if math.prod(n or 1 for n in shape) * dtype.itemsize > LARGEST:  # numpy minds it even where there are none of them
+        raise damaged(path, f"its header promises more than 1 GiB, {list(shape)} of {dtype.itemsize} bytes")
+    return dtype, shape, start
 
 
 def _decompressed(path: Path, data: bytes) -> bytes:
-    """The content of a gzip file, its checksum verified; zlib itself is a third faster than module gzip."""
+    """The content of a gzip file, its checksum verified; zlib itself is a third faster than module gzip.
+
+    No more is unpacked than the header promises: a few kilobytes can hold a gigabyte.
+    """
     stream = zlib.decompressobj(wbits=31)
     try:
-        content = stream.decompress(data, LARGEST)
+        dtype, shape, start = _header(path, zlib.decompressobj(wbits=31).decompress(data, LONGEST_HEADER))
+        whole = start + math.prod(shape) * dtype.itemsize
+        content = stream.decompress(data, whole + 1)
     except zlib.error as error:
         raise damaged(path, f"its gzip content is broken ({error})") from error
     if not stream.eof:
-        raise damaged(path, "it is cut short" if len(content) < LARGEST else "it unpacks to more than 1 GiB")
+        raise damaged(path, "it is cut short" if len(content) <= whole else "it holds more than its header promises")
     if stream.unused_data.strip(b"\0"):
         raise damaged(path, "foreign bytes follow its gzip content")
     return content

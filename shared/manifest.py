@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from shared.errors import ModelError
+from shared.errors import ModelError, plain
 
 NAME = "manifest.json"
 SCHEMA = 1
@@ -23,10 +23,17 @@ KEYS = (
     "bundle_sha256", "source_commit", "environment", "metrics", "files", "created_at",
 )  # fmt: skip
 
+# What every reader counts on; `metrics` and `threshold` are looked into besides.
+_TYPES: dict[str, type] = dict.fromkeys(KEYS, str) | {
+    "schema": int, "trainable_parameters": int, "parameters": dict, "environment": dict, "metrics": dict, "files": dict,
+}  # fmt: skip
+_WORDS = {str: "text", int: "a whole number", dict: "an object"}
+
 # One path segment or more below the folder; no drive letters, no backslashes, no control characters. Windows drops
 # dots and spaces at an end, so that "..  " would be "..", and keeps some names for its devices.
 _SAFE = re.compile(r"[^\x00-\x1f\\:*?\"<>|/]+(/[^\x00-\x1f\\:*?\"<>|/]+)*")
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}
+_LONGEST, _LONGEST_PART = 1000, 200  # bytes; systems take 255 a part, and `.part` and a number come behind it
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -36,10 +43,15 @@ def now() -> str:
 
 
 def safe_name(name: str) -> bool:
-    """True for a relative path that stays in its folder on every system."""
+    """True for a relative path that stays in its folder, and can be made and shown, on every system."""
     parts = name.split("/")
-    plain = all(part == part.rstrip(" .") and part.split(".")[0].upper() not in _DEVICES for part in parts)
-    return plain and bool(_SAFE.fullmatch(name))
+    return (
+        name.isprintable()
+        and bool(_SAFE.fullmatch(name))
+        and len(name.encode()) <= _LONGEST
+        and all(len(part.encode()) <= _LONGEST_PART for part in parts)
+        and all(part == part.rstrip(" .") and part.split(".")[0].upper() not in _DEVICES for part in parts)
+    )
 
 
 def sha256(path: Path) -> str:
@@ -114,15 +126,15 @@ def parse(text: str | bytes, where: str) -> dict[str, Any]:
     """A manifest from its text; ModelError if it is not one, or one of another schema. `where` is for the error."""
     try:
         manifest = json.loads(text)
-    except ValueError as error:
-        raise ModelError(f"{where} is not JSON ({error}). Pull or train the model again.") from None
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{where} is not JSON ({plain(str(error))}). Pull or train the model again.") from None
     missing = [key for key in KEYS if key not in manifest] if isinstance(manifest, dict) else list(KEYS)
     if missing:
         raise ModelError(f"{where} is no manifest of k2l: {', '.join(missing)} missing. Pull or train the model again.")
     if manifest["schema"] != SCHEMA:
-        raise ModelError(f"{where} has schema {manifest['schema']!r}, this k2l reads {SCHEMA}. Update k2l.")
-    _check_files(manifest["files"], where)
+        raise ModelError(f"{where} has schema {plain(manifest['schema'])}, this k2l reads {SCHEMA}. Update k2l.")
     _check_facts(manifest, where)
+    _check_files(manifest["files"], where)
     return dict(manifest)
 
 
@@ -157,12 +169,10 @@ def verify(folder: Path, names: Iterable[str] | None = None) -> dict[str, Any]:
     return manifest
 
 
-def _check_files(files: Any, where: str) -> None:
-    if not isinstance(files, dict):
-        raise ModelError(f"{where}: `files` must be an object of names. Pull or train the model again.")
+def _check_files(files: dict[str, Any], where: str) -> None:
     for name, stated in files.items():
         if not safe_name(name):
-            raise ModelError(f"{where} names {name!r}, which leaves its folder. Do not use this model.")
+            raise ModelError(f"{where} names {plain(repr(name))}, which leaves its folder. Do not use this model.")
         good = (
             isinstance(stated, dict)
             and type(stated.get("bytes")) is int
@@ -174,10 +184,16 @@ def _check_files(files: Any, where: str) -> None:
 
 
 def _check_facts(manifest: dict[str, Any], where: str) -> None:
-    """What every reader counts on: the accuracy on the test images, and a table of the surroundings."""
-    try:
-        sound = 0 <= manifest["metrics"]["test"]["accuracy"] <= 1 and isinstance(manifest["environment"], dict)
-    except (KeyError, TypeError):
-        sound = False
-    if not sound:
-        raise ModelError(f"{where} has no test accuracy in 0..1, or no environment. Pull or train the model again.")
+    """What every reader counts on: the types, the accuracy on the test images, and a threshold that can be one."""
+    for key, kind in _TYPES.items():
+        if type(manifest[key]) is not kind:
+            raise ModelError(f"{where}: `{key}` must be {_WORDS[kind]}. Pull or train the model again.")
+    test, sure = manifest["metrics"].get("test"), manifest.get("threshold", 0)
+    if not _share(test.get("accuracy") if isinstance(test, dict) else None):
+        raise ModelError(f"{where} has no test accuracy in 0..1. Pull or train the model again.")
+    if not _share(sure):
+        raise ModelError(f"{where} has the threshold {plain(sure)}, not 0..1. Pull or train the model again.")
+
+
+def _share(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 1

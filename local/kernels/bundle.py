@@ -20,7 +20,7 @@ from typing import Any
 from local import paths
 from local.kernels.spec import KernelSpec
 from shared.config import TrainConfig
-from shared.errors import KernelError, one_of
+from shared.errors import KernelError, one_of, plain
 
 LARGEST = 900_000  # bytes; Kaggle refuses about a megabyte with a bare 400
 IDENTITY = ("run_id", "bundle_sha256", "source_commit")
@@ -28,6 +28,9 @@ KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3
 
 # Kaggle's way and Jupyter's of folding a cell, so that the lesson is not lost between files; a click opens it.
 FOLDED = {"_kg_hide-input": True, "_kg_hide-output": True, "jupyter": {"source_hidden": True, "outputs_hidden": True}}
+
+# What the readers of JSON and Python, and who looks into what they read, raise over anything else.
+_NO_NOTEBOOK = (ValueError, LookupError, TypeError, AttributeError, SyntaxError, RecursionError, MemoryError)
 
 Cell = dict[str, Any]
 Notebook = dict[str, Any]
@@ -78,7 +81,7 @@ def pack(spec: KernelSpec, *, name: str, config: TrainConfig) -> Bundle:
     return build(spec, {"name": name, **config.as_dict()})
 
 
-def digest(text: str) -> str:
+def digest(text: str | bytes) -> str:
     """The bundle's sha256 from a signed notebook's text: the identity is taken out again first.
 
     Raises KernelError if the text is not a notebook with one injected parameters cell.
@@ -87,10 +90,10 @@ def digest(text: str) -> str:
         notebook = json.loads(text)
         cell = notebook["cells"][_tagged(notebook["cells"], "injected-parameters", where="the notebook")]
         parameters = {name: ast.literal_eval(value) for name, value in _assignments(cell["source"])}
-    except (ValueError, KeyError, TypeError, SyntaxError) as error:
-        raise KernelError(f"this is not a notebook bundled by k2l ({error}).") from None
-    unsigned = {name: value for name, value in parameters.items() if name not in IDENTITY}
-    return _hash(_with_parameters(notebook, unsigned))
+        unsigned = {name: value for name, value in parameters.items() if name not in IDENTITY}
+        return _hash(_with_parameters(notebook, unsigned))
+    except _NO_NOTEBOOK as error:
+        raise KernelError(f"this is not a notebook bundled by k2l ({plain(str(error))}).") from None
 
 
 def declared(cells: list[Any], *, where: str) -> dict[str, Any]:

@@ -17,14 +17,16 @@ import requests
 from local.kernels import credentials
 from local.kernels.spec import KernelSpec
 from local.kernels.wire import CONNECT, Bare, cause, log_text, mount, service_words
-from shared.errors import CredentialsError, KernelError, RefusedError, ServiceError
+from shared.errors import CredentialsError, KernelError, RefusedError, ServiceError, plain
 
 QUIET = 3600.0  # seconds a log may say nothing
 
-# What the SDK raises over an answer that is not what it expects.
-UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)
+MOST_PAGES = 1000  # of a hundred files each
 
-Answer = TypeVar("Answer")
+# What the SDK, and who reads its answer, raise over one that is not what they expect.
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+
+Stated = TypeVar("Stated")
 
 
 class PushLostError(ServiceError):
@@ -105,21 +107,25 @@ class Service:
             setattr(request, name, value)
         try:
             answer = self._kernels.save_kernel(request)
-            error, version, url = answer.error, answer.version_number, answer.url
+            error, version = typed(str, answer.error), typed(int, answer.version_number)
+            receipt = Pushed(version=version, url=typed(str, answer.url), trouble=_trouble(answer, spec.slug))
         except requests.HTTPError as failure:
             raise _refusal(failure.response, spec.slug) from None
         except (requests.RequestException, *UNREADABLE) as failure:
             raise PushLostError(f"{self.label}: no answer to the push of {spec.slug} ({cause(failure)}).") from None
         if error:
-            raise RefusedError(f"{self.label} refused the push of {spec.slug}: {error}")
-        if not version:
+            raise RefusedError(f"{self.label} refused the push of {spec.slug}: {plain(error)}")
+        if version < 1:
             raise PushLostError(f"{self.label}: the answer to the push of {spec.slug} names no version.")
-        return Pushed(version=version, url=url, trouble=_trouble(answer, spec.slug))
+        return receipt
 
     def status(self, slug: str, version: int) -> Status:
         """The state of one version; never another's."""
-        answer = self._ask("get_kernel_session_status", "ApiGetKernelSessionStatusRequest", slug, version)
-        return Status(state=answer.status.name, message=answer.failure_message or "")
+
+        def read(answer: Any) -> Status:
+            return Status(state=typed(str, answer.status.name), message=plain(typed(str, answer.failure_message)))
+
+        return self._ask("get_kernel_session_status", "ApiGetKernelSessionStatusRequest", slug, version, read)
 
     def exists(self, slug: str, version: int) -> bool:
         """Whether there is such a version."""
@@ -132,35 +138,46 @@ class Service:
     def current_version(self, slug: str) -> int | None:
         """The number of the kernel's latest version; 0 where there is no such kernel, None where it is not told."""
         try:
-            facts = self._ask("get_kernel", "ApiGetKernelRequest", slug, None).metadata
+            latest = self._ask(
+                "get_kernel", "ApiGetKernelRequest", slug, None,
+                lambda answer: typed(int, answer.metadata and answer.metadata.current_version_number),
+            )  # fmt: skip
         except MissingError:
             return None if self.exists(slug, 1) else 0  # some services do not show a kernel that they run
         except UntoldError:
             return None
-        return (facts and facts.current_version_number) or None
+        return latest if latest > 0 else None
 
     def source(self, slug: str, version: int) -> str:
         """The notebook of one version, as the service keeps it; "" where it does not give it."""
         try:
-            blob = self._ask("get_kernel", "ApiGetKernelRequest", slug, version).blob
+            return self._ask(
+                "get_kernel", "ApiGetKernelRequest", slug, version,
+                lambda answer: typed(str, answer.blob and answer.blob.source),
+            )  # fmt: skip
         except (MissingError, UntoldError):
             return ""
-        return str((blob and blob.source) or "")
 
     def outputs(self, slug: str, version: int) -> tuple[list[OutputFile], str]:
         """All files of one version, over all pages, and its log's text."""
+
+        def read(answer: Any) -> tuple[list[OutputFile], str, str]:
+            page = [OutputFile(name=typed(str, one.file_name), url=typed(str, one.url)) for one in answer.files or []]
+            return page, log_text(typed(str, answer.log)), typed(str, answer.next_page_token)
+
         files: list[OutputFile] = []
-        token, log = None, ""
-        while True:
-            answer = self._ask(
-                "list_kernel_session_output", "ApiListKernelSessionOutputRequest", slug, version,
-                page_size=100, page_token=token,
+        log, token, seen = "", "", {""}
+        for _ in range(MOST_PAGES):
+            page, text, token = self._ask(
+                "list_kernel_session_output", "ApiListKernelSessionOutputRequest", slug, version, read,
+                page_size=100, page_token=token or None,
             )  # fmt: skip
-            files += [OutputFile(name=one.file_name, url=one.url) for one in answer.files or []]
-            log = log or answer.log or ""
-            if not answer.next_page_token or answer.next_page_token == token:
-                return files, log_text(log)
-            token = answer.next_page_token
+            files += page
+            log = log or text
+            if token in seen:
+                return files, log
+            seen.add(token)
+        raise UntoldError(f"{self.label} lists the files of {slug} without end, {len(files):,} so far.")
 
     def follow_log(self, slug: str, version: int, *, quiet: float = QUIET) -> Iterator[str]:
         """Pieces of the log as they are written, until it ends. A convenience: `outputs` has the whole log later.
@@ -182,7 +199,7 @@ class Service:
                         return
                     if event:
                         yield log_text(f"[{event}]")
-        except requests.RequestException as error:
+        except (requests.RequestException, *UNREADABLE) as error:
             raise ServiceError(f"{self.label}: the log of {slug} broke off ({cause(error)}).") from None
 
     def download(self, url: str, *, start: int = 0) -> requests.Response:
@@ -191,27 +208,33 @@ class Service:
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
         try:
             return self._files.get(url, headers=headers, stream=True)
-        except requests.RequestException as error:
+        except (requests.RequestException, *UNREADABLE) as error:
             raise ServiceError(f"{self.label}: a download broke off ({cause(error)}).") from None
 
     def delete(self, slug: str) -> None:
         """Deletes the kernel with all its versions, which ends what runs and what it costs."""
-        answer = self._ask("delete_kernel", "ApiDeleteKernelRequest", slug, None)
-        if answer.error_message:
-            raise RefusedError(f"{self.label} refused to delete {slug}: {answer.error_message}")
+        said = self._ask(
+            "delete_kernel", "ApiDeleteKernelRequest", slug, None, lambda answer: typed(str, answer.error_message)
+        )
+        if said:
+            raise RefusedError(f"{self.label} refused to delete {slug}: {plain(said)}")
 
     def quota(self) -> Quota:
         """GPU time used and allowed this week."""
-        answer = self._call(self._kernels.get_accelerator_quota_statistics, None, "the quota")
-        gpu = answer.gpu_quota
-        none = timedelta(0)
-        return Quota(
-            used=(gpu and gpu.time_used) or none,
-            total=(gpu and gpu.total_time_allowed) or none,
-            refresh=answer.quota_refresh_time,
-        )
 
-    def _ask(self, method: str, kind: str, slug: str, version: int | None, **fields: Any) -> Any:
+        def read(answer: Any) -> Quota:
+            gpu = answer.gpu_quota
+            return Quota(
+                used=typed(timedelta, gpu and gpu.time_used),
+                total=typed(timedelta, gpu and gpu.total_time_allowed),
+                refresh=answer.quota_refresh_time,
+            )
+
+        return self._call(self._kernels.get_accelerator_quota_statistics, None, "the quota", read)
+
+    def _ask(
+        self, method: str, kind: str, slug: str, version: int | None, read: Callable[[Any], Stated], **fields: Any
+    ) -> Stated:
         from kagglesdk.kernels.types import kernels_api_service as types
 
         request = getattr(types, kind)()
@@ -222,15 +245,18 @@ class Service:
             if value is not None:
                 setattr(request, name, value)
         what = f"{self.username}/{slug}" + (f" version {version}" if version else "")
-        return self._call(getattr(self._kernels, method), request, what)
+        return self._call(getattr(self._kernels, method), request, what, read)
 
-    def _call(self, method: Callable[[Any], Answer], request: Any, what: str) -> Answer:
+    def _call(self, method: Callable[[Any], Any], request: Any, what: str, read: Callable[[Any], Stated]) -> Stated:
+        """What `read` makes of the answer; it may stumble over it as the SDK does."""
         try:
-            return method(request)
+            return read(method(request))
         except requests.HTTPError as error:
             raise self._error(error.response, what) from None
         except UNREADABLE as error:
-            raise UntoldError(f"{self.label} gave an answer about {what} that cannot be read ({error}).") from None
+            raise UntoldError(
+                f"{self.label} gave an answer about {what} that cannot be read ({cause(error)})."
+            ) from None
         except requests.RequestException as error:
             raise OutOfReachError(
                 f"{self.label} cannot be reached ({cause(error)}). Check the connection; the same command goes on."
@@ -246,6 +272,15 @@ class Service:
         if code in (403, 404):
             return MissingError(f"{self.label} has no {what}, or it is not yours: {said}")
         return UntoldError(f"{self.label} failed over {what}: {said} The same command goes on.")
+
+
+def typed(kind: type[Stated], value: Any) -> Stated:
+    """A field of an answer, empty where it is missing; TypeError for one of another type: the SDK lets it through."""
+    if value is None:
+        return kind()
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise TypeError(f"{plain(repr(value))} is no {kind.__name__}")
+    return value
 
 
 def _save_fields(spec: KernelSpec, ref: str, text: str, sources: list[str]) -> dict[str, Any]:
@@ -273,12 +308,12 @@ def _save_fields(spec: KernelSpec, ref: str, text: str, sources: list[str]) -> d
 def _trouble(answer: Any, slug: str) -> str:
     """What makes an accepted push worthless: inputs left out, or the kernel filed under another name."""
     kinds = ("dataset", "competition", "kernel", "model")
-    invalid = [f"{kind} {ref}" for kind in kinds for ref in getattr(answer, f"invalid_{kind}_sources") or []]
+    invalid = [f"{kind} {plain(ref)}" for kind in kinds for ref in getattr(answer, f"invalid_{kind}_sources") or []]
     if invalid:
         return f"these inputs do not exist or are not yours: {', '.join(invalid)}"
-    filed = (answer.ref or "").rstrip("/").rsplit("/", 1)[-1]
+    filed = typed(str, answer.ref).rstrip("/").rsplit("/", 1)[-1]
     if filed and filed.lower() != slug.lower():
-        return f"it was filed as {filed!r}, not {slug!r}: title and slug disagree"
+        return f"it was filed as {plain(repr(filed))}, not {slug!r}: title and slug disagree"
     return ""
 
 

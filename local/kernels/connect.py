@@ -11,7 +11,7 @@ import requests
 
 from local import paths
 from local.kernels import credentials
-from local.kernels.client import UNREADABLE, Service
+from local.kernels.client import UNREADABLE, Service, typed
 from local.kernels.wire import cause, mount
 from shared.errors import CredentialsError, KernelError
 
@@ -86,12 +86,12 @@ def _introspect(sdk: Any, token: str, label: str) -> str:
     mount(sdk.http_client()._session)
     try:
         answer = sdk.security.oauth_client.introspect_token(request)
-        active, username = answer.active, answer.username
+        active, username = typed(bool, answer.active), typed(str, answer.username)
     except (requests.RequestException, *UNREADABLE) as error:
         raise CredentialsError(f"{label} did not check the access token ({cause(error)}). {credentials.HOW}") from None
     if not active or not username:
         raise CredentialsError(f"{label} says the access token is not valid any more. {credentials.HOW}")
-    return str(username)
+    return username
 
 
 def _oauth_token(login: Any, label: str) -> str:

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from local import paths
@@ -20,12 +20,13 @@ from local.kernels.client import OutputFile, Service
 from local.kernels.runs import Run
 from local.kernels.transfer import MAX_BYTES, Facts, fetch, fetch_anew, matches
 from shared import manifest
-from shared.errors import KernelError, ModelError, ServiceError
+from shared.errors import KernelError, ModelError, ServiceError, plain
 
 LARGEST_MANIFEST, LARGEST_NOTEBOOK = 10_000_000, 100_000_000
 AT_ONCE = 8
 LOST = 3  # files that do not come, after which the rest of a failed run is not worth the wait
 EXECUTED = "__notebook__.ipynb"  # made by the service, so the run's manifest cannot name it
+OURS = (manifest.NAME, "run.log", "notebook.ipynb")  # put there by us, whatever the run left
 
 
 def pull(
@@ -53,6 +54,7 @@ def pull(
     _fetch_all(service, run, urls, wanted, on_file)
     run.keep_log(log)
     _vouch_for_extras(service, run, urls)
+    _drop_strays(run.stage)
     install(run.stage, run.name, aside=run.folder / "replaced")
     shutil.rmtree(run.parts, ignore_errors=True)
     return run.record(state="pulled"), sorted(set(urls) - set(stated) - {manifest.NAME, EXECUTED})
@@ -81,7 +83,7 @@ def _is_home(run: Run) -> bool:
 def _manifest(service: Service, run: Run, urls: dict[str, OutputFile], max_bytes: int) -> dict[str, Any]:
     """The run's own manifest, fetched anew, and checked to be of this run and this bundle."""
     if manifest.NAME not in urls:
-        there = ", ".join(sorted(urls)) or "nothing"
+        there = plain(", ".join(sorted(urls))) or "nothing"
         raise KernelError(f"{run.title} left no {manifest.NAME}: it did not come to its end. It left: {there}.")
     path = run.stage / manifest.NAME
     stated = _parsed(service, run, urls[manifest.NAME], path, min(max_bytes, LARGEST_MANIFEST))
@@ -89,7 +91,7 @@ def _manifest(service: Service, run: Run, urls: dict[str, OutputFile], max_bytes
         if stated[key] != getattr(run, key):
             path.unlink()
             raise KernelError(
-                f"the {manifest.NAME} of {run.title} has {key} {stated[key]!r}, not {getattr(run, key)!r}: "
+                f"the {manifest.NAME} of {run.title} has {key} {plain(repr(stated[key]))}, not {getattr(run, key)!r}: "
                 "it is another run's answer.\nNothing was installed. Train anew: the same command with --again."
             )
     return stated
@@ -112,11 +114,15 @@ def _check_offer(stated: dict[str, Facts], urls: dict[str, OutputFile], max_byte
     missing = sorted(set(stated) - set(urls))
     if missing:
         raise KernelError(
-            f"the manifest names {', '.join(missing)}, but the service has no such file. Pull again later."
+            f"the manifest names {plain(', '.join(missing))}, but the service has no such file. Pull again later."
         )
     total = sum(facts["bytes"] for facts in stated.values())
     if total > max_bytes:
         raise KernelError(f"the run left {total:,} bytes, more than the {max_bytes:,} allowed. Raise --max-bytes.")
+    files = {*stated, *OURS}
+    for name in stated:
+        if not files.isdisjoint(folder.as_posix() for folder in PurePosixPath(name).parents):
+            raise KernelError(f"the manifest names {name!r}, in whose way another file is. Nothing was installed.")
 
 
 def _fetch_all(
@@ -148,6 +154,14 @@ def _vouch_for_extras(service: Service, run: Run, urls: dict[str, OutputFile]) -
             fetch_anew(service, run, urls[EXECUTED], run.stage / "notebook.ipynb", LARGEST_NOTEBOOK)
             extras.append("notebook.ipynb")
     manifest.add_files(run.stage, extras)
+
+
+def _drop_strays(stage: Path) -> None:
+    """What broken transfers and earlier pulls left: only what the manifest names is installed."""
+    known = {manifest.NAME, *manifest.read(stage)["files"]}
+    for path in list(stage.rglob("*")):
+        if not path.is_dir() and path.relative_to(stage).as_posix() not in known:
+            path.unlink()
 
 
 def rescue(service: Service, run: Run, *, max_bytes: int = MAX_BYTES) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from local import paths
-from shared.errors import KernelError, one_of
+from shared.errors import KernelError, one_of, plain
 
 # Kaggle's names for what a notebook can run on (`machine_shape`); "none" is a CPU.
 # The P100 is left out: the image's torch has no code for it, so that its hours would buy a CPU.
@@ -67,8 +67,8 @@ def load(framework: str, **changes: Any) -> KernelSpec:
     path = paths.kernels() / one_of("framework", framework, there) / "kernel.toml"
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise KernelError(f"{path} cannot be read: {error}.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise KernelError(f"{path} cannot be read: {plain(str(error))}.") from None
     table |= {key: value for key, value in changes.items() if value is not None}
     if "slug" in changes and changes["slug"] and not changes.get("title"):
         table["title"] = changes["slug"].replace("-", " ")
@@ -85,11 +85,13 @@ def parse(table: dict[str, Any], *, framework: str, where: str) -> KernelSpec:
         if name not in table and field.default is field.default_factory is dataclasses.MISSING
     ]
     if unknown or missing:
-        said = [f"{', '.join(unknown)} unknown"] * bool(unknown) + [f"{', '.join(missing)} missing"] * bool(missing)
+        said = [f"{', '.join(map(plain, unknown))} unknown"] * bool(unknown) + [f"{', '.join(missing)} missing"] * bool(
+            missing
+        )
         raise KernelError(f"{where}: {'; '.join(said)}. The keys are: {', '.join(fields)}.")
     for name, kind in _TYPES.items():
         if name in table and (not isinstance(table[name], kind) or isinstance(table[name], bool) != (kind is bool)):
-            raise KernelError(f"{where}: {name} must be {_WORDS[kind]}, not {table[name]!r}.")
+            raise KernelError(f"{where}: {name} must be {_WORDS[kind]}, not {plain(table[name])}.")
     spec = KernelSpec(framework=framework, **table)
     for trouble in _troubles(spec):
         raise KernelError(f"{where}: {trouble}")
@@ -120,9 +122,11 @@ def _troubles(spec: KernelSpec) -> list[str]:
     if spec.accelerator not in ACCELERATORS:
         said.append(f"accelerator {spec.accelerator!r} is unknown. There are: {', '.join(ACCELERATORS)}.")
     if not 60 <= spec.time_limit <= LONGEST_SESSION:
-        said.append(f"time_limit {spec.time_limit} is out of range: give 60 to {LONGEST_SESSION} seconds.")
+        said.append(f"time_limit {plain(spec.time_limit)} is out of range: give 60 to {LONGEST_SESSION} seconds.")
     for dataset, refs in spec.data_sources.items():
         good = isinstance(refs, list) and all(isinstance(ref, str) and _REF.fullmatch(ref) for ref in refs)
         if not good:
-            said.append(f'data_sources.{dataset} must be a list of "owner/slug", not {refs!r}.')
+            said.append(f'data_sources.{plain(dataset)} must be a list of "owner/slug", not {plain(refs)}.')
+    if not all(isinstance(keyword, str) for keyword in spec.keywords):
+        said.append(f"keywords must be a list of texts, not {plain(spec.keywords)}.")
     return said

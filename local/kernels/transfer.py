@@ -93,7 +93,7 @@ def _transfer(service: Service, url: str, part: Path, limit: int, *, proven: boo
     start = _size(part)
     try:
         with service.download(url, start=start) as answer:
-            if answer.status_code == 416:  # nothing is left to come
+            if answer.status_code == 416 and start:  # nothing is left to come
                 return ""
             if answer.status_code in (401, 403):
                 return EXPIRED
@@ -128,9 +128,9 @@ def _write(answer: Any, part: Path, mode: str, limit: int) -> str:
 
 def _shortfall(answer: Any, received: int) -> str:
     """What a whole answer lacks of the length it declared; servers that close early are not always noticed before."""
-    declared = answer.headers.get("Content-Length", "")
-    if declared.isdigit() and not _packed(answer) and received < int(declared):
-        return f"only {received:,} of {int(declared):,} bytes came"
+    declared = re.fullmatch(r"[0-9]{1,18}", answer.headers.get("Content-Length", ""))
+    if declared and not _packed(answer) and received < int(declared[0]):
+        return f"only {received:,} of {int(declared[0]):,} bytes came"
     return ""
 
 

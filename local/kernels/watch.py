@@ -16,7 +16,7 @@ from local.kernels.client import MissingError, OutOfReachError, Service, Status,
 from local.kernels.pull import rescue
 from local.kernels.runs import Run
 from local.kernels.spec import LONGEST_SESSION
-from shared.errors import RunError, ServiceError
+from shared.errors import RunError, ServiceError, plain
 
 ENDED = {"COMPLETE": "complete", "ERROR": "failed", "CANCEL_ACKNOWLEDGED": "cancelled"}
 SOONEST, LATEST = 0.5, 15.0  # seconds between two questions
@@ -140,10 +140,10 @@ def _usual_timeout(run: Run) -> float:
 
 def failure(log: str) -> str:
     """The error that ended a run, from its log: the last exception's own line, or the log's last line."""
-    plain = _ANSI.sub("", log)
-    raised = [line.strip() for line in _RAISED.findall(plain) if not line.startswith("papermill.exceptions")]
-    lines = [line.strip() for line in plain.splitlines() if line.strip()]
-    return (raised or lines or ["the log is empty"])[-1]
+    text = _ANSI.sub("", log)
+    raised = [line.strip() for line in _RAISED.findall(text) if not line.startswith("papermill.exceptions")]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return plain((raised or lines or ["the log is empty"])[-1])
 
 
 def _finish(service: Service, run: Run, status: Status, heard: str, sleep: Callable[[float], None]) -> Run:

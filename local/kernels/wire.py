@@ -11,6 +11,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from shared.errors import plain
+
 CONNECT, READ = 5.0, 60.0  # seconds
 LONGEST_WAIT = 60  # seconds; no Retry-After keeps anyone waiting for longer
 TRIES = 5
@@ -20,9 +22,9 @@ _BETWEEN = re.compile(r"\s*[\[,]\s*")  # what stands before a record
 class Patient(HTTPAdapter):
     """Every call gets a time-out, where the caller sets none; a `strict` one raises every answer of 400 and above.
 
-    The SDK reads a body as JSON before it looks at the status, and so loses both where an error has none. An answer that
-    breaks off while it is read is asked for again, as `urllib3` asks again for one that never began, unless the call is
-    `unrepeatable`.
+    The SDK reads a body as JSON before it looks at the status, and so loses both where an error has none. An answer
+    that breaks off while it is read is asked for again, as `urllib3` asks again for one that never began, unless the
+    call is `unrepeatable`.
     """
 
     def __init__(self, *, max_retries: Retry, strict: bool, unrepeatable: bool = False) -> None:
@@ -90,7 +92,8 @@ def log_text(log: str) -> str:
             pieces.append(str(record["data"]))
     except (ValueError, TypeError, KeyError, RecursionError):
         pass  # the end, of the array or of what came of it
-    return "".join(pieces) if pieces or log.strip() in ("", "[", "[]") else log
+    text = "".join(pieces) if pieces or log.strip() in ("", "[", "[]") else log
+    return text.encode(errors="replace").decode()  # JSON knows halves of characters, and no file can keep them
 
 
 def service_words(response: requests.Response | None) -> str:
@@ -98,13 +101,13 @@ def service_words(response: requests.Response | None) -> str:
     if response is None:
         return "no answer."
     try:
-        message = response.json()["error"]["message"]
-    except (ValueError, KeyError, TypeError):
-        try:
-            message = response.json()["message"]
-        except (ValueError, KeyError, TypeError):
-            message = response.reason or ""
-    return f"{str(message).strip().rstrip('.')} (HTTP {response.status_code})."
+        said = response.json()
+    except (ValueError, RecursionError):
+        said = None
+    inner = said.get("error") if isinstance(said, dict) else None
+    tables = [table for table in (inner, said) if isinstance(table, dict) and "message" in table]
+    message = tables[0]["message"] if tables else response.reason or ""
+    return f"{plain(message).rstrip('.')} (HTTP {response.status_code})."
 
 
 def cause(error: Exception) -> str:
@@ -117,7 +120,7 @@ def cause(error: Exception) -> str:
         reason = inner
     text = str(reason)
     named = "object at 0x" in text or "Connection(" in text
-    return (text.rsplit(": ", 1)[-1] if named else text).strip() or type(reason).__name__
+    return plain(text.rsplit(": ", 1)[-1] if named else text) or type(reason).__name__
 
 
 def _inner(error: BaseException) -> BaseException | None:

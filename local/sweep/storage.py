@@ -40,8 +40,11 @@ def url_of(study: str) -> str:
 
 
 def shown(url: str) -> str:
-    """The URL without its password."""
-    password = urlsplit(url).password if "://" in url else None
+    """The URL without its password; of one that is none, where that could stand anywhere, the scheme alone."""
+    try:
+        password = urlsplit(url).password if "://" in url else None
+    except ValueError:
+        return f"{url.partition('://')[0]}://…"
     return url.replace(f":{password}@", ":***@") if password else url
 
 

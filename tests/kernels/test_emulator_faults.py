@@ -78,7 +78,7 @@ def test_outputs_logs_and_links_can_be_other_than_they_are(shared_emulator):
     answer = emulator.outputs("bad-list")
     assert [file["fileName"] for file in answer["files"]] == ["a", "../evil"]
     assert emulator.http.get(answer["files"][1]["url"]).content == b"a"
-    with pytest.raises(ValueError, match="JSON|delimiter|string"):
+    with pytest.raises(ValueError, match=r"delimiter|string"):
         json.loads(answer["log"])
     emulator.faults.add(fault="expired")
     refused = emulator.http.get(answer["files"][0]["url"])

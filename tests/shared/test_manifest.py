@@ -80,7 +80,7 @@ def test_a_folder_without_manifest_says_how_to_get_one(tmp_path):
         (b"[]", "no manifest of k2l"),
         (b"{}", "schema, run_id"),
         (json.dumps({**FACTS, "schema": 99, "files": {}, "created_at": ""}).encode(), "schema 99"),
-        (json.dumps({**FACTS, "schema": 1, "files": [], "created_at": ""}).encode(), "object of names"),
+        (json.dumps({**FACTS, "schema": 1, "files": [], "created_at": ""}).encode(), "`files` must be an object"),
         (json.dumps({**FACTS, "schema": 1, "files": {"a": 1}, "created_at": ""}).encode(), "no sha256"),
         (
             json.dumps(
