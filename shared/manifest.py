@@ -17,6 +17,7 @@ from shared.errors import ModelError, plain
 
 NAME = "manifest.json"
 SCHEMA = 1
+DEEPEST = 50  # lists and objects in each other; Python reads more of them than it writes
 
 KEYS = (
     "schema", "run_id", "name", "framework", "architecture", "trainable_parameters", "dataset", "parameters",
@@ -63,7 +64,8 @@ def sha256(path: Path) -> str:
 def write_json(path: Path, value: Any) -> None:
     """Writes JSON so that a reader sees the old file or the new one, never half of one, even after a crash."""
     part = path.with_name(path.name + f".{os.getpid()}.part")
-    with part.open("w", encoding="utf-8") as file:
+    # JSON knows halves of characters, UTF-8 does not: they are written as the escapes they came as.
+    with part.open("w", encoding="utf-8", errors="backslashreplace") as file:
         json.dump(value, file, indent=2, ensure_ascii=False)
         file.write("\n")
         file.flush()
@@ -128,6 +130,8 @@ def parse(text: str | bytes, where: str) -> dict[str, Any]:
         manifest = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{where} is not JSON ({plain(str(error))}). Pull or train the model again.") from None
+    if _deeper(manifest, DEEPEST):
+        raise ModelError(f"{where} has lists in lists, more than {DEEPEST} deep. Pull or train the model again.")
     missing = [key for key in KEYS if key not in manifest] if isinstance(manifest, dict) else list(KEYS)
     if missing:
         raise ModelError(f"{where} is no manifest of k2l: {', '.join(missing)} missing. Pull or train the model again.")
@@ -193,6 +197,11 @@ def _check_facts(manifest: dict[str, Any], where: str) -> None:
         raise ModelError(f"{where} has no test accuracy in 0..1. Pull or train the model again.")
     if not _share(sure):
         raise ModelError(f"{where} has the threshold {plain(sure)}, not 0..1. Pull or train the model again.")
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return not levels or any(_deeper(one, levels - 1) for one in inner)
 
 
 def _share(value: Any) -> bool:

@@ -15,6 +15,8 @@ from local.kernels.client import UNREADABLE, Service, typed
 from local.kernels.wire import cause, mount
 from shared.errors import CredentialsError, KernelError
 
+LOGIN = "the log-in (~/.kaggle/credentials.json)"
+
 
 def connect(remote: str, *, username: str | None = None) -> Service:
     """The service called `kaggle` or `emulator`. `username` is the owner the caller expects, checked here.
@@ -32,7 +34,6 @@ def connect(remote: str, *, username: str | None = None) -> Service:
 
 def _connect_kaggle() -> Service:
     from kagglesdk import KaggleClient
-    from kagglesdk.kaggle_creds import KaggleCredentials
     from kagglesdk.kaggle_env import KaggleEnv, get_endpoint, get_env
 
     try:
@@ -42,10 +43,7 @@ def _connect_kaggle() -> Service:
     label = "kaggle" if env is KaggleEnv.PROD else get_endpoint(env)
     found = credentials.find()
     if found is None:
-        login = KaggleCredentials.load(KaggleClient(env=env))
-        if login is None:
-            raise CredentialsError(f"no Kaggle credentials. {credentials.HOW}")
-        found = credentials.Credentials(token=_oauth_token(login, label))
+        found = credentials.checked(credentials.Credentials(token=_oauth_token(KaggleClient(env=env), label)), LOGIN)
     sdk = KaggleClient(env=env, username=found.username, password=found.key, api_token=found.token or None)
     http = sdk.http_client()
     http._init_session()
@@ -94,8 +92,16 @@ def _introspect(sdk: Any, token: str, label: str) -> str:
     return username
 
 
-def _oauth_token(login: Any, label: str) -> str:
+def _oauth_token(sdk: Any, label: str) -> str:
+    from kagglesdk.kaggle_creds import KaggleCredentials
+
     try:
-        return str(login.get_access_token())
+        login = KaggleCredentials.load(sdk)
+        token = login and typed(str, login.get_access_token())
     except requests.RequestException as error:
         raise CredentialsError(f"{label} did not renew the log-in ({cause(error)}). Run: kaggle auth login") from None
+    except UNREADABLE:  # whose text could quote it
+        raise CredentialsError(f"{LOGIN} cannot be read. Run: kaggle auth login") from None
+    if not token:
+        raise CredentialsError(f"no Kaggle credentials. {credentials.HOW}")
+    return token

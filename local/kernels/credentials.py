@@ -29,19 +29,31 @@ class Credentials:
 
 
 def find() -> Credentials | None:
-    """A token or a key of this machine's user, or None. Raises CredentialsError for a kaggle.json that is damaged."""
+    """A token or a key of this machine's user, or None. Raises CredentialsError for what cannot be either."""
     from kagglesdk.kaggle_env import get_access_token_from_env
 
-    token, _ = get_access_token_from_env()
+    where = "the access token (KAGGLE_API_TOKEN, ~/.kaggle/access_token)"
+    try:
+        token, _ = get_access_token_from_env()
+    except (OSError, ValueError):  # the SDK takes it for a file's name first, and its error would quote it
+        raise CredentialsError(f"{where} cannot be read. {HOW}") from None
     if token:
-        return Credentials(token=token)
+        return checked(Credentials(token=token), where)
     username, key = os.environ.get("KAGGLE_USERNAME"), os.environ.get("KAGGLE_KEY")
     if username and key:
-        return Credentials(username=username, key=key)
+        return checked(Credentials(username=username, key=key), "KAGGLE_USERNAME or KAGGLE_KEY")
     for path in _files():
         if path.is_file():
             return _read(path)
     return None
+
+
+def checked(found: Credentials, where: str) -> Credentials:
+    """The credentials, if a header can hold them: requests would quote others in its error."""
+    text = found.username + found.key + found.token
+    if not (text.isascii() and text.isprintable()):
+        raise CredentialsError(f"{where} holds letters that no credentials have. {HOW}")
+    return found
 
 
 def _files() -> list[Path]:
@@ -55,10 +67,9 @@ def _read(path: Path) -> Credentials:
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
         username, key = table["username"], table["key"]
-        # A header holds nothing else, and requests would quote the key in its error.
-        if not (isinstance(username, str) and isinstance(key, str) and username and (username + key).isascii()):
+        if not (isinstance(username, str) and isinstance(key, str) and username):
             raise ValueError
-        return Credentials(username=username, key=key)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         # The error's own text could quote the key.
         raise CredentialsError(f"{path} is not a JSON object with `username` and `key`. {HOW}") from None
+    return checked(Credentials(username=username, key=key), str(path))

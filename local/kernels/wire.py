@@ -92,7 +92,7 @@ def log_text(log: str) -> str:
             pieces.append(str(record["data"]))
     except (ValueError, TypeError, KeyError, RecursionError):
         pass  # the end, of the array or of what came of it
-    text = "".join(pieces) if pieces or log.strip() in ("", "[", "[]") else log
+    text = "".join(pieces) if pieces or log.strip() in ("[", "[]") else log
     return text.encode(errors="replace").decode()  # JSON knows halves of characters, and no file can keep them
 
 

@@ -46,7 +46,7 @@ typed = st.sampled_from(WORDS) | st.text(st.characters(exclude_characters="\0/\\
 def place(tmp_path_factory):
     """A folder to work in, and a home with one model."""
     folder = tmp_path_factory.mktemp("command-line")
-    (folder / "work").mkdir()
+    (folder / "work" / "here").mkdir(parents=True)
     (folder / "outside").write_text("as it was")
     shutil.copytree(paths.CHECKOUT / "models" / "lite", folder / "k2l" / "models" / "lite")
     return folder
@@ -78,7 +78,7 @@ def k2l(place, monkeypatch, capsys):
     monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
     monkeypatch.setenv("HOME", str(place))
     monkeypatch.setenv("K2L_HOME", str(place / "k2l"))
-    monkeypatch.chdir(place / "work")
+    monkeypatch.chdir(place / "work" / "here")  # so that `--out=../evil` is still in work/
     monkeypatch.setattr(paths, "zoo", lambda: place / "zoo")
     for name in LONG:
         monkeypatch.setattr(name, begun)
@@ -87,7 +87,7 @@ def k2l(place, monkeypatch, capsys):
     monkeypatch.setattr(subprocess, "Popen", refused)
 
     def run(*words):
-        furnish(place / "work")
+        furnish(place / "work" / "here")
         monkeypatch.setattr(sys, "argv", ["k2l", *words])
         sys.stderr.reconfigure(errors="backslashreplace")  # as Python has it where nobody captures it
         with pytest.raises(SystemExit) as ended:
@@ -130,6 +130,8 @@ def check(place, code, err):
     assert "Traceback" not in err
     assert code != 1 or "error: " in err
     assert {path.name for path in place.iterdir()} <= {"work", "k2l", "outside"}
+    assert {path.name for path in (place / "k2l").iterdir()} <= {"models", "build", "data", ".k2l"}
+    assert [path.name for path in (place / "k2l" / "models").iterdir()] == ["lite"]
     assert (place / "outside").read_text() == "as it was"
 
 

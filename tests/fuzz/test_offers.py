@@ -35,7 +35,9 @@ def there():
 @pytest.fixture(autouse=True)
 def waits(monkeypatch):
     """Repetitions do not wait here."""
-    monkeypatch.setattr("urllib3.util.retry.time", SimpleNamespace(sleep=lambda _: None, time=time.time))
+    still = SimpleNamespace(sleep=lambda _: None, time=time.time, monotonic=time.monotonic)
+    monkeypatch.setattr("urllib3.util.retry.time", still)
+    monkeypatch.setattr("local.kernels.transfer.time", still)
 
 
 @pytest.fixture
@@ -136,9 +138,19 @@ def test_any_names_in_the_listing_alone_are_left_out(there, surroundings, offer)
 @example(FACTS | {"files": {"model.pth": STATED | {"bytes": 10**30}}})
 @example(FACTS | {"files": {"model.pth": STATED | {"bytes": 10**9}}})
 @example(FACTS | {"files": {"model.pth": STATED | {"bytes": 0}}})
+@example(FACTS | {"files": {"model.pth": STATED}, "dataset": "\ud800"})
 @example(FACTS | {"run_id": "r2\n\n\x1b[2J"})
 def test_any_manifest_is_taken_whole_or_told(there, surroundings, stated):
     pulled(there, both(there), json.dumps(stated).encode(), surroundings)
+
+
+@pytest.mark.parametrize("levels", [10, 100, 400, 900])
+def test_a_manifest_of_lists_in_lists_is_taken_whole_or_told(there, surroundings, levels):
+    """Python reads a thousand of them, and writes fewer."""
+    text = GOOD.replace(b'"parameters": {}', b'"parameters": {"a": ' + b"[" * levels + b"]" * levels + b"}")
+    assert text != GOOD
+    done = pulled(there, both(there), text, surroundings)
+    assert (done is not None) == (levels == 10)
 
 
 @settings(max_examples=settings().max_examples // 2)
