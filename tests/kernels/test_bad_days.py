@@ -6,7 +6,6 @@
 import re
 import threading
 import time
-from types import SimpleNamespace
 
 import pytest
 import trips
@@ -25,11 +24,8 @@ pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture(autouse=True)
-def no_waits(monkeypatch):
-    """Nobody waits between tries."""
-    still = SimpleNamespace(sleep=lambda seconds: None, monotonic=time.monotonic, time=time.time)
-    monkeypatch.setattr("urllib3.util.retry.time", still)
-    monkeypatch.setattr("local.kernels.transfer.time", still)
+def impatience(no_waits, monkeypatch):
+    """Nobody waits between tries, nor for a push to appear."""
     monkeypatch.setattr(push, "SETTLE", 0)
 
 
@@ -106,7 +102,8 @@ def test_a_receipt_that_breaks_off_is_looked_for_and_not_asked_for_again(emulato
 
 
 @pytest.mark.parametrize("state", ["QUEUED", "RUNNING", "NEW_SCRIPT", "CANCEL_REQUESTED"])
-def test_a_run_that_never_ends_ends_the_wait(emulator, service, state):
+def test_a_run_that_never_ends_ends_the_wait(emulator, service, state, monkeypatch):
+    monkeypatch.setattr(watch, "SOONEST", 20)
     one = trips.finished(emulator, {"a": b"a"}, state="pushed")
     emulator.faults.add(fault="stuck", state=state, times=None)
     emulator.faults.add(fault="drop", method="LogStream", times=None)
@@ -118,13 +115,14 @@ def test_a_run_that_never_ends_ends_the_wait(emulator, service, state):
     assert watch.watch(service, one).state == "complete"
 
 
-def test_the_usual_wait_is_the_time_limit_and_an_hour(emulator, service):
+def test_the_usual_wait_is_the_time_limit_and_an_hour(emulator, service, monkeypatch):
+    monkeypatch.setattr(watch, "SOONEST", 100)
     one = trips.finished(emulator, {"a": b"a"}, state="pushed").record(time_limit=600)
     emulator.faults.add(fault="stuck", state="QUEUED", times=None)
     waits = []
     with pytest.raises(watch.LateError):
         watch.watch(service, one, sleep=waits.append)
-    assert 4200 <= sum(waits) < 4200 + watch.LATEST
+    assert 4200 <= sum(waits) < 4300
 
 
 def test_a_log_cut_in_the_middle_of_a_line_is_kept_as_far_as_it_goes(emulator, service, kernel):

@@ -4,7 +4,6 @@ Nothing is pushed twice, nothing unproven is installed. Waits between retries ar
 """
 
 import time
-from types import SimpleNamespace
 
 import pytest
 import trips
@@ -35,13 +34,9 @@ pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture(autouse=True)
-def waits(monkeypatch):
+def waits(no_waits):
     """The seconds that retries would have waited."""
-    seconds = []
-    monkeypatch.setattr("urllib3.util.retry.time", SimpleNamespace(sleep=seconds.append, time=time.time))
-    still = SimpleNamespace(sleep=lambda seconds: None, monotonic=time.monotonic)
-    monkeypatch.setattr("local.kernels.transfer.time", still)
-    return seconds
+    return no_waits
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from local.kernels.transfer import part_of
 from shared import manifest
 from shared.errors import KernelError
 
-pytestmark = pytest.mark.usefixtures("home")
+pytestmark = pytest.mark.usefixtures("home", "no_waits")
 
 
 def test_files_of_many_pages_all_come(emulator, service):

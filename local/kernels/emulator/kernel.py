@@ -70,6 +70,12 @@ class Version:
             found[NOTEBOOK] = self.folder / NOTEBOOK
         return found
 
+    def output(self, name: str) -> Path | None:
+        """The file of one output, found without a look at all others; None where there is none of that name."""
+        path = self.folder / NOTEBOOK if name == NOTEBOOK else self.working / name
+        plain = path.is_file() and not path.is_symlink() and path.resolve().is_relative_to(self.folder.resolve())
+        return path if plain else None
+
 
 @dataclass(frozen=True)
 class Kernel:

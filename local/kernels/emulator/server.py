@@ -154,7 +154,7 @@ class Application:
             return Response(EXPIRED, 403, media_type="application/xml")
         owner, slug, number, file_name = name.split("/", 3)
         version = self.service.find_version(owner, slug, int(number))
-        path = version.folder / ARCHIVE if file_name == ARCHIVE else version.outputs().get(file_name)
+        path = version.folder / ARCHIVE if file_name == ARCHIVE else version.output(file_name)
         if path is None or not path.exists():
             raise Refusal(404, f"'{file_name}' is gone")
         headers = {"x-goog-hash": f"md5={md5_of(path, path.stat().st_mtime_ns)}", "content-disposition": "attachment"}
