@@ -21,23 +21,24 @@ HOW = (
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """A user name with a key, or a token (whose user name only the service knows)."""
+    """A user name with a key, or a token (whose user name only the service knows), and where they were found."""
 
     username: str = ""
     key: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
+    origin: str = ""
 
 
 def find() -> Credentials | None:
     """A token or a key of this machine's user, or None. Raises CredentialsError for a kaggle.json that is damaged."""
     from kagglesdk.kaggle_env import get_access_token_from_env
 
-    token, _ = get_access_token_from_env()
+    token, origin = get_access_token_from_env()
     if token:
-        return Credentials(token=token)
+        return Credentials(token=token, origin="~/.kaggle/access_token" if origin == "access_token" else origin)
     username, key = os.environ.get("KAGGLE_USERNAME"), os.environ.get("KAGGLE_KEY")
     if username and key:
-        return Credentials(username=username, key=key)
+        return Credentials(username=username, key=key, origin="KAGGLE_USERNAME and KAGGLE_KEY")
     for path in _files():
         if path.is_file():
             return _read(path)
@@ -58,7 +59,7 @@ def _read(path: Path) -> Credentials:
         # A header holds nothing else, and requests would quote the key in its error.
         if not (isinstance(username, str) and isinstance(key, str) and username and (username + key).isascii()):
             raise ValueError
-        return Credentials(username=username, key=key)
+        return Credentials(username=username, key=key, origin=str(path))
     except (OSError, ValueError, KeyError, TypeError):
         # The error's own text could quote the key.
         raise CredentialsError(f"{path} is not a JSON object with `username` and `key`. {HOW}") from None
