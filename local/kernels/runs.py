@@ -28,7 +28,7 @@ UNFINISHED = ("intended", "pushed", "complete", "pulled")
 class Run:
     """One push of ours. `version` is 0 until the service has given one; `remote` is the service's label.
 
-    `sweep` is the study whose trial it trains, if it is one of a search's.
+    `sweep` is the study whose trial it trains, if it is one of a search's. `accelerator` is "" for runs of old.
     """
 
     run_id: str
@@ -49,6 +49,7 @@ class Run:
     created_at: str = ""
     updated_at: str = ""
     sweep: str = ""
+    accelerator: str = ""
 
     @property
     def folder(self) -> Path:
