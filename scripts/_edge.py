@@ -68,7 +68,8 @@ def table(columns: list[str], rows: Iterable[Iterable[object]]) -> None:
     for row in rows:
         grid.add_row(*row)
     # Piped output has no width: give it enough that nothing is folded.
-    console = Console(width=None if sys.stdout.isatty() else 160, soft_wrap=False)
+    # Cells are text: "[data_sources]" is no markup, ":file:" no picture.
+    console = Console(width=None if sys.stdout.isatty() else 160, soft_wrap=False, markup=False, emoji=False)
     natural = console.measure(grid, options=console.options.update(width=10_000)).maximum
     if natural <= console.width or len(columns) < PARAGRAPHS:
         console.print(grid)

@@ -15,6 +15,7 @@ from shared.errors import ConfigError, one_of
 
 if TYPE_CHECKING:
     from local.kernels.client import Service
+    from local.kernels.preflight import Flight
     from local.kernels.push import Cargo
     from local.kernels.runs import Run
     from local.models import Model
@@ -44,6 +45,14 @@ Timeout = Annotated[
     typer.Option(min=0, help="Seconds to wait for the run's end. [default: its time limit and an hour]"),
 ]
 Again = Annotated[bool, typer.Option("--again", help="Start a new run even if the same one is under way.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Check all that can be known of the push, and write nothing anywhere.")
+]
+WaitForCapacity = Annotated[
+    bool,
+    typer.Option("--wait-for-capacity", help="Where the service has no room or no GPU time, wait and push later."),
+]
+WaitLimit = Annotated[float, typer.Option(min=0, metavar="HOURS", help="How long to wait for room at most.")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +179,20 @@ def _parameters(pairs: list[str] | None) -> dict[str, Any]:
             raise ConfigError(f"--set {pair!r} has no value: write --set {name}=VALUE.")
         table[name] = from_text(name, value)
     return table
+
+
+def flight(wanted: Wanted, *, remote: str, slug: str | None, accelerator: str | None, **options: Any) -> "Flight":
+    """What `push` and `loop` look at with --dry-run, in place of `cargo`; nothing is found out yet."""
+    from local.kernels.preflight import Flight
+
+    def training() -> tuple[str, TrainConfig]:
+        # `auto` is mnist, which is not fetched for a look; where the emulator lacks it, that is told.
+        config = wanted.config(remote="kaggle")
+        return wanted.model(config), config
+
+    one_of("remote", remote, REMOTES)
+    changes = {"slug": slug, "accelerator": accelerator}
+    return Flight(framework=wanted.framework, remote=remote, training=training, changes=changes, **options)
 
 
 def cargo(wanted: Wanted, *, remote: str, slug: str | None, accelerator: str | None) -> "Cargo":

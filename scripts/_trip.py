@@ -3,12 +3,16 @@
 import re
 import sys
 import time
-from typing import TYPE_CHECKING, Any, TextIO
+from dataclasses import asdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from scripts._edge import say
+from scripts._edge import emit, fail, say, table
 
 if TYPE_CHECKING:
     from local.kernels.client import Service
+    from local.kernels.preflight import Flight
+    from local.kernels.push import Cargo
     from local.kernels.runs import Run
 
 # What one does with a run that stands so; {0} is the run, {1} its model.
@@ -22,6 +26,41 @@ NEXT = {
 }
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")
+
+
+def check(flight: "Flight", *, json: bool) -> NoReturn:
+    """Shows what every check of a push comes to, and ends the verb: exit 1 if one fails."""
+    from local.kernels.preflight import FAIL, preflight
+
+    results = preflight(flight)
+    if json:
+        emit(asdict(one) for one in results)
+    else:
+        rows = [(one.check, one.verdict.upper(), "\n".join(filter(None, (one.found, one.do)))) for one in results]
+        table(["check", "verdict", "found, and what to do"], rows)
+    failed = [one.check for one in results if one.verdict == FAIL]
+    if failed:
+        fail(f"a push would fail for: {', '.join(failed)}. Nothing was pushed.")
+    say("nothing was pushed. A push would fail for nothing that can be known here.")
+    raise SystemExit(0)
+
+
+def sent(service: "Service", cargo: "Cargo", *, again: bool, wait_hours: float | None) -> "Run":
+    """Pushes, and says what to beware of and what is waited for; with None hours, nothing is waited for.
+
+    Raises what `push` raises, with the option that helps where there is no room.
+    """
+    from local.kernels import push
+    from local.kernels.capacity import Waiting
+    from local.kernels.client import CapacityError
+
+    waiting = None if wait_hours is None else Waiting(limit=timedelta(hours=wait_hours), on_wait=say)
+    try:
+        return push.push(service, cargo, again=again, waiting=waiting, on_doubt=lambda text: say(f"WARNING: {text}"))
+    except CapacityError as error:
+        way = "wait until it is taken: --wait-for-capacity" if waiting is None else "wait longer: --wait-limit HOURS"
+        space = " " if "\n" in str(error) else "\n"
+        raise CapacityError(f"{error}{space}To {way}.") from None
 
 
 def pushed(run: "Run") -> None:

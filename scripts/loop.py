@@ -19,6 +19,9 @@ def loop(
     accelerator: options.Accelerator = None,
     again: options.Again = False,
     timeout: options.Timeout = None,
+    dry_run: options.DryRun = False,
+    wait_for_capacity: options.WaitForCapacity = False,
+    wait_limit: options.WaitLimit = 12,
     json: Json = False,
 ) -> None:
     """The whole trip: push, watch, pull, export, evaluate, quantize.
@@ -28,14 +31,16 @@ def loop(
     Example: k2l loop --remote emulator --architecture compact --epochs 3 --name compact-torch
     """
     from local import paths
-    from local.kernels import push, runs
+    from local.kernels import runs
+    from scripts import _trip as trip
 
-    cargo = options.cargo(wanted, remote=remote, slug=slug, accelerator=accelerator)
+    asked = {"remote": remote, "slug": slug, "accelerator": accelerator}
+    if dry_run:
+        trip.check(options.flight(wanted, **asked, owner=owner, again=again, waits=wait_for_capacity), json=json)
+    cargo = options.cargo(wanted, **asked)
     with runs.lock(cargo.name):
-        from scripts import _trip as trip
-
         service = options.service(remote, owner)
-        one = push.push(service, cargo, again=again)
+        one = trip.sent(service, cargo, again=again, wait_hours=wait_limit if wait_for_capacity else None)
         trip.pushed(one)
         one = trip.pulled(service, trip.watched(service, one, timeout=timeout))
 

@@ -12,22 +12,29 @@ def push(
     slug: options.Slug = None,
     accelerator: options.Accelerator = None,
     again: options.Again = False,
+    dry_run: options.DryRun = False,
+    wait_for_capacity: options.WaitForCapacity = False,
+    wait_limit: options.WaitLimit = 12,
     json: Json = False,
 ) -> None:
     """Send a training to Kaggle or the emulator.
 
     It becomes the next version of the kernel in kaggle/FRAMEWORK/kernel.toml; the command comes back at once.
     The same push twice is one push: while a run is under way, the same command names it.
+    With --dry-run nothing is sent: exit 0 if every check that can be made beforehand stands, else 1.
 
     Example: k2l push --remote emulator --architecture compact --epochs 3
     """
-    from local.kernels import push as pushing
     from local.kernels import runs
     from scripts import _trip as trip
 
-    cargo = options.cargo(wanted, remote=remote, slug=slug, accelerator=accelerator)
+    asked = {"remote": remote, "slug": slug, "accelerator": accelerator}
+    if dry_run:
+        trip.check(options.flight(wanted, **asked, owner=owner, again=again, waits=wait_for_capacity), json=json)
+    cargo = options.cargo(wanted, **asked)
     with runs.lock(cargo.name):
-        one = pushing.push(options.service(remote, owner), cargo, again=again)
+        wait_hours = wait_limit if wait_for_capacity else None
+        one = trip.sent(options.service(remote, owner), cargo, again=again, wait_hours=wait_hours)
     if json:
         emit([{"run_id": one.run_id, "version": one.version, "state": one.state, "url": one.url}])
     else:

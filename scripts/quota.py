@@ -5,21 +5,23 @@ from scripts._edge import Json, emit, run, show
 
 
 def quota(remote: options.Remote = "kaggle", owner: options.Owner = None, json: Json = False) -> None:
-    """Show the GPU hours used and left this week.
+    """Show the GPU hours used and left this week, and when they start anew.
 
     Example: k2l quota
     """
+    from local.kernels.capacity import when
+
     service = options.service(remote, owner)
     gpu = service.quota()
     used, total = (part.total_seconds() / 3600 for part in (gpu.used, gpu.total))
-    refresh = gpu.refresh.isoformat(timespec="minutes") + "Z" if gpu.refresh else None
     if json:
+        refresh = gpu.refresh.strftime("%Y-%m-%dT%H:%MZ") if gpu.refresh else None
         emit([{"used_hours": used, "total_hours": total, "left_hours": total - used, "refresh": refresh}])
     else:
         show(
             f"{service.label} as {service.username}: {used:.1f} of {total:.1f} GPU hours used, {total - used:.1f} left"
         )
-        show(f"they start anew {refresh or 'at a time the service does not tell'} (UTC)")
+        show(f"they start anew {when(gpu.refresh)}")
 
 
 if __name__ == "__main__":

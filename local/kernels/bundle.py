@@ -47,24 +47,23 @@ class Bundle:
     def sign(self, *, run_id: str, source_commit: str) -> str:
         """The text that is pushed: the same notebook, with the run's identity in its parameters.
 
-        Raises KernelError where it is too large for Kaggle.
+        Raises KernelError where Kaggle would not take it.
         """
-        identity = {"run_id": run_id, "bundle_sha256": self.sha256, "source_commit": source_commit}
-        text = _dump(_with_parameters(self.notebook, self.parameters | identity))
-        size = len(text.encode())
-        if size > LARGEST:
-            raise KernelError(f"the bundle has {size:,} bytes; Kaggle takes {LARGEST:,}. Make the notebook shorter.")
+        text = self.text(run_id=run_id, source_commit=source_commit)
+        size_of(text)
+        kernelspec_of(text)
         return text
+
+    def text(self, *, run_id: str, source_commit: str) -> str:
+        """What `sign` gives, held to no rule: for telling each by itself."""
+        identity = {"run_id": run_id, "bundle_sha256": self.sha256, "source_commit": source_commit}
+        return _dump(_with_parameters(self.notebook, self.parameters | identity))
 
 
 def build(spec: KernelSpec, parameters: Mapping[str, Any]) -> Bundle:
     """Bundles a kernel's notebook. Raises KernelError or ConfigError naming the cell, file or parameter at fault."""
-    import jupytext
-
-    source = jupytext.reads(spec.notebook.read_text(encoding="utf-8"), fmt="py:percent")
-    known = declared(source.cells, where=str(spec.notebook))
-    for name in parameters:
-        one_of("parameter", name, [key for key in known if key not in IDENTITY])
+    source = _source(spec)
+    _check_declared(source.cells, parameters, where=str(spec.notebook))
     cells = [_cell(one.cell_type, one.source, one.metadata.get("tags", [])) for one in source.cells]
     _compile(cells, where=str(spec.notebook))
     at = _tagged(cells, "shared", where=str(spec.notebook))
@@ -78,7 +77,36 @@ def build(spec: KernelSpec, parameters: Mapping[str, Any]) -> Bundle:
 
 def pack(spec: KernelSpec, *, name: str, config: TrainConfig) -> Bundle:
     """The bundle of one training, every parameter spelt out as the recipe resolves it."""
-    return build(spec, {"name": name, **config.as_dict()})
+    return build(spec, parameters_of(name, config))
+
+
+def parameters_of(name: str, config: TrainConfig) -> dict[str, Any]:
+    """What is written into the notebook of a training."""
+    return {"name": name, **config.as_dict()}
+
+
+def check_parameters(spec: KernelSpec, parameters: Mapping[str, Any]) -> None:
+    """Returns if the notebook's own parameters cell has them all.
+
+    Raises ConfigError naming one that it has not, KernelError where the notebook or the cell cannot be read.
+    """
+    _check_declared(_source(spec).cells, parameters, where=str(spec.notebook))
+
+
+def size_of(text: str) -> int:
+    """The bytes of a notebook. Raises KernelError where they are too many for Kaggle."""
+    size = len(text.encode())
+    if size > LARGEST:
+        raise KernelError(f"the bundle has {size:,} bytes; Kaggle takes {LARGEST:,}. Make the notebook shorter.")
+    return size
+
+
+def kernelspec_of(text: str) -> str:
+    """The name of a notebook's kernelspec. Raises KernelError where there is none: Kaggle could not run it."""
+    name = json.loads(text)["metadata"].get("kernelspec", {}).get("name", "")
+    if not name:
+        raise KernelError("the bundle has no kernelspec in its metadata; Kaggle runs no notebook without one.")
+    return str(name)
 
 
 def digest(text: str | bytes) -> str:
@@ -99,7 +127,10 @@ def digest(text: str | bytes) -> str:
 def declared(cells: list[Any], *, where: str) -> dict[str, Any]:
     """The names and defaults of the notebook's cell tagged `parameters`, read without running it."""
     cell = cells[_tagged(cells, "parameters", where=where)]
-    return {name: ast.literal_eval(value) for name, value in _assignments(cell["source"])}
+    try:
+        return {name: ast.literal_eval(value) for name, value in _assignments(cell["source"])}
+    except (ValueError, SyntaxError) as error:
+        raise KernelError(f"{where}: its parameters cell is more than names and plain values ({error}).") from None
 
 
 def source_commit() -> str:
@@ -134,6 +165,22 @@ def shared_modules(code: str) -> list[str]:
     visiting: set[str] = set()
     visit(code)
     return found
+
+
+def _source(spec: KernelSpec) -> Any:
+    """The notebook as it is written here, its cells read and nothing run."""
+    import jupytext
+
+    try:
+        return jupytext.reads(spec.notebook.read_text(encoding="utf-8"), fmt="py:percent")
+    except (OSError, ValueError) as error:
+        raise KernelError(f"{spec.notebook} cannot be read: {error}.") from None
+
+
+def _check_declared(cells: list[Any], parameters: Mapping[str, Any], *, where: str) -> None:
+    known = [name for name in declared(cells, where=where) if name not in IDENTITY]
+    for name in parameters:
+        one_of("parameter", name, known)
 
 
 def _shared_imports(text: str) -> Iterator[str]:

@@ -7,9 +7,10 @@ What the SDK leaves out is added here: time-outs, bounded and jittered retries t
 call that may be repeated (the push may not), versions on every question, and the service's own words in our errors.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import requests
@@ -39,6 +40,25 @@ class OutOfReachError(ServiceError):
 
 class UntoldError(ServiceError):
     """The service failed over this question, or its answer cannot be read."""
+
+
+class CapacityError(RefusedError):
+    """No room for another run just now. Nothing was saved, and the same push may be taken later."""
+
+
+class QuotaError(CapacityError):
+    """No GPU time is left this week; `refresh` (UTC) is when it starts anew, where that is known."""
+
+    def __init__(self, message: str, *, refresh: datetime | None = None) -> None:
+        super().__init__(message)
+        self.refresh = refresh
+
+
+# What the service says where a push has to wait, and nothing else is wrong with it.
+PASSING: tuple[tuple[re.Pattern[str], type[CapacityError]], ...] = (
+    (re.compile(r"session count of \d+ reached", re.IGNORECASE), CapacityError),
+    (re.compile(r"weekly .*quota.* reached", re.IGNORECASE), QuotaError),
+)
 
 
 class MissingError(KernelError):
@@ -72,19 +92,25 @@ class OutputFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Quota:
-    """GPU time of this week."""
+    """GPU time of this week; `refresh` (UTC) is when it starts anew."""
 
     used: timedelta
     total: timedelta
     refresh: datetime | None
 
+    @property
+    def left(self) -> timedelta:
+        """What may still be used."""
+        return max(self.total - self.used, timedelta(0))
+
 
 class Service:
-    """A service and our user there. `label` tells runs of one service from another's."""
+    """A service and our user there. `label` tells runs of one service from another's, `origin` who told who we are."""
 
-    def __init__(self, sdk: Any, *, username: str, label: str) -> None:
+    def __init__(self, sdk: Any, *, username: str, label: str, origin: str = "") -> None:
         self.username = username
         self.label = label
+        self.origin = origin
         self._kernels = sdk.kernels.kernels_api_client
         self._http = sdk.http_client()
         self._http._init_session()
@@ -97,8 +123,8 @@ class Service:
     def push(self, spec: KernelSpec, text: str, sources: list[str]) -> Pushed:
         """Saves and runs a notebook as the kernel's next version.
 
-        Raises RefusedError with the service's reason (also when it says no with HTTP 200), PushLostError where
-        nobody can tell whether it arrived.
+        Raises RefusedError with the service's reason (also when it says no with HTTP 200), and of these CapacityError
+        where it would take the same push later; PushLostError where nobody can tell whether it arrived.
         """
         from kagglesdk.kernels.types.kernels_api_service import ApiSaveKernelRequest
 
@@ -114,7 +140,7 @@ class Service:
         except (requests.RequestException, *UNREADABLE) as failure:
             raise PushLostError(f"{self.label}: no answer to the push of {spec.slug} ({cause(failure)}).") from None
         if error:
-            raise RefusedError(f"{self.label} refused the push of {spec.slug}: {plain(error)}")
+            raise _refused(f"{self.label} refused the push of {spec.slug}: {plain(error)}")
         if version < 1:
             raise PushLostError(f"{self.label}: the answer to the push of {spec.slug} names no version.")
         return receipt
@@ -227,7 +253,7 @@ class Service:
             return Quota(
                 used=typed(timedelta, gpu and gpu.time_used),
                 total=typed(timedelta, gpu and gpu.total_time_allowed),
-                refresh=answer.quota_refresh_time,
+                refresh=answer.quota_refresh_time and answer.quota_refresh_time.replace(tzinfo=UTC),
             )
 
         return self._call(self._kernels.get_accelerator_quota_statistics, None, "the quota", read)
@@ -324,5 +350,11 @@ def _refusal(response: requests.Response | None, slug: str) -> KernelError:
     if code == 401:
         return CredentialsError(f"the push of {slug} was not accepted: {said} {credentials.HOW}")
     if code < 500:
-        return RefusedError(f"the push of {slug} was refused: {said}")
+        return _refused(f"the push of {slug} was refused: {said}")
     return PushLostError(f"the service failed during the push of {slug}: {said}")
+
+
+def _refused(message: str) -> RefusedError:
+    """The refusal that these words stand for."""
+    kinds = (kind for words, kind in PASSING if words.search(message))
+    return next(kinds, RefusedError)(message)

@@ -2,6 +2,7 @@
 
 service = connect("kaggle")          # the service KAGGLE_API_ENVIRONMENT names
 service = connect("emulator")        # ours on loopback, started where none runs; it cannot reach production
+service = reach("emulator")          # the same, but nothing is started
 """
 
 from typing import Any
@@ -24,12 +25,30 @@ def connect(remote: str, *, username: str | None = None) -> Service:
     Raises CredentialsError where there are no credentials or they are somebody else's.
     """
     service = _connect_emulator() if remote == "emulator" else _connect_kaggle()
-    if username and username != service.username:
-        raise CredentialsError(
-            f"the owner {username!r} is not the user of the credentials, {service.username!r}: Kaggle lets nobody push "
-            f"for another.\nLeave --owner out, or use {username}'s credentials."
-        )
+    check_owner(service, username)
     return service
+
+
+def reach(remote: str) -> Service | None:
+    """The service called `kaggle` or `emulator`, as it is: None where that is an emulator and none runs.
+
+    Raises CredentialsError where there are no credentials.
+    """
+    if remote != "emulator":
+        return _connect_kaggle()
+    from local.kernels.emulator import daemon
+
+    found = daemon.running(paths.state() / "emulator")
+    return at_loopback(found[0].url, username=found[0].username, key=found[0].key) if found else None
+
+
+def check_owner(service: Service, owner: str | None) -> None:
+    """Returns if we are the owner that is asked for, if one is; else CredentialsError."""
+    if owner and owner != service.username:
+        raise CredentialsError(
+            f"the owner {owner!r} is not the user of the credentials, {service.username!r}: Kaggle lets nobody push "
+            f"for another.\nLeave --owner out, or use {owner}'s credentials."
+        )
 
 
 def _connect_kaggle() -> Service:
@@ -43,13 +62,16 @@ def _connect_kaggle() -> Service:
     label = "kaggle" if env is KaggleEnv.PROD else get_endpoint(env)
     found = credentials.find()
     if found is None:
-        found = credentials.checked(credentials.Credentials(token=_oauth_token(KaggleClient(env=env), label)), LOGIN)
+        found = credentials.checked(
+            credentials.Credentials(token=_oauth_token(KaggleClient(env=env), label), origin=LOGIN)
+        )
     sdk = KaggleClient(env=env, username=found.username, password=found.key, api_token=found.token or None)
     http = sdk.http_client()
     http._init_session()
     if env is KaggleEnv.TEST:
         http._session.trust_env = False  # it is on this machine: no proxy has any business with it
-    return Service(sdk, username=found.username or _introspect(sdk, found.token, label), label=label)
+    username = found.username or _introspect(sdk, found.token, label)
+    return Service(sdk, username=username, label=label, origin=found.origin)
 
 
 def _connect_emulator() -> Service:
@@ -73,7 +95,7 @@ def at_loopback(url: str, *, username: str, key: str) -> Service:
     # A token of this machine's user would win over the key, and is none of its business.
     http._session.auth = (username, key)
     http._session.trust_env = False  # nor is a proxy, or a .netrc
-    return Service(sdk, username=username, label="emulator")
+    return Service(sdk, username=username, label="emulator", origin="the emulator itself")
 
 
 def _introspect(sdk: Any, token: str, label: str) -> str:

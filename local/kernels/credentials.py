@@ -21,38 +21,45 @@ HOW = (
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """A user name with a key, or a token (whose user name only the service knows)."""
+    """A user name with a key, or a token (whose user name only the service knows), and where they were found."""
 
     username: str = ""
     key: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
+    origin: str = ""
 
 
 def find() -> Credentials | None:
     """A token or a key of this machine's user, or None. Raises CredentialsError for what cannot be either."""
-    from kagglesdk.kaggle_env import get_access_token_from_env
-
-    where = "the access token (KAGGLE_API_TOKEN, ~/.kaggle/access_token)"
-    try:
-        token, _ = get_access_token_from_env()
-    except (OSError, ValueError):  # the SDK takes it for a file's name first, and its error would quote it
-        raise CredentialsError(f"{where} cannot be read. {HOW}") from None
+    token, origin = _token()
     if token:
-        return checked(Credentials(token=token), where)
+        return checked(Credentials(token=token, origin=origin))
     username, key = os.environ.get("KAGGLE_USERNAME"), os.environ.get("KAGGLE_KEY")
     if username and key:
-        return checked(Credentials(username=username, key=key), "KAGGLE_USERNAME or KAGGLE_KEY")
+        return checked(Credentials(username=username, key=key, origin="KAGGLE_USERNAME and KAGGLE_KEY"))
     for path in _files():
         if path.is_file():
             return _read(path)
     return None
 
 
-def checked(found: Credentials, where: str) -> Credentials:
+def _token() -> tuple[str, str]:
+    """The access token and where it was found; empty where there is none."""
+    from kagglesdk.kaggle_env import get_access_token_from_env
+
+    try:
+        token, origin = get_access_token_from_env()
+    except (OSError, ValueError):  # the SDK takes it for a file's name first, and its error would quote it
+        where = "the access token (KAGGLE_API_TOKEN, ~/.kaggle/access_token)"
+        raise CredentialsError(f"{where} cannot be read. {HOW}") from None
+    return token or "", "~/.kaggle/access_token" if origin == "access_token" else origin or ""
+
+
+def checked(found: Credentials) -> Credentials:
     """The credentials, if a header can hold them: requests would quote others in its error."""
     text = found.username + found.key + found.token
     if not (text.isascii() and text.isprintable()):
-        raise CredentialsError(f"{where} holds letters that no credentials have. {HOW}")
+        raise CredentialsError(f"{found.origin}: holds letters that no credentials have. {HOW}")
     return found
 
 
@@ -72,4 +79,4 @@ def _read(path: Path) -> Credentials:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         # The error's own text could quote the key.
         raise CredentialsError(f"{path} is not a JSON object with `username` and `key`. {HOW}") from None
-    return checked(Credentials(username=username, key=key), str(path))
+    return checked(Credentials(username=username, key=key, origin=str(path)))

@@ -2,18 +2,21 @@
 
 cargo = prepare(spec, name="compact-torch", config=config)      # all that can be wrong here is found here
 run = push(service, cargo)
+run = push(service, cargo, waiting=capacity.Waiting(limit=…, on_wait=…))     # where there is no room, later
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
-from local.kernels import bundle, runs
-from local.kernels.client import MissingError, PushLostError, Service, UntoldError
+from local.kernels import bundle, capacity, runs
+from local.kernels.capacity import Waiting
+from local.kernels.client import CapacityError, OutOfReachError, Pushed, PushLostError, QuotaError, Service
 from local.kernels.runs import Run
 from local.kernels.spec import KernelSpec
 from shared.config import TrainConfig
-from shared.errors import KernelError, RefusedError
+from shared.errors import KernelError, RefusedError, RunError
 
 UNKNOWN = -1  # the version before a push, where the service does not tell it
 SETTLE = 8.0  # seconds in which a push whose answer was lost may still appear
@@ -38,37 +41,51 @@ def prepare(spec: KernelSpec, *, name: str, config: TrainConfig, sweep: str = ""
     return Cargo(spec=spec, name=name, config=config, bundle=packed, sources=sources, sweep=sweep)
 
 
-def push(service: Service, cargo: Cargo, *, again: bool = False) -> Run:
+def push(
+    service: Service,
+    cargo: Cargo,
+    *,
+    again: bool = False,
+    waiting: Waiting | None = None,
+    on_doubt: Callable[[str], None] = lambda message: None,
+) -> Run:
     """Pushes a training and returns its run, or goes on with the same one where it was interrupted.
 
-    `again` starts a new run even so. Raises RefusedError where the service says no, KernelError where it took the
-    push without its inputs, PushLostError where nobody can tell (the same command finds out).
+    `again` starts a new run even so. With `waiting`, a refusal for want of room is borne and the push sent again, the
+    run meanwhile intended; Ctrl-C then cancels it. `on_doubt` is told where the GPU time left may not do.
+    Raises RefusedError where the service says no, and of these CapacityError where it has no room; KernelError where
+    it took the push without its inputs, PushLostError where nobody can tell (the same command finds out).
     """
-    slug, sha256 = cargo.spec.slug, cargo.bundle.sha256
-    place = {"remote": service.label, "owner": service.username, "slug": slug, "name": cargo.name}
-    run = None if again else runs.unfinished(**place, bundle_sha256=sha256)
+    place = place_of(service, cargo.spec, cargo.name)
+    run = None if again else runs.unfinished(**place, bundle_sha256=cargo.bundle.sha256)
     if run is None:
-        _check_quota(service, cargo.spec)
-        latest = service.current_version(slug)
+        _check_gpu_time(service, cargo.spec, waiting, on_doubt)
+        latest = service.current_version(cargo.spec.slug)
         run = _intend(cargo, **place, version_before=UNKNOWN if latest is None else latest)
     elif run.state == "intended":
         run = _settled(service, run)
-    return _send(service, cargo, run) if run.state == "intended" else run
+    return _send(service, cargo, run, waiting) if run.state == "intended" else run
 
 
-def _check_quota(service: Service, spec: KernelSpec) -> None:
-    """Refuses a push for which no GPU time is left. A service that does not tell is taken at its later word."""
-    if not spec.gpu:
-        return
-    try:
-        quota = service.quota()
-    except (UntoldError, MissingError):
-        return
-    if quota.total and quota.used >= quota.total:
-        raise RefusedError(
-            f"no GPU time is left this week ({quota.total.total_seconds() / 3600:.0f} h used); it starts anew "
-            f"{quota.refresh or 'on Saturday'} UTC.\nTrain without a GPU (--accelerator none), or here (k2l train)."
-        )
+def place_of(service: Service, spec: KernelSpec, name: str) -> dict[str, str]:
+    """Where a push goes, and what it makes: with the bundle's sha256 this says which runs are the same."""
+    return {"remote": service.label, "owner": service.username, "slug": spec.slug, "name": name}
+
+
+def _check_gpu_time(
+    service: Service, spec: KernelSpec, waiting: Waiting | None, on_doubt: Callable[[str], None]
+) -> None:
+    """Nothing is written down before there is GPU time. QuotaError where there is none, and none is waited for."""
+    while True:
+        try:
+            quota = capacity.gpu_time(service, spec)
+            break
+        except QuotaError as refusal:
+            if waiting is None:
+                raise
+            waiting.bear(service, refusal)
+    if quota and (doubt := capacity.shortfall(quota, spec)):
+        on_doubt(doubt)
 
 
 def _intend(cargo: Cargo, **facts: Any) -> Run:
@@ -119,19 +136,62 @@ def _settled(service: Service, run: Run) -> Run:
     return found
 
 
-def _send(service: Service, cargo: Cargo, run: Run) -> Run:
+def _send(service: Service, cargo: Cargo, run: Run, waiting: Waiting | None) -> Run:
+    text = run.notebook.read_text(encoding="utf-8")
+    while True:
+        try:
+            return _filed(run, service.push(cargo.spec, text, cargo.sources))
+        except PushLostError as error:
+            return _found(service, run, error)
+        except CapacityError as refusal:
+            if waiting is None:
+                _refuse(run, refusal)
+            run = _wait(service, run, refusal, waiting)
+        except RefusedError as refusal:
+            _refuse(run, refusal)
+
+
+def _refuse(run: Run, refusal: RefusedError) -> NoReturn:
+    """The end of a run that the service does not take."""
+    run.record(state="failed", message=str(refusal))
+    raise refusal
+
+
+def _wait(service: Service, run: Run, refusal: CapacityError, waiting: Waiting) -> Run:
+    """Bears a refusal, which saved nothing there; returns the run as it is to be sent again.
+
+    What others pushed meanwhile is noted, so that no later look takes it for ours. A service that cannot be asked
+    that has not been sent anything either, and is waited for as well. RunError where `k2l cancel` ended the run.
+    """
     try:
-        receipt = service.push(cargo.spec, run.notebook.read_text(encoding="utf-8"), cargo.sources)
-    except PushLostError as error:
-        found = _settled(service, run)
-        if found.state == "intended":
-            raise PushLostError(
-                f"{error}\nIt did not arrive, as far as can be seen; the same command tries again."
-            ) from None
-        return found
-    except RefusedError as error:
-        run.record(state="failed", message=str(error))
+        while True:
+            waiting.bear(service, refusal)
+            if runs.get(run.run_id).state != "intended":
+                raise RunError(f"the run {run.run_id} was cancelled while it waited for room; nothing was pushed.")
+            try:
+                latest = service.current_version(run.slug)
+                return run if latest is None else run.record(version_before=latest)
+            except OutOfReachError:
+                continue
+    except KeyboardInterrupt:
+        run.record(state="cancelled", message="ended while it waited for room; nothing was pushed")
         raise
+    except CapacityError as too_late:
+        _refuse(run, too_late)
+
+
+def _found(service: Service, run: Run, lost: PushLostError) -> Run:
+    """The run whose push was lost, if it arrived after all. PushLostError if it did not, as far as can be seen."""
+    found = _settled(service, run)
+    if found.state == "intended":
+        raise PushLostError(
+            f"{lost}\nIt did not arrive, as far as can be seen; the same command tries again."
+        ) from None
+    return found
+
+
+def _filed(run: Run, receipt: Pushed) -> Run:
+    """The run with its version, written down. KernelError where the service took it without its inputs."""
     facts: dict[str, Any] = {"version": receipt.version, "url": receipt.url}
     if receipt.trouble:
         run.record(**facts, state="failed", message=receipt.trouble)

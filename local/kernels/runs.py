@@ -30,7 +30,8 @@ STEPS = "run.jsonl"
 class Run:
     """One push of ours. `version` is 0 until the service has given one; `remote` is the service's label.
 
-    `sweep` is the study whose trial it trains, if it is one of a search's; `time_limit` is in seconds, 0 if unknown.
+    `sweep` is the study whose trial it trains, if it is one of a search's; `accelerator` is "" where it is not known;
+    `time_limit` is in seconds, 0 if unknown.
     """
 
     run_id: str
@@ -51,7 +52,7 @@ class Run:
     created_at: str = ""
     updated_at: str = ""
     sweep: str = ""
-    accelerator: str = "none"
+    accelerator: str = ""
     time_limit: int = 0
 
     @property

@@ -5,11 +5,13 @@
 
 The service's rules are checked here, before anything leaves: a slug that is not its title's slug is filed elsewhere
 and answers 403 later; a missing `machine_shape` used to give a GPU that the image's torch has no code for.
+`RULES` has them by what they are about; `load` holds a kernel to all, `preflight` shows each by itself.
 """
 
 import dataclasses
 import re
 import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,7 @@ class KernelSpec:
     @property
     def gpu(self) -> bool:
         """True where the kernel asks for a GPU, which costs quota."""
-        return self.accelerator.startswith("Nvidia")
+        return session_kind(self.accelerator) == "GPU"
 
     def sources(self, dataset: str) -> list[str]:
         """The Kaggle data sets to attach so that `dataset` can be read there without the internet."""
@@ -58,11 +60,28 @@ class KernelSpec:
         )
 
 
+def session_kind(accelerator: str) -> str:
+    """GPU or CPU: the kind of Kaggle session that an accelerator takes; "" for none that is known."""
+    return "GPU" if accelerator.startswith("Nvidia") else "CPU" if accelerator else ""
+
+
 def load(framework: str, **changes: Any) -> KernelSpec:
     """The spec of a framework's kernel, with fields replaced as asked (None changes nothing).
 
     Raises KernelError naming the file, the key and the way out.
     """
+    table, where = _table(framework, changes)
+    return parse(table, framework=framework, where=where)
+
+
+def read(framework: str, **changes: Any) -> KernelSpec:
+    """What `load` gives, but not held to RULES: for telling everything that is wrong with it. Raises as `load` does."""
+    table, where = _table(framework, changes)
+    return _typed(table, framework=framework, where=where)
+
+
+def _table(framework: str, changes: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """The table of a framework's kernel.toml with the changes, and the file's name."""
     there = sorted(path.parent.name for path in paths.kernels().glob("*/kernel.toml"))
     path = paths.kernels() / one_of("framework", framework, there) / "kernel.toml"
     try:
@@ -72,11 +91,20 @@ def load(framework: str, **changes: Any) -> KernelSpec:
     table |= {key: value for key, value in changes.items() if value is not None}
     if "slug" in changes and changes["slug"] and not changes.get("title"):
         table["title"] = changes["slug"].replace("-", " ")
-    return parse(table, framework=framework, where=str(path))
+    return table, str(path)
 
 
 def parse(table: dict[str, Any], *, framework: str, where: str) -> KernelSpec:
     """A spec from kernel.toml's table; `where` names it in errors."""
+    spec = _typed(table, framework=framework, where=where)
+    for rule in RULES.values():
+        for trouble in rule(spec):
+            raise KernelError(f"{where}: {trouble}")
+    return spec
+
+
+def _typed(table: dict[str, Any], *, framework: str, where: str) -> KernelSpec:
+    """A spec whose keys are there and of the right type."""
     fields = {field.name: field for field in dataclasses.fields(KernelSpec) if field.name != "framework"}
     unknown = sorted(set(table) - set(fields))
     missing = [
@@ -92,10 +120,7 @@ def parse(table: dict[str, Any], *, framework: str, where: str) -> KernelSpec:
     for name, kind in _TYPES.items():
         if name in table and (not isinstance(table[name], kind) or isinstance(table[name], bool) != (kind is bool)):
             raise KernelError(f"{where}: {name} must be {_WORDS[kind]}, not {plain(table[name])}.")
-    spec = KernelSpec(framework=framework, **table)
-    for trouble in _troubles(spec):
-        raise KernelError(f"{where}: {trouble}")
-    return spec
+    return KernelSpec(framework=framework, **table)
 
 
 _TYPES: dict[str, type] = {
@@ -105,28 +130,48 @@ _TYPES: dict[str, type] = {
 _WORDS = {str: "text", int: "a whole number", bool: "true or false", list: "a list", dict: "a table"}
 
 
-def _troubles(spec: KernelSpec) -> list[str]:
-    """Everything the service would refuse, or accept and do otherwise, in the order one would mend it."""
+def _names(spec: KernelSpec) -> Iterator[str]:
     from slugify import slugify
 
-    said = []
     for name in ("slug", "title"):
         length = len(getattr(spec, name))
         if not 5 <= length <= 50:
-            said.append(f"{name} {getattr(spec, name)!r} has {length} characters; Kaggle takes 5 to 50.")
+            yield f"{name} {getattr(spec, name)!r} has {length} characters; Kaggle takes 5 to 50."
     if slugify(spec.title) != spec.slug:
-        said.append(
+        yield (
             f"title {spec.title!r} has the slug {slugify(spec.title)!r}, not {spec.slug!r}: Kaggle files a kernel "
             "under its title's slug.\nMake them agree (letters, digits and single hyphens in the slug)."
         )
+
+
+def _accelerator(spec: KernelSpec) -> Iterator[str]:
     if spec.accelerator not in ACCELERATORS:
-        said.append(f"accelerator {spec.accelerator!r} is unknown. There are: {', '.join(ACCELERATORS)}.")
+        yield f"accelerator {spec.accelerator!r} is unknown. There are: {', '.join(ACCELERATORS)}."
+
+
+def _time_limit(spec: KernelSpec) -> Iterator[str]:
     if not 60 <= spec.time_limit <= LONGEST_SESSION:
-        said.append(f"time_limit {plain(spec.time_limit)} is out of range: give 60 to {LONGEST_SESSION} seconds.")
+        yield f"time_limit {plain(spec.time_limit)} is out of range: give 60 to {LONGEST_SESSION} seconds."
+
+
+def _sources(spec: KernelSpec) -> Iterator[str]:
     for dataset, refs in spec.data_sources.items():
         good = isinstance(refs, list) and all(isinstance(ref, str) and _REF.fullmatch(ref) for ref in refs)
         if not good:
-            said.append(f'data_sources.{plain(dataset)} must be a list of "owner/slug", not {plain(refs)}.')
+            yield f'data_sources.{plain(dataset)} must be a list of "owner/slug", not {plain(refs)}.'
+
+
+def _keywords(spec: KernelSpec) -> Iterator[str]:
     if not all(isinstance(keyword, str) for keyword in spec.keywords):
-        said.append(f"keywords must be a list of texts, not {plain(spec.keywords)}.")
-    return said
+        yield f"keywords must be a list of texts, not {plain(spec.keywords)}."
+
+
+# What the service would refuse, or accept and do otherwise, by what it is about, in the order one would mend it:
+# each yields what is wrong.
+RULES: dict[str, Callable[[KernelSpec], Iterator[str]]] = {
+    "slug and title": _names,
+    "accelerator": _accelerator,
+    "time limit": _time_limit,
+    "data sources": _sources,
+    "keywords": _keywords,
+}

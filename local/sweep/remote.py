@@ -19,9 +19,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from local.kernels import pull, push, runs, watch
+from local.kernels.capacity import SESSIONS
 from local.kernels.client import Service
 from local.kernels.runs import Run
-from local.kernels.spec import KernelSpec
+from local.kernels.spec import KernelSpec, session_kind
 from local.sweep.study import Study
 from local.sweep.task import OBJECTIVES, Part
 from local.sweep.workers import Done, Event, Failed
@@ -29,7 +30,6 @@ from shared.config import TrainConfig
 from shared.errors import CredentialsError, KernelError, RefusedError, RunError, ServiceError
 
 PATIENCE = 60.0  # seconds until a push that was refused is tried again, where no run of ours ends before
-CAPACITY = {"GPU": 2, "CPU": 5}  # batch sessions that Kaggle runs at once
 ENDED = ("failed", "cancelled")
 
 
@@ -56,7 +56,7 @@ class Runs:
     def __init__(self, service: Service, kernel: KernelSpec, study: Study) -> None:
         self.service, self.kernel, self.study = service, kernel, study
         study.remote = service.label
-        self.slots = CAPACITY["GPU" if kernel.gpu else "CPU"]
+        self.slots = SESSIONS[session_kind(kernel.accelerator)]
         self._waiting: deque[_Job] = deque()
         self._following = 0
         self._patient_until = 0.0

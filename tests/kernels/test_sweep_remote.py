@@ -5,12 +5,13 @@ import trips
 
 from local import paths
 from local.kernels import push, runs
+from local.kernels.capacity import SESSIONS
 from local.kernels.emulator import pushing
 from local.kernels.runs import Run
 from local.sweep import owner as sweep_owner
 from local.sweep import search as sweep
 from local.sweep import study as sweep_study
-from local.sweep.remote import CAPACITY, Runs, sweep_kernel
+from local.sweep.remote import Runs, sweep_kernel
 from local.sweep.space import space
 from local.sweep.task import Task
 from shared.config import TrainConfig
@@ -68,7 +69,7 @@ def test_a_sweep_has_a_kernel_of_its_own(kernel):
     usual = kernel("1")
     assert (sweep_kernel(usual).slug, sweep_kernel(usual).title) == ("k2l-mine-sweep", "k2l mine sweep")
     assert sweep_kernel(usual, slug="an-other").slug == "an-other"
-    assert {kind: pushing.CAPACITY[kind] for kind in CAPACITY} == CAPACITY
+    assert pushing.CAPACITY == SESSIONS
 
 
 def test_after_a_kill_the_runs_are_found_again_and_not_pushed_twice(emulator, service, kernel, opened, monkeypatch):

@@ -71,6 +71,8 @@ def test_a_push_killed_before_its_receipt_was_written_goes_on(emulator, service,
 
 
 def test_a_push_that_never_left_is_sent_by_the_next(emulator, service, kernel, monkeypatch):
+    monkeypatch.setattr(push, "SETTLE", 0.5)
+
     def lose(*arguments):
         raise client.PushLostError("lost")
 

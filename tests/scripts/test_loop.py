@@ -94,8 +94,8 @@ def test_killed_at_every_step_the_same_command_goes_on(home):
     before = home / "models" / "small"
     before.mkdir(parents=True)
     (before / "model.pth").write_bytes(b"old")
-    facts = {key: {} for key in manifest.KEYS} | {"metrics": {"test": {"accuracy": 0.5}}, "run_id": "old"}
-    manifest.write(before, facts | {"schema": manifest.SCHEMA})
+    tables = {"parameters": {}, "environment": {}, "metrics": {"test": {"accuracy": 0.5}}, "trainable_parameters": 1}
+    manifest.write(before, dict.fromkeys(manifest.KEYS, "old") | tables | {"schema": manifest.SCHEMA, "files": {}})
     for wanted in ("intended", "pushed", "complete", "pulled"):
         for later in (0.0, 0.3):
             process = start(home, *LOOP)

@@ -1,0 +1,275 @@
+"""Preflight: everything that can be known of a push beforehand, and nothing written: not here, not there.
+
+    for result in preflight(Flight(framework="torch", remote="kaggle", training=…)):
+        result.check, result.verdict, result.found, result.do
+
+`CHECKS` says what is looked at, in which order, and which checks have to stand before. A check fails by the very
+error that the push would end with: the rules are where the push has them (`spec`, `bundle`, `capacity`, …).
+What only the push itself can show is whether the service takes it: its rules may have changed, its other users too.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from local.kernels import bundle, capacity, connect, runs, spec
+from local.kernels.bundle import Bundle
+from local.kernels.client import MissingError, Service, UntoldError
+from local.kernels.push import place_of
+from local.kernels.runs import Run
+from local.kernels.spec import KernelSpec, session_kind
+from shared.config import TrainConfig
+from shared.errors import KernelError, UserError
+
+PASS, WARN, FAIL, NOT_CHECKED = "pass", "warn", "fail", "not checked"
+LONGEST_IDENTITY = {"run_id": "0" * 24, "source_commit": "f" * 40 + "-dirty"}  # what the push will write in
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What one check came to: its verdict, what was found, and what to do about it (nothing for a pass)."""
+
+    check: str
+    verdict: str
+    found: str
+    do: str = ""
+
+
+class Finding(NamedTuple):
+    """What a check says that did not fail."""
+
+    verdict: str
+    found: str
+    do: str = ""
+
+
+@dataclass(kw_only=True)
+class Flight:
+    """A push that is thought of. What it is made of is found out when a check first asks, and once.
+
+    `training` gives the model's name and the config, or raises what is wrong with them; `reach` gives the service
+    without starting one (None: it would have to be started). `waits`: a push would wait for room.
+    """
+
+    framework: str
+    remote: str
+    training: Callable[[], tuple[str, TrainConfig]]
+    changes: dict[str, str | None]
+    owner: str | None = None
+    again: bool = False
+    waits: bool = False
+    reach: Callable[[str], Service | None] = connect.reach
+
+    @cached_property
+    def spec(self) -> KernelSpec:
+        """kernel.toml with the changes, not yet held to the rules."""
+        return spec.read(self.framework, **self.changes)
+
+    @cached_property
+    def trained(self) -> tuple[str, TrainConfig]:
+        """The model's name and the config."""
+        return self.training()
+
+    @cached_property
+    def bundle(self) -> Bundle:
+        """The notebook, bundled in memory."""
+        name, config = self.trained
+        return bundle.pack(self.spec, name=name, config=config)
+
+    @cached_property
+    def text(self) -> str:
+        """The notebook as it would be sent, with an identity as long as any."""
+        return self.bundle.text(**LONGEST_IDENTITY)
+
+    @cached_property
+    def reached(self) -> Service | None:
+        """The service, or None where it would have to be started."""
+        return self.reach(self.remote)
+
+    @property
+    def service(self) -> Service:
+        """The service; the checks that need it come after the one that found it."""
+        assert self.reached is not None
+        return self.reached
+
+    @cached_property
+    def same(self) -> Run | None:
+        """The run that the push would go on with, because it is the same."""
+        place = place_of(self.service, self.spec, self.trained[0])
+        return None if self.again else runs.unfinished(**place, bundle_sha256=self.bundle.sha256)
+
+    @property
+    def leaves(self) -> bool:
+        """Whether anything would be sent: not where the same run is there already."""
+        return self.same is None or self.same.state == "intended"
+
+
+def preflight(flight: Flight) -> list[Result]:
+    """Runs every check and returns what each came to; one that needs a failed one is not checked."""
+    results: dict[str, Result] = {}
+    for check in CHECKS:
+        lacking = [name for name in check.needs if results[name].verdict in (FAIL, NOT_CHECKED)]
+        found = Finding(NOT_CHECKED, f"needs: {', '.join(lacking)}") if lacking else _find(check, flight)
+        results[check.name] = Result(check=check.name, verdict=found.verdict, found=found.found, do=found.do)
+    return list(results.values())
+
+
+def _find(check: "Check", flight: Flight) -> Finding:
+    try:
+        found = check.find(flight)
+    except UserError as error:
+        said, _, do = str(error).partition("\n")
+        return Finding(FAIL, said, do or check.mend)
+    return found if isinstance(found, Finding) else Finding(PASS, found)
+
+
+def _kernel_toml(flight: Flight) -> str:
+    return f"{flight.spec.framework}/kernel.toml is whole" + " and changed as asked" * any(flight.changes.values())
+
+
+def _names(flight: Flight) -> str:
+    _hold(flight, "slug and title")
+    return f"{flight.spec.slug}, {flight.spec.title!r}"
+
+
+def _accelerator(flight: Flight) -> str:
+    _hold(flight, "accelerator")
+    return flight.spec.accelerator
+
+
+def _time_limit(flight: Flight) -> str:
+    _hold(flight, "time limit")
+    return f"{capacity.hours(flight.spec.time_limit)} h"
+
+
+def _hold(flight: Flight, subject: str) -> None:
+    """KernelError for the first thing that is wrong by the rule of that subject."""
+    for trouble in spec.RULES[subject](flight.spec):
+        raise KernelError(trouble)
+
+
+def _parameters(flight: Flight) -> str:
+    given = bundle.parameters_of(*flight.trained)
+    bundle.check_parameters(flight.spec, given)
+    return f"{len(given)}, all known to the notebook; the model will be {flight.trained[0]!r}"
+
+
+def _sources(flight: Flight) -> Finding | str:
+    """What is attached; for the emulator, which mounts what is on this machine, found here as well."""
+    _hold(flight, "data sources")
+    dataset = flight.trained[1].dataset
+    refs = flight.spec.sources(dataset)
+    attached = f"{dataset}: {', '.join(refs) or 'nothing to attach'}"
+    if flight.remote != "emulator" or not refs:
+        return attached
+    from shared.data import MADE_OF, locate
+
+    if found := locate(MADE_OF.get(dataset, dataset)):
+        return f"{attached}, from {found.source}"
+    found_not = f"{attached}, but it is not on this machine"
+    return Finding(WARN, found_not, "The push fetches it first. Without a network: --dataset digits.")
+
+
+def _notebook(flight: Flight) -> str:
+    cells = flight.bundle.notebook["cells"]
+    return f"{len(cells)} cells, and every one compiles"
+
+
+def _size(flight: Flight) -> str:
+    return f"{bundle.size_of(flight.text):,} of {bundle.LARGEST:,} bytes"
+
+
+def _kernelspec(flight: Flight) -> str:
+    return bundle.kernelspec_of(flight.text)
+
+
+def _credentials(flight: Flight) -> Finding | str:
+    """They are there, and the service takes them; asked by a question that changes nothing."""
+    if flight.reached is None:
+        return Finding(NOT_CHECKED, "no emulator runs here yet; the push starts one", "To start it now: k2l emulator")
+    service = flight.reached
+    with suppress(UntoldError, MissingError):
+        service.quota()
+    return f"{service.username!r} at {service.label}, from {service.origin}"
+
+
+def _owner(flight: Flight) -> str:
+    connect.check_owner(flight.service, flight.owner)
+    return f"{flight.owner or flight.service.username}, who we are"
+
+
+def _kernel(flight: Flight) -> Finding | str:
+    ref = f"{flight.service.username}/{flight.spec.slug}"
+    latest = flight.service.current_version(flight.spec.slug)
+    if latest is None:
+        return Finding(WARN, f"the service does not tell what {ref} has", "Look at its page; the push asks again.")
+    return f"{ref} has {latest}: the next version is {latest + 1}" if latest else f"{ref} is new: version 1"
+
+
+def _same_run(flight: Flight) -> Finding | str:
+    if run := flight.same:
+        found = f"run {run.run_id} is the same and {run.state}: the push goes on with it"
+        return Finding(WARN, found, "For a new run: --again.")
+    return "left aside by --again" if flight.again else "none is under way: this is a new run"
+
+
+def _gpu_time(flight: Flight) -> Finding | str:
+    if not flight.spec.gpu or not flight.leaves:
+        return "none is needed"
+    quota = capacity.gpu_time(flight.service, flight.spec)
+    if quota is None:
+        return Finding(WARN, "the service does not tell how much is left", "The push takes its word.")
+    if doubt := capacity.shortfall(quota, flight.spec):
+        found, _, do = doubt.partition("\n")
+        return Finding(WARN, found, do)
+    left, longest = capacity.hours(quota.left), capacity.hours(flight.spec.time_limit)
+    return f"{left} of {capacity.hours(quota.total)} h are left, the run takes {longest} h at most"
+
+
+def _capacity(flight: Flight) -> Finding | str:
+    """By the journal, each of its runs asked after; what else runs there no call tells."""
+    if not flight.leaves:
+        return "nothing is sent"
+    kind = session_kind(flight.spec.accelerator)
+    sure, perhaps = capacity.under_way(flight.service, kind)
+    most = capacity.SESSIONS[kind]
+    found = f"{len(sure)} of {most} {kind} sessions are under way, as the journal knows"
+    found += f"; {len(perhaps)} more may be" * bool(perhaps)
+    if len(sure) + len(perhaps) < most:
+        return found
+    named = (sure + perhaps)[0].run_id
+    full = len(sure) >= most and not flight.waits
+    do = "The push waits for room." if flight.waits else f"Wait: --wait-for-capacity. Or end one: k2l cancel {named}"
+    return Finding(FAIL if full else WARN, found, do)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """A check: what it is called, which others must stand, how to find out, and what to do where the error says not."""
+
+    name: str
+    find: Callable[[Flight], Finding | str]
+    needs: tuple[str, ...] = ()
+    mend: str = ""
+
+
+TOML = "Mend it in kernel.toml, or name another on the command line."
+CHECKS = (
+    Check(name="kernel.toml", find=_kernel_toml, mend="Name a framework there is, or mend the file."),
+    Check(name="slug and title", find=_names, needs=("kernel.toml",), mend=TOML),
+    Check(name="accelerator", find=_accelerator, needs=("kernel.toml",), mend=TOML),
+    Check(name="time limit", find=_time_limit, needs=("kernel.toml",), mend="Mend it in kernel.toml."),
+    Check(name="parameters", find=_parameters, needs=("kernel.toml",), mend="Give one of those, or leave it out."),
+    Check(name="data sources", find=_sources, needs=("parameters",), mend="Mend it in kernel.toml."),
+    Check(name="notebook", find=_notebook, needs=("parameters",), mend="Mend the file; k2l bundle builds it again."),
+    Check(name="size", find=_size, needs=("notebook",), mend="Shorten the notebook or the modules it needs."),
+    Check(name="kernelspec", find=_kernelspec, needs=("notebook",), mend="Bundle it with k2l."),
+    Check(name="credentials", find=_credentials, mend="Try again when the service can be reached."),
+    Check(name="owner", find=_owner, needs=("credentials",)),
+    Check(name="kernel", find=_kernel, needs=("credentials", "slug and title")),
+    Check(name="same run", find=_same_run, needs=("credentials", "slug and title", "notebook"), mend="See k2l runs."),
+    Check(name="GPU time", find=_gpu_time, needs=("same run", "accelerator", "time limit")),
+    Check(name="capacity", find=_capacity, needs=("same run", "accelerator")),
+)

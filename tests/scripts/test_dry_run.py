@@ -1,0 +1,75 @@
+"""`--dry-run` and `quota` as a person meets them: a table or JSON, an exit code, and nothing written."""
+
+import json
+
+import pytest
+
+from local.kernels.emulator import daemon
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """No credentials, no service, nothing in HOME."""
+    monkeypatch.setenv("K2L_HOME", str(tmp_path / "k2l"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN", "KAGGLE_CONFIG_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
+    return tmp_path / "k2l"
+
+
+@pytest.fixture
+def running(home):
+    """The emulator, up before the command."""
+    yield daemon.ensure(home / ".k2l" / "emulator")
+    daemon.stop(home / ".k2l" / "emulator")
+
+
+def tree(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+DIGITS = ("--remote", "emulator", "--dataset", "digits", "--dry-run")
+
+
+def test_a_push_that_would_go_is_exit_0_and_writes_nothing(k2l, home, running):
+    before = tree(home)
+    code, out, err = k2l("push", *DIGITS)
+    assert code == 0 and "PASS" in out and "FAIL" not in out and "NOT CHECKED" not in out
+    assert err == "nothing was pushed. A push would fail for nothing that can be known here.\n"
+    assert k2l("loop", *DIGITS)[1] == out
+    assert tree(home) == before
+
+
+@pytest.mark.parametrize("verb", ["push", "loop"])
+def test_everything_that_is_wrong_is_told_at_once_with_exit_1(k2l, home, verb):
+    code, out, err = k2l(verb, *DIGITS, "--slug", "abc", "--accelerator", "gpu", "--set", "colour=red")
+    assert code == 1 and out.count("FAIL") == 3
+    assert (
+        "would fail for: slug and title, accelerator, parameters. Nothing was pushed.\n" in err
+        and "Traceback" not in err
+    )
+    assert not home.exists()
+
+
+def test_json_is_one_object_a_check(k2l, home):
+    code, out, _ = k2l("push", "--dry-run", "--json", "--dataset", "digits")
+    rows = {row["check"]: row for row in map(json.loads, out.splitlines())}
+    assert code == 1
+    assert all(set(row) == {"check", "verdict", "found", "do"} for row in rows.values())
+    assert rows["credentials"]["verdict"] == "fail" and "no Kaggle credentials" in rows["credentials"]["found"]
+    assert rows["size"]["verdict"] == "pass" and rows["capacity"]["verdict"] == "not checked"
+
+
+def test_a_table_shows_brackets_as_they_are(k2l):
+    _, out, _ = k2l("push", "--dry-run", "--dataset", "kmnist")
+    assert "under [data_sources]." in out
+
+
+def test_the_quota_says_when_it_starts_anew(k2l, running):
+    code, out, _ = k2l("quota", "--remote", "emulator")
+    assert code == 0 and "0.0 of 30.0 GPU hours used, 30.0 left" in out
+    assert "they start anew in " in out and "(Saturday 00:00 UTC)" in out
+    _, out, _ = k2l("quota", "--remote", "emulator", "--json")
+    row = json.loads(out)
+    assert set(row) == {"used_hours", "total_hours", "left_hours", "refresh"} and row["refresh"].endswith("T00:00Z")
