@@ -25,6 +25,13 @@ NEXT = {
     "swept": "k2l pull --again {0}",
 }
 
+# And where its service says so.
+NEXT_THERE = {
+    ("pushed", "COMPLETE"): "k2l pull {0}",
+    ("pushed", "gone"): "k2l cancel {0}: its kernel was deleted there",
+    ("complete", "gone"): "k2l push, with --again: its kernel was deleted there",
+}
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")
 
 

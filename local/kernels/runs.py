@@ -10,7 +10,8 @@ import dataclasses
 import json
 import os
 import secrets
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -101,6 +102,11 @@ class Run:
         """Seconds since the intent was written down."""
         return (datetime.now(UTC) - datetime.fromisoformat(self.created_at)).total_seconds()
 
+    @property
+    def idle(self) -> timedelta:
+        """Since the last step that was written down."""
+        return datetime.now(UTC) - datetime.fromisoformat(self.updated_at)
+
     def keep_log(self, text: str) -> None:
         """Keeps the log, unless there is nothing to keep."""
         if text:
@@ -149,6 +155,12 @@ def every() -> list[Run]:
 def damaged() -> list[Path]:
     """The folders of runs of which no step can be read."""
     return sorted(path.parent for path in folder().glob(f"*/{STEPS}") if _read(path) is None)
+
+
+def unwritten(seconds: float) -> list[Path]:
+    """Folders so old in which no run was written down: their push was never sent."""
+    found = (path for path in folder().glob("*/") if not (path / STEPS).exists())
+    return sorted(path for path in found if time.time() - path.stat().st_mtime > seconds)
 
 
 def get(run_id: str) -> Run:
