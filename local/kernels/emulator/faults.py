@@ -18,6 +18,7 @@ KINDS, in USUAL_METHOD where one method alone knows it, and act on it in `front`
 
 import random
 import threading
+from collections import Counter
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -75,6 +76,11 @@ class Fault:
             raise ValueError(f"moment {self.moment!r} is neither before nor after")
         self.method = self.method or USUAL_METHOD.get(self.fault, "*")
 
+    @property
+    def title(self) -> str:
+        """What it is counted as."""
+        return f"{self.fault} {self.status}" if self.fault == "status" else self.fault
+
     def strikes(self, method: str, subject: str) -> bool:
         """Whether it strikes this call, which counts it."""
         if self.method not in ("*", method) or self.match not in subject or self.times == 0:
@@ -90,10 +96,11 @@ class Fault:
 
 
 class Faults:
-    """The rules in force."""
+    """The rules in force; `struck` is how often each kind has struck since the emulator began."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self.struck: Counter[str] = Counter()
         self._rules: list[Fault] = []
 
     def add(self, **rule: Any) -> Fault:
@@ -113,6 +120,7 @@ class Faults:
             for rule in self._rules:
                 if rule.fault not in struck and rule.strikes(method, subject):
                     struck[rule.fault] = rule
+                    self.struck[rule.title] += 1
             self._rules = [rule for rule in self._rules if rule.times != 0]
             return struck
 

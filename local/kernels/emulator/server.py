@@ -161,9 +161,9 @@ class Application:
         return FileResponse(path, media_type="application/octet-stream", headers=headers)
 
     def ping(self, request: Request) -> Response:
-        """Which emulator this is, and how many sessions it has under way."""
+        """Which emulator this is, how many sessions it has under way, and how often which fault has struck."""
         check_key(self.service, request)
-        return JSONResponse({**self.about, "live": len(self.service.store.live())})
+        return JSONResponse({**self.about, "live": len(self.service.store.live()), "struck": self.faults.struck})
 
     async def change_faults(self, request: Request) -> Response:
         """Adds, lists or clears faults."""
