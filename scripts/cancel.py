@@ -14,7 +14,7 @@ def cancel(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
     json: Json = False,
 ) -> None:
-    """End a run, after saving its log.
+    """End a run, after saving its log and what it left.
 
     Kaggle offers one way: deleting the kernel, with all its versions and whatever else runs there.
 
@@ -22,6 +22,7 @@ def cancel(
     """
     from local.kernels import cancel as ending
     from local.kernels import runs
+    from local.kernels.watch import remains
 
     one = runs.get(run_id) if run_id else runs.latest("pushed", "intended")
     others = ending.beside(one)
@@ -35,7 +36,7 @@ def cancel(
     if json:
         emit({"run_id": each.run_id, "state": each.state, "log": str(each.log)} for each in ended)
     for each in ended:
-        say(f"the run {each.run_id} is ended. Its log is kept: {each.log}")
+        say(f"the run {each.run_id} is ended. {remains(each)}")
 
 
 if __name__ == "__main__":

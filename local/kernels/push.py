@@ -19,6 +19,7 @@ from shared.config import TrainConfig
 from shared.errors import KernelError, RefusedError, RunError
 
 UNKNOWN = -1  # the version before a push, where the service does not tell it
+MOST_SINCE = 50  # versions that are looked through for a push whose answer was lost
 SETTLE = 8.0  # seconds in which a push whose answer was lost may still appear
 
 
@@ -114,7 +115,8 @@ def reconcile(service: Service, run: Run) -> Run:
     """
     latest, before = service.current_version(run.slug), max(run.version_before, 0)
     unread = False
-    for version in range(latest or 0, before, -1):
+    # The newest first; nobody pushes so many between two commands, whatever a service says.
+    for version in range(latest or 0, max(before, (latest or 0) - MOST_SINCE), -1):
         source = service.source(run.slug, version)
         if run.run_id in source:
             return run.record(state="pushed", version=version)
