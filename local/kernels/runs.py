@@ -216,11 +216,15 @@ def _read(path: Path) -> Run | None:
 
 
 def _sound(run: Run) -> bool:
-    """Whether each field is of its type: any JSON can stand in a line that was damaged."""
-    return all(
+    """Whether each field is of its type, and times are times: any JSON can stand in a line that was damaged."""
+    typed = all(
         isinstance(getattr(run, one.name), get_origin(one.type) or one.type)  # type: ignore[arg-type]
         for one in dataclasses.fields(Run)
     )
+    try:
+        return typed and run.seconds is not None and run.age is not None and run.idle is not None
+    except (ValueError, TypeError, OverflowError):
+        return False
 
 
 def _check_other(path: Path, bundle_sha256: str) -> None:

@@ -119,7 +119,7 @@ def cause(error: Exception) -> str:
     while inner := _inner(reason):
         reason = inner
     text = str(reason)
-    named = "object at 0x" in text or "Connection(" in text
+    named = "object at 0x" in text or "Connection(" in text or "Pool(" in text
     return plain(text.rsplit(": ", 1)[-1] if named else text) or type(reason).__name__
 
 

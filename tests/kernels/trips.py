@@ -15,6 +15,7 @@ from local import paths
 from local.kernels import connect, push, spec
 from local.kernels.bundle import IDENTITY
 from local.kernels.runs import Run
+from shared import manifest
 from shared.config import TrainConfig
 
 SLUG, NAME = "k2l-mine", "mine"
@@ -84,7 +85,7 @@ def finished(emulator, files, *, stated=None, state="complete", **changes):
     facts = {**FACTS, "schema": 1, "run_id": "r1", "bundle_sha256": "b", "name": NAME, "created_at": "now"}
     text = json.dumps({**facts, "files": listed if stated is None else stated, **changes}).encode()
     emulator.finished(SLUG, {**files, "manifest.json": text})
-    return run.record()
+    return run.record(created_at=manifest.now())
 
 
 def installed():
