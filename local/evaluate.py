@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from local import models, runtimes
 from local.agreement import Pair, compare, standard_error
+from local.views import Viewed
 from shared.data import DataSet
 from shared.errors import ModelError, one_of
 from shared.metrics import Scores, score
@@ -146,15 +147,18 @@ def evaluate_all(
     split: str = "test",
     threads: int = 1,
     batch: int = BATCH,
+    views: bool = False,
     on_step: Callable[[float], None] = lambda done: None,
 ) -> list[Evaluation]:
     """Each model on the images of its data set's split; `on_step` is told the share of all that is done, 0 to 1.
 
+    With `views` each answers by the mean over several views of an image (`local.views`), and its `runtime` says so.
     All are opened before the first is run. Raises ModelError for one that cannot be, and for one that tells another
     number of classes apart than its data set has; ConfigError for a split that does not exist.
     """
     one_of("split", split, SPLITS)
-    opened = [(model, models.open_runtime(model, threads=threads), data) for model, data in chosen]
+    seen: Callable[[runtimes.Runtime], runtimes.Runtime] = Viewed if views else lambda runtime: runtime
+    opened = [(model, seen(models.open_runtime(model, threads=threads)), data) for model, data in chosen]
     _check_classes(opened)
     shown = {data.name: part(data, split) for _, data in chosen}
     count = sum(len(shown[data.name][1]) for _, data in chosen)

@@ -34,6 +34,10 @@ def evaluate(
     committee: Annotated[
         bool, typer.Option("--committee", help="Also let them answer as one, by the mean of their logits.")
     ] = False,
+    views: Annotated[
+        bool,
+        typer.Option("--views", help="Answer by the mean over five views of an image: as it is, turned, resized."),
+    ] = False,
     photos: Annotated[
         Path | None,
         typer.Option(help="Read the photographs of this folder instead: its labels.csv says what they show."),
@@ -71,8 +75,9 @@ def evaluate(
 
     options.check_folder(out)
     if photos is not None:
-        if dataset or committee or out:
-            raise typer.BadParameter("it goes with none of --dataset, --committee and --out", param_hint="--photos")
+        if dataset or committee or out or views:
+            others = "--dataset, --committee, --views and --out"
+            raise typer.BadParameter(f"it goes with none of {others}", param_hint="--photos")
         if choose_conf and every:
             raise typer.BadParameter("a model has one threshold: it does not go with --all", param_hint="--choose-conf")
         read_photographs(options.models(names, every=every), photos, choose=choose_conf, json=json)
@@ -88,7 +93,7 @@ def evaluate(
     if committee:
         check([data.name for _, data in chosen])  # before anything is run
     with bar("evaluating") as done:
-        results = evaluate_all(chosen, split=split, threads=threads, batch=batch, on_step=done)
+        results = evaluate_all(chosen, split=split, threads=threads, batch=batch, views=views, on_step=done)
     pairs = agreements(results)
     together = assemble(results) if committee else None
     if json:
