@@ -4,8 +4,9 @@
     reader.logits(images)                 # float32 [n, classes], for five times the work
 
 The views are those that one hand gives a digit: as it is, turned a little either way, a little smaller and larger.
-Which ones was chosen on the validation images. As Krizhevsky, Sutskever and Hinton do with crops (ImageNet Classification
-with Deep Convolutional Neural Networks, 2012, section 4.1), but the mean is of logits here, not of probabilities.
+Which ones was chosen on the validation images. As Krizhevsky, Sutskever and Hinton do with crops (ImageNet
+Classification with Deep Convolutional Neural Networks, 2012, section 4.1), but the mean is of logits here, not of
+probabilities.
 """
 
 from collections.abc import Callable
