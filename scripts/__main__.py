@@ -1,6 +1,7 @@
-"""`python -m scripts VERB …`, installed as `k2l VERB …`; without a verb, the list of verbs."""
+"""`python -m scripts VERB …`, installed as `k2l VERB …`; alone, the menu on a terminal, else the list of verbs."""
 
 import importlib
+import sys
 from typing import Any
 
 import typer
@@ -12,7 +13,7 @@ VERBS = (
     "loop", "push", "watch", "pull", "runs", "cancel", "quota", "bundle", "emulator",
     "data", "train", "compare", "sweep",
     "evaluate", "export", "quantize", "bench", "race", "report",
-    "predict", "camera",
+    "predict", "camera", "interactive",
 )  # fmt: skip
 
 
@@ -43,6 +44,8 @@ def k2l() -> None:
 
 def main() -> None:
     """The `k2l` command."""
+    if len(sys.argv) == 1 and sys.stdin.isatty() and sys.stdout.isatty():
+        sys.argv.append("interactive")
     guarded(lambda: app(prog_name="k2l"))
 
 
