@@ -73,7 +73,7 @@ class Menu:
         place = self.choose("Where to train?", PLACES)
         network = self.choose("Which network?", networks())
         data = self.choose("Which data?", DATA_SETS)
-        epochs = self.choose("How long?", LENGTHS)
+        epochs = "" if data == "digits" else self.choose("How long?", LENGTHS)  # one epoch of so few teaches nothing
         name = f"{network}-{framework}"
         words = ["--architecture", network, "--framework", framework, "--dataset", data, "--name", name]
         words += ["--epochs", epochs] if epochs else []

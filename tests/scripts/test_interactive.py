@@ -44,10 +44,10 @@ def menu(*answers, done=0):
 
 def test_a_training_and_what_comes_after_are_plain_commands():
     assert menu(
-        "train", "torch", "here", "lite", "digits", "1",
+        "train", "torch", "here", "lite", "digits",
         "evaluate", "quantize", "predict", "my seven.png", "back", "quit",
     ) == [
-        "train --architecture lite --framework torch --dataset digits --name lite-torch --epochs 1",
+        "train --architecture lite --framework torch --dataset digits --name lite-torch",
         "evaluate lite-torch --all",
         "quantize lite-torch",
         "predict my seven.png --model lite-torch",
