@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from scripts._edge import guarded
+from scripts._settings import defaults
 
 VERBS = (
     "loop", "push", "watch", "pull", "runs", "cancel", "quota", "bundle", "emulator",
@@ -30,6 +31,12 @@ class Verbs(TyperGroup):
         app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
         app.command(name=cmd_name)(verb)
         return typer.main.get_command(app)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name and command:
+            ctx.default_map = {name: defaults(name, command)}
+        return name, command, rest
 
 
 app = typer.Typer(

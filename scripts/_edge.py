@@ -139,4 +139,11 @@ def run(verb: Callable[..., object]) -> NoReturn:
     """The `__main__` of one verb's file: `python -m scripts.push …`."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command()(verb)
-    guarded(lambda: app(standalone_mode=True))
+
+    def start() -> None:
+        from scripts._settings import defaults
+
+        command = typer.main.get_command(app)
+        command(default_map=defaults(verb.__name__, command))
+
+    guarded(start)

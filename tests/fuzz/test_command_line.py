@@ -101,7 +101,7 @@ def options_of(verb):
     """The options of a verb, each with whether a value comes behind it; and whether it has arguments."""
     params = Verbs().get_command(None, verb).params
     options = [(name, not one.is_flag) for one in params if one.param_type_name == "option" for name in one.opts]
-    return options, any(one.param_type_name == "argument" for one in params)
+    return options or [("--help", False)], any(one.param_type_name == "argument" for one in params)
 
 
 @st.composite

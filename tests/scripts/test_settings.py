@@ -1,0 +1,69 @@
+"""k2l.toml: what it may hold is a default of the option of that name, and all else is told."""
+
+import pytest
+
+from scripts import _settings
+from scripts.__main__ import VERBS, Verbs
+from shared.errors import ConfigError
+
+
+@pytest.fixture
+def defaults(tmp_path, monkeypatch):
+    """`defaults(text, verb)`: what a verb gets of that file."""
+    monkeypatch.setenv("K2L_HOME", str(tmp_path))
+
+    def read(text, verb):
+        (tmp_path / _settings.FILE).write_text(text, encoding="utf-8")
+        return _settings.defaults(verb, Verbs().get_command(None, verb))
+
+    return read
+
+
+def test_without_a_file_nothing_changes(tmp_path, monkeypatch):
+    monkeypatch.setenv("K2L_HOME", str(tmp_path))
+    assert _settings.defaults("push", Verbs().get_command(None, "push")) == {}
+
+
+def test_what_is_shared_goes_where_there_is_such_an_option_and_a_verb_has_its_own(defaults):
+    text = 'remote = "emulator"\nframework = "keras"\n'
+    text += '[push]\nframework = "torch"\nset = ["batch_size=64"]\n[train]\nseeds = 5'
+    assert defaults(text, "push") == {"remote": "emulator", "framework": "torch", "given": ["batch_size=64"]}
+    assert defaults(text, "train") == {"framework": "keras", "seeds": 5}
+    assert defaults(text, "runs") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("remote = ", "cannot be read"),
+        ('remot = "emulator"', r"remot cannot stand at the top. There are: remote, owner"),
+        ("[pusch]\nseed = 1", r"pusch cannot stand as a table. There are: loop, push"),
+        ('[push]\nsede = 1', r"sede cannot stand under \[push\]. There are: architecture"),
+        ('[push]\nseed = "many"', r"seed: 'many' is not a valid int"),
+        ("[push]\nseed = [1, 2]", r"seed must be a single value"),
+        ('[push]\nset = "a=1"', r"set must be a list"),
+        ("[[push]]\nseed = 1", r"cannot stand at the top"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_told_with_the_files_name(defaults, text, said):
+    with pytest.raises(ConfigError, match=rf"k2l\.toml.*{said}"):
+        defaults(text, "push")
+
+
+def test_what_is_shared_is_an_option_of_several_verbs():
+    options = [set(_options(verb)) for verb in VERBS]
+    for name in _settings.SHARED:
+        assert sum(f"--{name}" in known for known in options) >= 2, name
+
+
+def _options(verb):
+    return [option for parameter in Verbs().get_command(None, verb).params for option in parameter.opts]
+
+
+def test_the_command_line_wins(k2l, tmp_path, monkeypatch):
+    monkeypatch.setenv("K2L_HOME", str(tmp_path))
+    (tmp_path / _settings.FILE).write_text('remote = "nowhere"\n[push]\ndataset = "digits"\n')
+    code, _, err = k2l("push")
+    assert (code, "'nowhere'" in err) == (1, True)
+    code, out, _ = k2l("push", "--remote", "emulator", "--dry-run", "--json")
+    assert code == 0 and '"digits: nothing to attach"' in out
