@@ -1,18 +1,19 @@
 """`python -m scripts VERB …`, installed as `k2l VERB …`; without a verb, the list of verbs."""
 
 import importlib
-from typing import Any
+import os
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from scripts._edge import guarded
+from scripts._edge import guarded, show
 
 VERBS = (
     "loop", "push", "watch", "pull", "runs", "cancel", "quota", "bundle", "emulator",
     "data", "train", "compare", "sweep",
     "evaluate", "export", "quantize", "bench", "race", "report",
-    "predict", "camera",
+    "predict", "camera", "doctor",
 )  # fmt: skip
 
 
@@ -31,19 +32,35 @@ class Verbs(TyperGroup):
         return typer.main.get_command(app)
 
 
-app = typer.Typer(
-    cls=Verbs, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
-)
+EXIT_CODES = "Exit codes: 0 done, 1 an error that the message says how to mend, 2 wrong usage, 130 interrupted."
+
+app = typer.Typer(cls=Verbs, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
-@app.callback()
-def k2l() -> None:
+def _version(asked: bool) -> None:
+    """Prints which k2l this is, and ends."""
+    if not asked:
+        return
+    from local import distribution
+
+    commit = distribution.commit()
+    show(f"k2l {distribution.version()}" + (f" (commit {commit})" if commit else ""))
+    raise typer.Exit
+
+
+@app.callback(epilog=EXIT_CODES)
+def k2l(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show which version this is.")
+    ] = False,
+) -> None:
     """Edit here, train on Kaggle's free GPU, run on your own CPU."""
 
 
 def main() -> None:
     """The `k2l` command."""
-    guarded(lambda: app(prog_name="k2l"))
+    color = False if os.environ.get("NO_COLOR") else None  # rich asks by itself, typer does not
+    guarded(lambda: app(prog_name="k2l", color=color))
 
 
 if __name__ == "__main__":
