@@ -115,7 +115,7 @@ def _packages(group: Group) -> Finding:
     """Whether all are there, in the range that is asked for; the range decides before what is missing does."""
     asked = distribution.requirements()
     found, missing, wrong = [], [], []
-    for name in group.packages:
+    for name in filter(asked.get, group.packages):  # an older installation may ask for fewer
         version = distribution.installed(name)
         if version is None:
             missing.append(name)
