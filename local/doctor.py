@@ -74,6 +74,7 @@ GROUPS = {
         ("kagglesdk", "requests", "urllib3", "python-slugify", "jupytext", "nbformat"), "no trip to Kaggle"
     ),
     "rehearsals": Group(("papermill", "ipykernel", "starlette", "uvicorn"), "no --remote emulator"),
+    "menu": Group(("questionary",), "no arrow keys in k2l interactive"),
     "kaggle command": Group(("kaggle", "six"), "no command of Kaggle's own; k2l needs none"),
 }
 

@@ -129,8 +129,12 @@ def default() -> tuple[Model, str]:
 
 def available() -> str:
     """The names of what lies in models/ and in the zoo, as a sentence."""
-    names = dict.fromkeys(folder.name for folder, _ in _trained())
-    return f"There is {', '.join(names)}." if names else "It holds no model yet."
+    return f"There is {', '.join(names())}." if names() else "It holds no model yet."
+
+
+def names() -> list[str]:
+    """The names of what lies in models/ and in the zoo."""
+    return list(dict.fromkeys(folder.name for folder, _ in _trained()))
 
 
 def _trained() -> Iterator[tuple[Path, dict[str, Any]]]:

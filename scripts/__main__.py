@@ -1,7 +1,8 @@
-"""`python -m scripts VERB …`, installed as `k2l VERB …`; without a verb, the list of verbs."""
+"""`python -m scripts VERB …`, installed as `k2l VERB …`; alone, the menu on a terminal, else the list of verbs."""
 
 import importlib
 import os
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +14,7 @@ VERBS = (
     "loop", "push", "watch", "pull", "runs", "cancel", "quota", "bundle", "emulator",
     "data", "train", "compare", "sweep",
     "evaluate", "export", "quantize", "bench", "race", "report",
-    "predict", "camera", "doctor",
+    "predict", "camera", "interactive", "doctor",
 )  # fmt: skip
 
 
@@ -59,6 +60,10 @@ def k2l(
 
 def main() -> None:
     """The `k2l` command."""
+    # A shell that asks for completions has no more words on its command line than one who wants the menu.
+    alone = len(sys.argv) == 1 and "_K2L_COMPLETE" not in os.environ
+    if alone and sys.stdin.isatty() and sys.stdout.isatty():
+        sys.argv.append("interactive")
     color = False if os.environ.get("NO_COLOR") else None  # rich asks by itself, typer does not
     guarded(lambda: app(prog_name="k2l", color=color))
 

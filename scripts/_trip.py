@@ -144,4 +144,6 @@ def pulled(service: "Service", run: "Run", **options: Any) -> "Run":
     say(f"pulled {count} files, every one checked, into {paths.models() / run.name}")
     for name in left_out:
         say(f"  left out: {plain(name)} (not in the manifest)")
+    if run.log.is_file() and not run.log.stat().st_size:
+        say(f"  no log: the service has none of it, or none yet. Ask for it later: k2l pull --again {run.run_id}")
     return run

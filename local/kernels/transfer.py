@@ -99,22 +99,22 @@ def _transfer(service: Service, url: str, part: Path, limit: int, *, proven: boo
                 return EXPIRED
             if answer.status_code not in (200, 206):
                 return f"the service answered HTTP {answer.status_code}"
-            trouble = _write(answer, part, "ab" if answer.status_code == 206 else "wb", limit)
+            trouble = _write(answer, part, start if answer.status_code == 206 else 0, limit)
             # Where the run states a hash, that is asked, which proves more.
             return trouble or ("" if proven else _falsified(answer, part))
     except ServiceError as error:
         return str(error)
 
 
-def _write(answer: Any, part: Path, mode: str, limit: int) -> str:
-    """Writes what comes; "" if that was all of it, else what went wrong."""
+def _write(answer: Any, part: Path, start: int, limit: int) -> str:
+    """Writes what comes behind the first `start` bytes; "" if that was all of it, else what went wrong."""
     received, counted, began = 0, 0, time.monotonic()
-    with part.open(mode) as file:
+    with part.open("ab" if start else "wb") as file:
         try:
             # Not `iter_content`: it waits until a piece is full, which a trickle puts off for ever.
             while chunk := answer.raw.read1(CHUNK):
                 received += len(chunk)
-                if file.tell() + len(chunk) > limit:
+                if start + received > limit:
                     return f"it is larger than {limit:,} bytes"
                 file.write(chunk)
                 if time.monotonic() - began > WINDOW:

@@ -14,8 +14,7 @@ from local.outputs import gathered
 from local.zoo import entries
 from local.zoo.cards import card, commands, microseconds, training_command
 from local.zoo.entries import CARD, FLOAT, INT8, LITERT, Figures, Manifest
-from local.zoo.wording import count, kilobytes, markdown, seconds, share, wrapped
-from shared.errors import ModelError
+from local.zoo.wording import count, filled, kilobytes, markdown, seconds, share, wrapped
 
 BEGIN, END = "<!-- the zoo: written by `k2l report` -->", "<!-- the zoo: end -->"
 
@@ -50,12 +49,7 @@ def _outdated() -> dict[Path, str]:
 
 def _readme(published: Sequence[Manifest]) -> str:
     """README with the table of the day; ModelError where the two comments are not there."""
-    path = paths.zoo().parent / "README.md"
-    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ModelError(f"{path} has no place for the table of the zoo: write {BEGIN} and {END} where it shall stand.")
-    return f"{before}{BEGIN}\n\n{claims(published)}\n\n{END}{after}"
+    return filled(paths.zoo().parent / "README.md", BEGIN, END, claims(published))
 
 
 def claims(published: Sequence[Manifest]) -> str:

@@ -1,6 +1,9 @@
 """Figures and tables as Markdown has them, the same in README, the model cards and the page of the zoo."""
 
 import textwrap
+from pathlib import Path
+
+from shared.errors import ModelError
 
 
 def wrapped(text: str, indent: str = "") -> str:
@@ -33,3 +36,12 @@ def markdown(columns: list[str], rows: list[list[str]], *, right: tuple[int, ...
     rule = ["---:" if at in right else "---" for at in range(len(columns))]
     lines = [f"| {' | '.join(columns)} |", f"|{'|'.join(rule)}|"]
     return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
+
+
+def filled(path: Path, begin: str, end: str, text: str) -> str:
+    """A page with this text between two comments; ModelError where they are not there."""
+    before, begun, rest = path.read_text(encoding="utf-8").partition(begin)
+    _, ended, after = rest.partition(end)
+    if not (begun and ended):
+        raise ModelError(f"{path} has no place for the table: write {begin} and {end} where it shall stand.")
+    return f"{before}{begin}\n\n{text}\n\n{end}{after}"

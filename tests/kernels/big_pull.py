@@ -21,7 +21,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import conftest
+import emulated
 import requests
 import trips
 
@@ -49,15 +49,15 @@ class Counted:
 
 def offer(state, files, total):
     """A run that has ended on the emulator with so many files and bytes."""
-    size, emulated = total // files, conftest.Emulated(state)
+    size, served = total // files, emulated.Emulated(state)
     head = os.urandom(size)
     content = {f"{n:03d}.bin": (n, hashlib.sha256(n.to_bytes(4, "big") + head[4:]).hexdigest()) for n in range(files)}
     stated = {name: {"sha256": sha256, "bytes": size} for name, (_, sha256) in content.items()}
-    run = trips.finished(emulated, {}, stated=stated)
-    working = emulated.version(trips.SLUG).working
+    run = trips.finished(served, {}, stated=stated)
+    working = served.version(trips.SLUG).working
     for name, (number, _) in content.items():
         (working / name).write_bytes(number.to_bytes(4, "big") + head[4:])
-    emulated.close()
+    served.close()
     return run
 
 

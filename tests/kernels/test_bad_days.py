@@ -14,6 +14,7 @@ from local import paths
 from local.kernels import cancel, push, runs, transfer, watch, wire
 from local.kernels import pull as pulling
 from local.kernels.pull import pull
+from scripts import _trip as trip
 from shared import manifest
 from shared.errors import CredentialsError, KernelError, RefusedError, RunError, ServiceError
 
@@ -214,6 +215,18 @@ def test_an_emulator_killed_and_restarted_is_waited_for(emulator, service, kerne
 
 
 # The pull
+
+
+def test_a_log_that_is_not_there_yet_is_told_and_comes_with_the_next_pull(emulator, service, capsys):
+    one = trips.finished(emulator, {"a": b"a"})
+    emulator.faults.add(fault="empty_log")
+    one = trip.pulled(service, one)
+    assert (trips.installed()["run.log"], one.state) == (b"", "pulled")
+    assert "no log: the service has none of it, or none yet. Ask for it later: k2l pull --again r1" in (
+        capsys.readouterr().err
+    )
+    trip.pulled(service, one.record(state="complete"), again=True)
+    assert b"it ran" in trips.installed()["run.log"] and "no log" not in capsys.readouterr().err
 
 
 def test_evil_names_are_left_out_and_told(emulator, service, tmp_path):

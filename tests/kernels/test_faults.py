@@ -20,6 +20,7 @@ HTML = "<html><head><title>Bad gateway</title></head><body>nginx</body></html>"
 SAID = {"error": {"code": 503, "message": "Try again later", "status": "UNAVAILABLE"}}
 TROUBLES = {
     "429": {"fault": "status", "status": 429, "headers": {"Retry-After": "1"}, "body": SAID},
+    "429 without a word when": {"fault": "status", "status": 429, "body": SAID},
     "500": {"fault": "status", "status": 500, "body": SAID},
     "503": {"fault": "status", "status": 503, "body": SAID},
     "503 and when to return": {"fault": "status", "status": 503, "headers": {"Retry-After": "1"}, "body": SAID},
@@ -76,6 +77,11 @@ def test_a_push_put_off_with_429_waits_as_told_and_arrives_once(emulator, servic
     emulator.faults.add(**TROUBLES["429"], method="SaveKernel")
     one = push.push(service, cargo)
     assert (one.state, one.version, arrived(emulator), waits) == ("pushed", 1, 1, [1])
+
+
+def test_a_push_put_off_without_a_word_when_arrives_once(emulator, service, cargo):
+    emulator.faults.add(**TROUBLES["429 without a word when"], method="SaveKernel", times=2)
+    assert (push.push(service, cargo).version, arrived(emulator)) == (1, 1)
 
 
 def test_a_push_put_off_for_ever_is_refused_in_the_services_words(emulator, service, cargo, waits):

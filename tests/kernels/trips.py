@@ -75,15 +75,20 @@ def cargo_of(kernel, config=CONFIG):
     return push.prepare(kernel, name=NAME, config=config)
 
 
+def manifest_text(files, /, **changes):
+    """The manifest that a run of these files leaves."""
+    listed = {name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in files.items()}
+    facts = {**FACTS, "schema": 1, "run_id": "r1", "bundle_sha256": "b", "name": NAME, "created_at": "now"}
+    return json.dumps({**facts, "files": listed, **changes}).encode()
+
+
 def finished(emulator, files, *, stated=None, state="complete", **changes):
     """A run whose version has ended on the emulator with these files, without anything having run."""
     run = Run(
         run_id="r1", remote="emulator", owner=emulator.username, slug=SLUG, name=NAME, framework="torch",
         dataset="digits", bundle_sha256="b", source_commit="", parameters={}, version=1, state=state,
     )  # fmt: skip
-    listed = {name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in files.items()}
-    facts = {**FACTS, "schema": 1, "run_id": "r1", "bundle_sha256": "b", "name": NAME, "created_at": "now"}
-    text = json.dumps({**facts, "files": listed if stated is None else stated, **changes}).encode()
+    text = manifest_text(files, **({} if stated is None else {"files": stated}), **changes)
     emulator.finished(SLUG, {**files, "manifest.json": text})
     return run.record(created_at=manifest.now())
 

@@ -1,0 +1,87 @@
+"""One question at a time: arrow keys on a terminal, numbers on a pipe.
+
+    key = select("Which framework?", [Choice("torch", "PyTorch"), Choice("keras", "Keras 3")])
+    path = text("Which picture?")
+
+Questions stand on stderr, so that a command's results stay alone on stdout. The end of what is piped in ends the menu.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from scripts._edge import Ended, say
+
+if TYPE_CHECKING:
+    from questionary import Question
+
+
+class Choice(NamedTuple):
+    """What may be chosen, and how it is said."""
+
+    key: str
+    says: str
+
+
+def on_terminal() -> bool:
+    """Whether somebody sits there, with keys and a screen."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def select(question: str, choices: Sequence[Choice]) -> str:
+    """The key of the choice that was made. Raises Ended where nothing more is piped in, or after Ctrl-C."""
+    return _by_keys(question, choices) if on_terminal() else _by_number(question, choices)
+
+
+def text(question: str, default: str = "") -> str:
+    """A line of text, `default` for an empty one. Raises Ended as `select` does."""
+    if not on_terminal():
+        return _line(f"{question}{f' [{default}]' if default else ''} ") or default
+    import questionary
+
+    return str(_answer(questionary.text(question, default=default, qmark="", **_look())))
+
+
+def _by_keys(question: str, choices: Sequence[Choice]) -> str:
+    import questionary
+
+    listed = [questionary.Choice(choice.says, value=choice.key) for choice in choices]
+    return str(_answer(questionary.select(question, choices=listed, instruction="(arrows)", qmark="", **_look())))
+
+
+def _by_number(question: str, choices: Sequence[Choice]) -> str:
+    say(f"\n{question}")
+    for number, choice in enumerate(choices, start=1):
+        say(f"  {number}  {choice.says}")
+    while True:
+        answer = _line(f"1 to {len(choices)}: ")
+        if answer.isdecimal() and 1 <= int(answer) <= len(choices):
+            return choices[int(answer) - 1].key
+        if answer in [choice.key for choice in choices]:
+            return answer
+        say(f"{answer!r} is none of them. Give a number from 1 to {len(choices)}.")
+
+
+def _line(prompt: str) -> str:
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:
+        raise Ended("\nthat was all of the input.")
+    return line.strip()
+
+
+def _answer(question: "Question") -> Any:
+    try:
+        return question.unsafe_ask()
+    except KeyboardInterrupt:
+        raise Ended("left the menu; nothing is half-done.") from None
+
+
+def _look() -> dict[str, Any]:
+    """On stderr, and as plain as the terminal asks for."""
+    from prompt_toolkit.output import ColorDepth, create_output
+
+    output = create_output(stdout=sys.stderr)
+    return {"output": output, **({"color_depth": ColorDepth.DEPTH_1_BIT} if os.environ.get("NO_COLOR") else {})}

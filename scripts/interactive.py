@@ -1,0 +1,139 @@
+"""`k2l interactive`, or `k2l` alone on a terminal: a menu that teaches the command line.
+
+Every choice ends in a plain command, which is shown, and run as if it had been typed. Ctrl-C ends a command and comes
+back to the menu; in the menu it leaves.
+"""
+
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from scripts._ask import Choice, on_terminal, select, text
+from scripts._edge import INTERRUPTED, run, say
+
+FRAMEWORKS = (Choice("torch", "PyTorch"), Choice("keras", "TensorFlow / Keras 3"))
+PLACES = (
+    Choice("here", "here, on this processor"),
+    Choice("emulator", "on the emulator: the trip to Kaggle, rehearsed on this machine"),
+    Choice("kaggle", "on Kaggle's free GPU, with an account there"),
+)
+LENGTHS = (
+    Choice("1", "one epoch: a first look"),
+    Choice("", "as many epochs as the recipe takes"),
+)
+DATA_SETS = (
+    Choice("mnist", "MNIST: 70,000 digits (fetched if it is not here)"),
+    Choice("fashion-mnist", "Fashion-MNIST: clothes, harder"),
+    Choice("digits", "1,797 small digits that come with scikit-learn: seconds"),
+)
+FIRST = (
+    Choice("train", "Train a network"),
+    Choice("use", "Use one that is here already"),
+    Choice("runs", "See where my runs stand"),
+    Choice("quit", "Leave"),
+)
+# What can be done with a model; {0} is its name, {1} what is asked for.
+THEN = {
+    "evaluate": ("Test it on the test images", "evaluate {0} --all", ""),
+    "predict": ("Let it read a picture", "predict {1} --model {0}", "Which picture?"),
+    "camera": ("Live camera", "camera --model {0}", ""),
+    "snapshot": ("Snapshot: space stops the picture, then drag a region", "camera --model {0}", ""),
+    "quantize": ("Make it smaller: int8", "quantize {0}", ""),
+    "bench": ("Compare its files: how fast is each?", "bench {0}", ""),
+    "compare": ("Compare it with the networks of the zoo", "evaluate {0} compact lite", ""),
+}
+AFTERWARDS = (
+    *(Choice(key, says) for key, (says, _, _) in THEN.items()),
+    Choice("back", "Something else"),
+)
+
+
+@dataclass
+class Menu:
+    """Asks, shows the command, and runs it. What asks and what runs can be others, for tests."""
+
+    choose: Callable[[str, tuple[Choice, ...]], str] = select
+    write: Callable[[str], str] = text
+    start: Callable[[list[str]], int] = field(default_factory=lambda: carry_out)
+
+    def run(self) -> None:
+        """Until somebody leaves."""
+        while (first := self.choose("What would you like to do?", FIRST)) != "quit":
+            if first == "runs":
+                self.start(["runs"])
+            elif name := self.trained() if first == "train" else self.present():
+                self.use(name)
+
+    def trained(self) -> str:
+        """Trains what is chosen; the model's name, "" where that did not come to its end."""
+        framework = self.choose("Which framework?", FRAMEWORKS)
+        place = self.choose("Where to train?", PLACES)
+        network = self.choose("Which network?", networks())
+        data = self.choose("Which data?", DATA_SETS)
+        epochs = "" if data == "digits" else self.choose("How long?", LENGTHS)  # one epoch of so few teaches nothing
+        name = f"{network}-{framework}"
+        words = ["--architecture", network, "--framework", framework, "--dataset", data, "--name", name]
+        words += ["--epochs", epochs] if epochs else []
+        done = self.start(["train", *words] if place == "here" else ["loop", "--remote", place, *words])
+        return "" if done else name
+
+    def present(self) -> str:
+        """The name of a model that is here."""
+        return self.choose("Which one?", present())
+
+    def use(self, name: str) -> None:
+        """One thing after the other with a model."""
+        while (what := self.choose(f"What now, with {name}?", AFTERWARDS)) != "back":
+            _, command, question = THEN[what]
+            asked = self.write(question) if question else ""
+            if asked or not question:
+                self.start([word.format(name, asked) for word in command.split()])
+
+
+def networks() -> tuple[Choice, ...]:
+    """The networks there are, smallest first."""
+    from shared.architectures import ARCHITECTURES
+
+    known = sorted(ARCHITECTURES.values(), key=lambda one: one.parameters)
+    return tuple(Choice(one.name, f"{one.name}: {one.parameters:,} parameters") for one in known)
+
+
+def present() -> tuple[Choice, ...]:
+    """The models that are here: those that were trained, and the zoo's."""
+    from local import models
+
+    return tuple(Choice(name, name) for name in models.names())
+
+
+def carry_out(words: list[str]) -> int:
+    """Shows the command and runs it; its exit code. Ctrl-C is the command's, and comes back to the menu."""
+    say(f"\n$ k2l {shlex.join(words)}")
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # a handler, unlike SIG_IGN, is not handed on
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "scripts", *words], stdin=None if on_terminal() else subprocess.DEVNULL, check=False
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if done.returncode == INTERRUPTED:
+        say("back in the menu")
+    elif done.returncode:
+        say(f"that ended with exit {done.returncode}: the line above says why")
+    return done.returncode
+
+
+def interactive() -> None:
+    """A menu: train, test, quantize, compare.
+
+    Arrow keys on a terminal, numbers on a pipe. Each choice shows the plain command it runs.
+
+    Example: k2l interactive
+    """
+    Menu().run()
+
+
+if __name__ == "__main__":
+    run(interactive)

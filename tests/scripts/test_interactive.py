@@ -1,0 +1,132 @@
+"""The menu: every choice a plain command, by numbers on a pipe and by keys on a terminal."""
+
+import os
+import pty
+import re
+import select as waiting
+import subprocess
+import sys
+import time
+
+import pytest
+
+from local import paths
+from scripts import interactive
+from scripts.__main__ import VERBS
+from scripts._ask import Choice
+from scripts._edge import Ended
+
+
+class Somebody:
+    """Chooses by what is said, one after the other; keeps the commands."""
+
+    def __init__(self, *answers, done=0):
+        self.answers, self.done, self.commands = list(answers), done, []
+
+    def choose(self, question, choices):
+        wanted = self.answers.pop(0)
+        return next(choice.key for choice in choices if choice.key == wanted)
+
+    def write(self, question):
+        return self.answers.pop(0)
+
+    def start(self, words):
+        self.commands.append(" ".join(words))
+        return self.done
+
+
+def menu(*answers, done=0):
+    somebody = Somebody(*answers, done=done)
+    interactive.Menu(choose=somebody.choose, write=somebody.write, start=somebody.start).run()
+    assert not somebody.answers
+    return somebody.commands
+
+
+def test_a_training_and_what_comes_after_are_plain_commands():
+    assert menu(
+        "train", "torch", "here", "lite", "digits",
+        "evaluate", "quantize", "predict", "my seven.png", "back", "quit",
+    ) == [
+        "train --architecture lite --framework torch --dataset digits --name lite-torch",
+        "evaluate lite-torch --all",
+        "quantize lite-torch",
+        "predict my seven.png --model lite-torch",
+    ]  # fmt: skip
+    assert menu("train", "keras", "emulator", "compact", "mnist", "", "camera", "back", "runs", "quit") == [
+        "loop --remote emulator --architecture compact --framework keras --dataset mnist --name compact-keras",
+        "camera --model compact-keras",
+        "runs",
+    ]
+
+
+def test_after_a_training_that_failed_nothing_is_done_with_its_model():
+    assert len(menu("train", "torch", "kaggle", "lite", "mnist", "1", "quit", done=1)) == 1
+
+
+def test_a_model_of_the_zoo_can_be_used_and_no_picture_is_no_command():
+    assert menu("use", "lite", "bench", "predict", "", "back", "quit") == ["bench lite"]
+
+
+@pytest.mark.parametrize("command", [command for _, command, _ in interactive.THEN.values()])
+def test_every_command_is_a_verb(command):
+    assert command.split()[0] in VERBS
+
+
+def test_all_networks_are_offered_smallest_first():
+    sizes = [int(re.sub(r"\D", "", choice.says.split(":")[1])) for choice in interactive.networks()]
+    assert sizes == sorted(sizes) and len(sizes) >= 10
+
+
+def started(home, **streams):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("KAGGLE_", "K2L_"))}
+    return subprocess.Popen(
+        [sys.executable, "-m", "scripts", "interactive"], cwd=paths.CHECKOUT,
+        env={**kept, "K2L_HOME": str(home), "TERM": "xterm", "NO_COLOR": "1"}, **streams,
+    )  # fmt: skip
+
+
+def test_numbers_do_on_a_pipe_and_its_end_leaves(tmp_path):
+    piped = started(tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    out, err = piped.communicate("3\n9\nx\nuse\n", timeout=60)
+    assert "$ k2l runs" in err and "no runs yet" in err
+    assert "'9' is none of them. Give a number from 1 to 4." in err and "'x' is none" in err
+    assert "Which one?" in err and "camera" in err
+    assert err.rstrip().endswith("that was all of the input.") and (piped.returncode, out) == (130, "")
+
+
+def read_until(screen, text, seen="", patience=20):
+    """What came until the text did."""
+    end = time.monotonic() + patience
+    while text not in seen:
+        assert time.monotonic() < end, seen
+        if waiting.select([screen], [], [], 0.2)[0]:
+            seen += os.read(screen, 65536).decode(errors="replace")
+    return seen
+
+
+def test_arrow_keys_do_on_a_terminal(tmp_path):
+    ours, theirs = pty.openpty()
+    at_terminal = started(tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    try:
+        seen = read_until(ours, "Leave")
+        os.write(ours, b"\x1b[B\x1b[B\r")  # two down: where my runs stand
+        seen = read_until(ours, "no runs yet", seen)
+        assert "k2l runs" in seen
+        read_until(ours, "Leave")
+        os.write(ours, b"\x03")
+        read_until(ours, "left the menu")
+        assert at_terminal.wait(20) == 130
+        assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", seen)  # NO_COLOR
+    finally:
+        at_terminal.kill()
+        os.close(ours)
+
+
+def test_what_is_piped_in_may_end_anywhere():
+    def ended(question, choices):
+        raise Ended("that was all of the input.")
+
+    with pytest.raises(Ended):
+        interactive.Menu(choose=ended).run()
+    assert Choice("a", "b").says == "b"
