@@ -10,12 +10,21 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 def processor() -> str:
     """The processor's name as its maker writes it, where the system tells it; else its kind, such as "x86_64"."""
+    return _told("model name") or platform.processor() or platform.machine()
+
+
+def flags() -> set[str]:
+    """What the processor knows to do, in Linux's words, such as "avx512_vnni"; empty where it cannot be told."""
+    return set(_told("flags").split())
+
+
+def _told(key: str) -> str:
+    """What Linux says of the first processor under that key, or ""."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:  # not Linux
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, "") or platform.processor() or platform.machine()
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == key), "")
 
 
 def keep_freed_memory() -> None:

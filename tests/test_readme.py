@@ -1,6 +1,9 @@
 """README's sentences that can be checked are."""
 
+import ast
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +35,33 @@ def test_the_tree_names_every_module():
     for folder in ("shared", "local", "local/kernels", "local/vision"):
         for path in sorted((paths.CHECKOUT / folder).glob("*.py")):
             assert path.stem.startswith("__") or re.search(rf"\b{path.stem}\b", tree), path
+
+
+def variables(path: Path) -> Iterator[str]:
+    """The variables of the environment that a module reads or sets by name."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and node.args and ast.unparse(node.func).startswith(("os.environ.", "os.getenv")):
+            named = node.args[0]
+        elif isinstance(node, ast.Subscript) and ast.unparse(node.value) == "os.environ":
+            named = node.slice
+        elif isinstance(node, ast.Compare) and ast.unparse(node.comparators[0]) == "os.environ":
+            named = node.left
+        else:
+            continue
+        if isinstance(named, ast.Constant):
+            yield named.value
+
+
+def test_the_table_of_variables_is_the_code():
+    """Each that the code names, and each of ours that anything names."""
+    table = README.split("## Variables")[1].split("\n\n")[1]
+    listed = {name for line in table.splitlines() for name in re.findall(r"`(\w+)`", line.split("|")[1])}
+    modules = [path for layer in ("shared", "local", "scripts") for path in (paths.CHECKOUT / layer).rglob("*.py")]
+    used = {name for path in modules for name in variables(path)}
+    assert {"K2L_HOME", "KAGGLE_USERNAME", "OMP_WAIT_POLICY", "KERAS_BACKEND", "DISPLAY"} <= used <= listed
+    anywhere = [*modules, *(paths.CHECKOUT / "tests").rglob("*.py"), paths.CHECKOUT / ".ci" / "run"]
+    ours = {name for path in anywhere for name in re.findall(r"\bK2L_[A-Z]+\b", path.read_text(encoding="utf-8"))}
+    assert ours == {name for name in listed if name.startswith("K2L_")}
 
 
 def test_the_three_ways_to_write_compact_are_one():

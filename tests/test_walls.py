@@ -132,7 +132,9 @@ def test_the_light_modules_load_nothing_heavy(module):
     assert not loaded(module) & (FRAMEWORKS | {"numpy", "kagglesdk", "cv2", "matplotlib"})
 
 
-@pytest.mark.parametrize("arguments", [(), ("--help",), ("loop", "--help"), ("predict", "--help")], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [(), ("--help",), ("--version",), ("loop", "--help"), ("predict", "--help")], ids=" ".join
+)
 def test_help_loads_nothing_heavy(arguments):
     assert not loaded("scripts", *arguments) & (FRAMEWORKS | {"numpy", "kagglesdk", "cv2", "matplotlib"})
 

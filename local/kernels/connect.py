@@ -16,8 +16,6 @@ from local.kernels.client import UNREADABLE, Service, typed
 from local.kernels.wire import cause, mount
 from shared.errors import CredentialsError, KernelError
 
-LOGIN = "the log-in (~/.kaggle/credentials.json)"
-
 
 def connect(remote: str, *, username: str | None = None) -> Service:
     """The service called `kaggle` or `emulator`. `username` is the owner the caller expects, checked here.
@@ -63,7 +61,7 @@ def _connect_kaggle() -> Service:
     found = credentials.find()
     if found is None:
         found = credentials.checked(
-            credentials.Credentials(token=_oauth_token(KaggleClient(env=env), label), origin=LOGIN)
+            credentials.Credentials(token=_oauth_token(KaggleClient(env=env), label), origin=credentials.LOGIN)
         )
     sdk = KaggleClient(env=env, username=found.username, password=found.key, api_token=found.token or None)
     http = sdk.http_client()
@@ -123,7 +121,7 @@ def _oauth_token(sdk: Any, label: str) -> str:
     except requests.RequestException as error:
         raise CredentialsError(f"{label} did not renew the log-in ({cause(error)}). Run: kaggle auth login") from None
     except UNREADABLE:  # whose text could quote it
-        raise CredentialsError(f"{LOGIN} cannot be read. Run: kaggle auth login") from None
+        raise CredentialsError(f"{credentials.LOGIN} cannot be read. Run: kaggle auth login") from None
     if not token:
         raise CredentialsError(f"no Kaggle credentials. {credentials.HOW}")
     return token

@@ -18,6 +18,8 @@ HOW = (
     "or set KAGGLE_USERNAME and KAGGLE_KEY.\nWithout an account: --remote emulator."
 )
 
+LOGIN = "the log-in (~/.kaggle/credentials.json)"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
@@ -43,8 +45,32 @@ def find() -> Credentials | None:
     return None
 
 
+def login() -> bool:
+    """Whether there is an OAuth log-in, which the service alone can make a token of. CredentialsError if damaged."""
+    path = Path.home() / ".kaggle" / "credentials.json"
+    if not path.is_file():
+        return False
+    try:
+        whole = bool(json.loads(path.read_text(encoding="utf-8"))["refresh_token"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        whole = False
+    if not whole:
+        raise CredentialsError(f"{LOGIN} cannot be read. Run: kaggle auth login")
+    return True
+
+
+def files() -> list[Path]:
+    """The files of this machine that hold credentials, those that the client would not come to as well."""
+    folder = Path.home() / ".kaggle"
+    tokens = [folder / "access_token", folder / "access_token.txt", Path(os.environ.get("KAGGLE_API_TOKEN", ""))]
+    return [path for path in (*tokens, *_files(), folder / "credentials.json") if path.is_file()]
+
+
 def _token() -> tuple[str, str]:
     """The access token and where it was found; empty where there is none."""
+    named = any(name.startswith("KAGGLE") and "TOKEN" in name for name in os.environ)
+    if not named and not any((Path.home() / ".kaggle").glob("*token*")):
+        return "", ""  # the SDK, which takes a while to import, has nowhere to look
     from kagglesdk.kaggle_env import get_access_token_from_env
 
     try:

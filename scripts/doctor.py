@@ -1,0 +1,32 @@
+"""`k2l doctor`: what this machine has of all that the other verbs need."""
+
+from dataclasses import asdict
+
+from scripts._edge import Json, emit, fail, run, say, table
+
+
+def doctor(json: Json = False) -> None:
+    """Show what is there, what is missing, and how to mend it.
+
+    Packages, data, disk, display, camera, credentials, GPU, CPU. Nothing is changed, no service is asked.
+
+    GOOD; WARN: some verbs cannot do their work here; BAD: to be mended, and exit 1.
+
+    Example: k2l doctor
+    """
+    from local.doctor import BAD, WARN, examine
+
+    results = examine()
+    if json:
+        emit(asdict(one) for one in results)
+    else:
+        rows = [(one.check, one.verdict.upper(), one.found + (one.fix and f"\nfix: {one.fix}")) for one in results]
+        table(["check", "verdict", "found"], rows)
+    if bad := [one.check for one in results if one.verdict == BAD]:
+        fail(f"to be mended: {', '.join(bad)}.")
+    warned = [one.check for one in results if one.verdict == WARN]
+    say(f"nothing is broken; to know of: {', '.join(warned)}" if warned else "nothing is missing")
+
+
+if __name__ == "__main__":
+    run(doctor)
