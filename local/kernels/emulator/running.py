@@ -76,7 +76,7 @@ class Running:
         idle_timeout: float | None = None,
     ) -> None:
         self.state = state.resolve()
-        self.state.mkdir(parents=True, exist_ok=True)
+        self.state.mkdir(parents=True, exist_ok=True, mode=0o700)  # pushed code and its outputs are this user's
         self.idle_timeout = idle_timeout
         self.lock = FileLock(self.state / "server.lock", thread_local=False)
         self._take_state()
