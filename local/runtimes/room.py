@@ -20,7 +20,7 @@ from shared.errors import ModelError
 # A hundred times the largest network here (10 MB), and still within the memory of a laptop.
 UNPACKED_BYTES = 1_000_000_000
 # The same four times over, for weights are held more than once while they are read, and a framework and its threads
-# take some 0.7 GB for themselves.
+# take some 0.7 GB for themselves; or a quarter of the machine, whose many processors and GPUs take more.
 GROWTH_BYTES = 4 * UNPACKED_BYTES
 _one_at_a_time = threading.RLock()
 
@@ -51,6 +51,11 @@ def _check_declared(path: Path) -> None:
             raise ModelError(f"{path} was refused: it unpacks to more than {UNPACKED_BYTES // 10**6:,} MB.")
 
 
+def growth() -> int:
+    """By how many bytes this process may grow while a file is read. OSError, ValueError: the system does not tell."""
+    return max(GROWTH_BYTES, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4)
+
+
 def _hold() -> tuple[int, int] | None:
     """Puts up the second wall, for all threads; the limit that was there before, None where the system knows none."""
     try:
@@ -60,7 +65,7 @@ def _hold() -> tuple[int, int] | None:
         now = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5]) * os.sysconf("SC_PAGE_SIZE")
         soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
         limits = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
-        resource.setrlimit(resource.RLIMIT_DATA, (min([now + GROWTH_BYTES, *limits]), hard))
+        resource.setrlimit(resource.RLIMIT_DATA, (min([now + growth(), *limits]), hard))
     except (ImportError, OSError, ValueError, IndexError):
         return None
     return soft, hard

@@ -164,7 +164,7 @@ def save_filling(path, values):
 @pytest.mark.skipif(sys.platform != "linux", reason="no other system holds a process to a size")
 def test_a_network_that_asks_for_more_memory_than_any_has_is_refused_in_words(tmp_path):
     before, most = resource.getrlimit(resource.RLIMIT_DATA), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for values in (room.GROWTH_BYTES // 4, 10**12):
+    for values in (room.growth() // 4, 10**12):
         save_filling(tmp_path / "greedy.onnx", values)
         assert "cannot be read" in refusal(tmp_path / "greedy.onnx")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - most < 200_000  # kB
