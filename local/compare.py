@@ -9,6 +9,7 @@ same parameters and the same training code, is not trained again.
 """
 
 import statistics
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -16,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from local import agreement, charts, paths, train
 from local.kernels import bundle, runs, spec
 from local.outputs import gathered
 from shared import manifest, plots
 from shared.config import TrainConfig
+from shared.errors import ModelError
 from shared.results import read_history
 from shared.training import Progress
 
@@ -52,7 +55,7 @@ class Network:
     @property
     def test_images(self) -> int:
         """How many images the test accuracy was measured on."""
-        return len(np.load(self.folder / "labels.npy", mmap_mode="r"))
+        return len(_whole_numbers(self.folder / "labels.npy"))
 
     @property
     def test_accuracy(self) -> float:
@@ -126,8 +129,8 @@ def trained(
 
 def differences(networks: Sequence[Network]) -> dict[tuple[int, int], agreement.Pair]:
     """Every two that were tested on the same images, by their places, from the answers they left behind."""
-    answers = [np.load(one.folder / "predictions.npy") for one in networks]
-    labels = [np.load(one.folder / "labels.npy") for one in networks]
+    answers = [_whole_numbers(one.folder / "predictions.npy") for one in networks]
+    labels = [_whole_numbers(one.folder / "labels.npy") for one in networks]
     return {
         (i, j): agreement.compare_answers(answers[i], answers[j], labels[i])
         for i, j in combinations(range(len(networks)), 2)
@@ -168,3 +171,16 @@ def _trained_before(training: Training) -> dict[str, Any] | None:
     if stated["bundle_sha256"] != packed.sha256 or "interrupted" in stated:
         return None
     return manifest.verify(training.folder)
+
+
+def _whole_numbers(path: Path) -> NDArray[np.int64]:
+    """What a run left as its answers or the truth; ModelError where that is anything but a row of whole numbers."""
+    try:
+        # As large as it says, or not at all; and no pickle, for the run may have been anybody's.
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in "iu":
+            raise ValueError("it is something else")
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        why = str(error).partition("\n")[0][:160]
+        raise ModelError(f"{path} is no row of whole numbers ({why}). Pull or train the model again.") from None
+    return np.asarray(array, np.int64)

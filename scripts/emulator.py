@@ -9,7 +9,9 @@ from scripts._edge import Json, emit, run, say
 
 
 def emulator(
-    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes any free one.", min=0, max=65535)] = 7777,
+    port: Annotated[int, typer.Option(help="Port; 0 takes any free one.", min=0, max=65535)] = 7777,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; loopback unless named.")] = None,
+    i_know: Annotated[bool, typer.Option("--i-know", help="The address may be one that others can reach.")] = False,
     key: Annotated[str | None, typer.Option(help="Key to ask for; made up at first use and kept.")] = None,
     username: Annotated[str | None, typer.Option(help="Whose kernels it keeps; 'emulator' unless named.")] = None,
     state: Annotated[Path | None, typer.Option(help="Folder it keeps everything in; .k2l/emulator.")] = None,
@@ -21,7 +23,8 @@ def emulator(
 ) -> None:
     """Be Kaggle on this machine, for rehearsals.
 
-    Serves Kaggle's kernels protocol on loopback, with a key.
+    Serves Kaggle's kernels protocol on loopback, with a key. Who has both runs code here as you: other machines
+    are let in with --host and --i-know alone.
 
     Notebooks pushed to it are really executed here. It works for `k2l … --remote kaggle` and for the
     unmodified `kaggle` command with the environment that it prints, and is what `--remote emulator` starts by
@@ -38,7 +41,12 @@ def emulator(
         return say("stopped" if daemon.stop(folder) else f"no emulator runs on {folder}")
     from local.kernels.emulator.running import Running
 
-    serving = Running(folder, port=port, username=username, key=key, data_dir=data_dir, idle_timeout=idle_timeout)
+    serving = Running(
+        folder, port=port, host=host, i_know=i_know, username=username, key=key, data_dir=data_dir,
+        idle_timeout=idle_timeout,
+    )  # fmt: skip
+    for address in serving.exposed:
+        say(f"warning: it listens on {address}: whoever reaches that and has the key runs code here as you")
 
     def ready() -> None:
         if not quiet:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.errors import plain
-from shared.idx import damaged, read_idx
+from shared.idx import LARGEST, damaged, read_idx
 from shared.preprocessing import SIDE
 
 CLASSES = {"camera": 11}  # those with more than ten
@@ -195,6 +195,8 @@ def _from_npz(path: Path, key: str) -> Array:
     try:
         # Opened here, since numpy leaves a file open that turns out to be no archive.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            if sum(member.file_size for member in arrays.zip.infolist()) > LARGEST:
+                raise ValueError("it unpacks to more than 1 GiB")
             return np.asarray(arrays[key])
     except KeyError as error:
         raise damaged(path, f"it has no array {key}") from error

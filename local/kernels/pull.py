@@ -18,7 +18,7 @@ from local import paths
 from local.install import install
 from local.kernels.client import OutputFile, Service
 from local.kernels.runs import Run
-from local.kernels.transfer import MAX_BYTES, Facts, fetch, fetch_anew, matches
+from local.kernels.transfer import MAX_BYTES, Facts, fetch, fetch_anew, matches, part_of
 from shared import manifest
 from shared.errors import KernelError, ModelError, ServiceError, plain
 
@@ -187,7 +187,10 @@ def rescue(service: Service, run: Run, *, max_bytes: int = MAX_BYTES) -> list[st
 
 
 def _rescued(service: Service, run: Run, file: OutputFile, room: int) -> bool:
+    path = run.partial / file.name
     with suppress(KernelError, OSError):
-        fetch_anew(service, run, file, run.partial / file.name, room)
+        fetch_anew(service, run, file, path, room)
         return True
+    with suppress(OSError):
+        part_of(run, path).unlink(missing_ok=True)  # nobody takes it up again, and it would not be counted
     return False

@@ -8,6 +8,7 @@ The status of that version decides. The live log is a convenience, read beside i
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
@@ -23,6 +24,7 @@ SOONEST, LATEST = 0.5, 15.0  # seconds between two questions
 PATIENCE = 600.0  # seconds a service may be out of reach
 UNSEEN = 60.0  # seconds in which a version just pushed may not be known yet
 LATE_LOG = 60.0  # seconds to wait for the log of a run that failed without a word
+HEARD = 100_000  # pieces of a live log that are kept, the last ones: a run may print for ever, and its end tells most
 QUEUE = 3600.0  # seconds a run may wait for its machine, beside the time it may take
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -52,7 +54,7 @@ class LiveLog(threading.Thread):
     def __init__(self, service: Service, run: Run, on_log: Callable[[str], None]) -> None:
         super().__init__(daemon=True)
         self.service, self.watched, self.on_log = service, run, on_log
-        self.pieces: list[str] = []
+        self.pieces: deque[str] = deque(maxlen=HEARD)
         self.ended = threading.Event()
 
     def run(self) -> None:

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from local.runtimes import content
+from local.runtimes import content, room
 from shared.errors import ModelError
 
 # suffix -> module of this package; the order is the order of preference within a model folder
@@ -59,13 +59,14 @@ class Runtime(Protocol):
 def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> Runtime:
     """The runtime for that file, on so many threads. `architecture` names the network of bare weights (`.pth`).
 
-    Raises ModelError where the suffix is unknown or another than the content's, the framework is not installed, or
-    the file is not a network that takes 28x28 images and gives logits.
+    Raises ModelError where the suffix is unknown or another than the content's, the framework is not installed, the
+    file takes more room than a network (`room`), or is not one that takes 28x28 images and gives logits.
     """
     module = module_of(path)
     content.check(path)
     loader = importlib.import_module(f"local.runtimes.{module}")
-    runtime: Runtime = loader.load(path, threads=threads, architecture=architecture)
+    with room.limited(path):
+        runtime: Runtime = loader.load(path, threads=threads, architecture=architecture)
     return runtime
 
 

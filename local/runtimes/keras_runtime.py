@@ -37,7 +37,6 @@ PLAIN = {
 }
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}  # of the zip archive that a .keras file is
 CONFIG_BYTES = 1_000_000  # no network of ours describes itself in a tenth of that
-UNPACKED_BYTES = 200_000_000  # nor weighs a tenth of that; a few kB of zip can unpack to more than there is memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,14 +94,12 @@ def build(path: Path, *, threads: int | None = None) -> "keras.Model":
 def check_plain(path: Path) -> None:
     """Returns if the file is a row of plain layers; ModelError for a class, function or file that is not of them.
 
-    Nothing is unpacked but its description, and that only where the whole is of a size that a network has. What it
-    says of its training (optimizer, loss) is not looked at: it is not loaded.
+    Nothing is unpacked but its description, and that only where it is of a size that a network's has. What it says of
+    its training (optimizer, loss) is not looked at: it is not loaded.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             foreign = sorted({member.filename for member in archive.infolist()} - MEMBERS)
-            if sum(member.file_size for member in archive.infolist()) > UNPACKED_BYTES:
-                raise ValueError(f"it unpacks to more than {UNPACKED_BYTES // 10**6} MB")
             if archive.getinfo("config.json").file_size > CONFIG_BYTES:
                 raise ValueError("its config.json is far too long")
             config = json.loads(archive.read("config.json"))

@@ -6,6 +6,7 @@
 import re
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 import trips
@@ -155,6 +156,15 @@ def test_a_log_cut_in_the_middle_of_a_line_is_kept_as_far_as_it_goes(emulator, s
 )
 def test_the_text_of_a_log_is_what_came_of_it(log, text):
     assert wire.log_text(log) == text
+
+
+def test_of_a_run_that_prints_for_ever_the_end_is_kept(monkeypatch):
+    monkeypatch.setattr(watch, "HEARD", 3)
+    endless = SimpleNamespace(follow_log=lambda slug, version: map(str, range(1000)))
+    heard = []
+    log = watch.LiveLog(endless, SimpleNamespace(slug=SLUG, version=1), heard.append)
+    log.run()
+    assert (list(log.pieces), len(heard)) == (["997", "998", "999"], 1000)
 
 
 LEAVES_HALF = 'open("half.bin", "wb").write(b"half")\nprint("so far")\n'

@@ -80,7 +80,7 @@ def test_one_that_cannot_start_is_told_in_a_line(state):
 
 def test_secrets_on_disk_are_for_this_user_alone(state):
     emulator = daemon.ensure(state)
-    for name in ("server.json", "credentials.json"):
+    for name in (".", "server.json", "credentials.json"):
         assert (state / name).stat().st_mode & 0o077 == 0
     assert emulator.key not in (state / "server.log").read_text()
 

@@ -57,6 +57,18 @@ def test_a_notebook_runs_alone(emulator, monkeypatch):
     assert emulator.wait("all-alone") == "COMPLETE", emulator.outputs("all-alone")["log"]
 
 
+def test_a_notebook_sees_no_secret_of_the_callers_environment(emulator, monkeypatch):
+    names = ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "ANYTHING")
+    for name in names:
+        monkeypatch.setenv(name, f"secret-of-{name}")
+    emulator.push("looks-around", "import os\nprint(dict(os.environ))", "!env", "%env")
+    assert emulator.wait("looks-around") == "COMPLETE"
+    everything = [path for path in emulator.version("looks-around").folder.rglob("*") if path.is_file()]
+    assert "KAGGLE_KERNEL_RUN_TYPE" in emulator.said("looks-around")
+    assert not [path for path in everything if b"secret-of-" in path.read_bytes()]
+    assert not [path for path in everything if emulator.key.encode() in path.read_bytes()]
+
+
 def test_what_a_notebook_writes_for_itself_alone_is_gone_when_it_ends(emulator):
     # A manager's socket lies in the folder of temporary files: a path of more than a hundred characters is refused.
     emulator.push("scratch", "import multiprocessing, tempfile; multiprocessing.Manager(); print(tempfile.mkdtemp())")

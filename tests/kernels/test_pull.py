@@ -2,7 +2,9 @@
 
 import dataclasses
 import hashlib
+import io
 import threading
+from contextlib import contextmanager, suppress
 
 import pytest
 import trips
@@ -60,6 +62,70 @@ def test_more_bytes_than_allowed_are_refused(emulator, service):
     with pytest.raises(KernelError, match="--max-bytes"):
         pull.pull(service, trips.finished(emulator, {"a": b"a" * 1000}), max_bytes=999)
     assert trips.nothing_installed()
+
+
+class Liar:
+    """A download of big.bin that goes on and on, and whose length is unsaid, far too small or far too large."""
+
+    def __init__(self, monkeypatch, service, length):
+        self.length, self.download = length, service.download
+        monkeypatch.setattr(service, "download", self)
+
+    @contextmanager
+    def __call__(self, url, start=0):
+        with self.download(url, start=start) as answer:
+            if "big.bin" in url:
+                answer.headers.pop("Content-Length")
+                answer.headers.update({} if self.length is None else {"Content-Length": str(self.length)})
+                answer.raw = io.BytesIO(answer.raw.read() * 50)
+            yield answer
+
+
+def bytes_below(folder):
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.parent.name != "logs")
+
+
+@pytest.mark.parametrize("length", [None, 1, 10**15])
+def test_no_more_is_written_than_was_stated_whatever_the_service_says_of_its_length(
+    emulator, service, monkeypatch, length
+):
+    content = bytes(range(256)) * 400
+    one = trips.finished(emulator, {"big.bin": content})
+    most = []
+    Liar(monkeypatch, service, length)  # five megabytes for a file of a tenth of one
+    with pytest.raises(KernelError, match="larger than 102,400 bytes"), watched(one.folder, most):
+        pull.pull(service, one, max_bytes=200_000)
+    assert max(most) < 110_000 and trips.nothing_installed()
+    with watched(one.folder, most):
+        assert pull.rescue(service, one, max_bytes=200_000) == ["manifest.json"]
+    assert max(most) < 210_000
+
+
+@contextmanager
+def watched(folder, most):
+    """Notes how much lies below the folder, all the while."""
+    over = threading.Event()
+
+    def look():
+        while not over.wait(0.001):
+            with suppress(OSError):
+                most.append(bytes_below(folder))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+        most.append(bytes_below(folder))
+
+
+def test_what_a_failed_run_left_is_kept_within_bounds_and_with_no_parts(emulator, service):
+    one = trips.finished(emulator, {f"{n}.bin": bytes(60_000) for n in range(9)})
+    came = pull.rescue(service, one, max_bytes=100_000)
+    assert came == ["0.bin"]  # with the second it would be too much; three that do not come end it
+    assert bytes_below(one.folder) < 100_000 and not list(one.parts.rglob("*.bin"))
 
 
 def test_an_interrupted_pull_goes_on_where_it_was(emulator, service, monkeypatch):

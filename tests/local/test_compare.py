@@ -1,12 +1,15 @@
 import dataclasses
 import json
+import pickle
 import signal
 
+import numpy as np
 import pytest
 
 from local import checkpoints, compare, models, paths
-from local.compare import Training, trained
+from local.compare import Network, Training, trained
 from shared.config import TrainConfig
+from shared.errors import ModelError
 
 
 def training(architecture, **changed):
@@ -146,3 +149,25 @@ def test_what_does_not_exist_is_told_before_anything_is_trained(error_of):
         (["--set", "colour=red"], "parameter 'colour' does not exist"),
     ):
         assert said in error_of("compare", "--dataset", "digits", *arguments)
+
+
+class Trap:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return open, (str(self.marker), "w")
+
+
+def test_answers_that_would_run_code_or_are_none_are_refused_in_a_line(tmp_path):
+    network = Network(folder=tmp_path, manifest={}, history=[], trained_now=False, replaced=False)
+    traps = [np.array([Trap(tmp_path / "it-ran")]), np.zeros((2, 2), int), np.zeros(3)]
+    for trap in traps:
+        for name in ("labels.npy", "predictions.npy"):
+            np.save(tmp_path / name, trap, allow_pickle=True)
+        with pytest.raises(ModelError, match=r"npy is no row of whole numbers .*again\.$"):
+            compare.differences([network, network])
+    (tmp_path / "labels.npy").write_bytes(pickle.dumps(traps[0]))
+    with pytest.raises(ModelError, match=r"labels\.npy"):
+        _ = network.test_images
+    assert not (tmp_path / "it-ran").exists()

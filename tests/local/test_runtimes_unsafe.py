@@ -2,15 +2,18 @@
 
 import json
 import pickle
+import resource
 import shutil
+import sys
 import zipfile
 
+import numpy as np
 import pytest
 import torch
 from model_formats import edit_config, refusal, save_onnx
 
 from local import runtimes
-from local.runtimes import keras_runtime
+from local.runtimes import room
 from shared.architectures import architecture
 
 
@@ -25,19 +28,26 @@ def model(tmp_path_factory):
 
 
 class Trap:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
     def __reduce__(self):
-        return print, ("this must never run",)
+        return open, (str(self.marker), "w")
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_a_pickle_that_would_run_code_is_refused(tmp_path, capsys, zipped):
-    path = tmp_path / "trap.pth"
+def test_a_pickle_that_would_run_code_is_refused(tmp_path, zipped):
+    path, marker = tmp_path / "trap.pth", tmp_path / "it-ran"
     if zipped:
-        torch.save({"conv1.weight": Trap()}, path)
+        torch.save({"conv1.weight": Trap(marker)}, path)
     else:
-        path.write_bytes(pickle.dumps(Trap()))
+        path.write_bytes(pickle.dumps(Trap(marker)))
     assert "refused" in refusal(path) and "could run code" in refusal(path)
-    assert capsys.readouterr().out == ""
+    assert not marker.exists()
+    pickle.loads(pickle.dumps(Trap(marker))).close()
+    assert marker.exists()  # it is a trap
 
 
 def test_a_program_of_torch_is_not_taken_for_weights(tmp_path):
@@ -103,20 +113,126 @@ def test_a_keras_file_with_more_inside_is_refused(model, tmp_path):
     assert "refused: it holds assets/vocabulary.txt" in refusal(path)
 
 
-def test_a_keras_file_that_unpacks_to_more_than_a_network_is_refused_packed(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["bomb.keras", "bomb.pth"])
+def test_an_archive_that_unpacks_to_more_than_a_network_is_refused_packed(tmp_path, monkeypatch, name):
     from shared.start_keras import keras
 
-    path = tmp_path / "bomb.keras"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        archive.writestr("metadata.json", "{}")
-        archive.writestr("config.json", "{}")
-        with archive.open("model.weights.h5", "w") as weights:
-            for _ in range(keras_runtime.UNPACKED_BYTES // 1_000_000):
-                weights.write(bytes(1_000_000))
-    assert path.stat().st_size < 1_000_000
+    members = {
+        "bomb.keras": ("metadata.json", "config.json", "model.weights.h5"),
+        "bomb.pth": ("w/data.pkl", "w/data/0"),
+    }
+    with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for member in members[name]:
+            archive.writestr(member, bytes(4_000_000) if member == members[name][-1] else b"{}")
+    assert (tmp_path / name).stat().st_size < 100_000
+    monkeypatch.setattr(room, "UNPACKED_BYTES", 3_000_000)
     monkeypatch.setattr(keras.models, "load_model", lambda *_, **__: pytest.fail("Keras has seen the file"))
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("PyTorch has seen the file"))
     monkeypatch.setattr(zipfile.ZipFile, "read", lambda *_, **__: pytest.fail("it was unpacked"))
-    assert "unpacks to more than 200 MB" in refusal(path)
+    assert "it unpacks to more than 3 MB" in refusal(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
+def test_a_file_larger_than_memory_is_not_read(tmp_path, suffix):
+    """A file of holes: it takes no place on the disk."""
+    path = tmp_path / f"holes{suffix}"
+    path.write_bytes(b"\x18\0\0\0TFL3" if suffix == ".tflite" else b"\x08\x08\x12\x00")
+    with path.open("r+b") as file:
+        file.truncate(1 << 40)
+    assert "it unpacks to more than 1,000 MB" in refusal(path)
+
+
+def save_filling(path, values):
+    """An ONNX network that, as it runs, fills a tensor of so many zeros and adds their sum to its logits."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    save_onnx(path)
+    model = onnx.load(path)
+    model.graph.node[-1].output[0] = "bare"
+    model.graph.initializer.append(numpy_helper.from_array(np.array([values], np.int64), "size"))
+    model.graph.node.extend(
+        [
+            helper.make_node("ConstantOfShape", ["size"], ["zeros"]),
+            helper.make_node("ReduceSum", ["zeros"], ["sum"], keepdims=0),
+            helper.make_node("Add", ["bare", "sum"], ["y"]),
+        ]
+    )
+    onnx.save(model, path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system holds a process to a size")
+def test_a_network_that_asks_for_more_memory_than_any_has_is_refused_in_words(tmp_path):
+    before, most = resource.getrlimit(resource.RLIMIT_DATA), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for values in (room.growth() // 4, 10**12):
+        save_filling(tmp_path / "greedy.onnx", values)
+        assert "cannot be read" in refusal(tmp_path / "greedy.onnx")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - most < 200_000  # kB
+    save_filling(tmp_path / "modest.onnx", 1000)
+    assert runtimes.load(tmp_path / "modest.onnx").classes == 10
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+
+
+def test_an_onnx_tensor_that_claims_terabytes_is_refused(tmp_path):
+    import onnx
+
+    save_onnx(tmp_path / "model.onnx")
+    model = onnx.load(tmp_path / "model.onnx")
+    model.graph.initializer[0].dims[:] = [784, 10**10]
+    onnx.save(model, tmp_path / "model.onnx")
+    assert "cannot be read" in refusal(tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize("location", ["/etc/hostname", "../outside.bin", "./w.bin"])
+def test_an_onnx_file_reads_no_other_file(tmp_path, monkeypatch, location):
+    import onnx
+
+    (tmp_path / "inside").mkdir()
+    for place in (tmp_path / "outside.bin", tmp_path / "inside" / "w.bin"):
+        place.write_bytes(bytes(784 * 10 * 4))
+    path = tmp_path / "inside" / "model.onnx"
+    save_onnx(path)
+    model = onnx.load(path)
+    (weights,) = model.graph.initializer
+    weights.ClearField("float_data")
+    weights.data_location = onnx.TensorProto.EXTERNAL
+    weights.external_data.add(key="location", value=location)
+    path.write_bytes(model.SerializeToString())
+    monkeypatch.chdir(path.parent)
+    assert "cannot be read" in refusal(path)
+
+
+def test_an_onnx_file_brings_no_operators_of_its_own(tmp_path):
+    import onnx
+    from onnx import helper
+
+    save_onnx(tmp_path / "model.onnx")
+    model = onnx.load(tmp_path / "model.onnx")
+    model.opset_import.append(helper.make_opsetid("theirs", 1))
+    model.graph.node[-1].domain = "theirs"
+    onnx.save(model, tmp_path / "model.onnx")
+    assert "cannot be read" in refusal(tmp_path / "model.onnx")
+
+
+def test_keras_weights_are_read_from_the_file_alone(model, tmp_path):
+    """HDF5 lets an array lie in any other file of this machine."""
+    import h5py
+
+    (tmp_path / "secret").write_bytes(bytes(1_000_000))
+    with zipfile.ZipFile(model) as old, zipfile.ZipFile(tmp_path / "model.keras", "w") as new:
+        for name in old.namelist():
+            (tmp_path / "part").write_bytes(old.read(name))
+            if name.endswith(".h5"):
+                with h5py.File(tmp_path / "part", "a") as weights:
+                    names = []
+                    weights.visit(names.append)
+                    first = next(one for one in names if one.endswith("vars/0"))
+                    shape = weights[first].shape
+                    del weights[first]
+                    lies = [(str(tmp_path / "secret"), 0, 1_000_000)]
+                    weights.create_dataset(first, shape=shape, dtype="f4", external=lies)
+            new.write(tmp_path / "part", name)
+    assert "cannot be read" in refusal(tmp_path / "model.keras")
 
 
 def test_how_a_model_was_trained_is_not_loaded(model, tmp_path):

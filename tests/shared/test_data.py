@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared import photographed
+from shared import data_files, photographed
 from shared.data import DataSet, choose, load, locate, split, write_idx
 from shared.data_files import MNIST_COUNTS
 from shared.errors import ConfigError, DataError
@@ -315,6 +315,16 @@ def test_an_npz_with_pickles_or_without_its_arrays_is_refused(tmp_path):
         load("mnist", data_dir=folder)
     np.savez(folder / "mnist.npz", x_train=PARTS[0])
     with pytest.raises(DataError, match="no array y_train"):
+        load("mnist", data_dir=folder)
+
+
+def test_an_npz_that_unpacks_to_more_than_a_data_set_is_refused_packed(tmp_path, monkeypatch):
+    folder = write_keras(tmp_path / "in")
+    np.savez_compressed(folder / "mnist.npz", x_train=np.zeros((5000, 28, 28), np.uint8))
+    assert (folder / "mnist.npz").stat().st_size < 10_000
+    monkeypatch.setattr(data_files, "LARGEST", 3_000_000)
+    monkeypatch.setattr(np.lib.format, "read_array", lambda *_, **__: pytest.fail("it was unpacked"))
+    with pytest.raises(DataError, match="unpacks to more than 1 GiB"):
         load("mnist", data_dir=folder)
 
 

@@ -12,6 +12,7 @@ push with papermill in a fresh process from which this repository cannot be impo
     pushing    the one method that starts something, and what it refuses
     service    what the methods share: finding, refusing, paging, signed URLs
     store      kernels and versions on disk (kernel: one of them), quota: GPU hours of the week
+    folders    what a notebook left: listed and removed, whatever it is
     mounts     data sets under `../input`, laid out as on Kaggle
     processes  starts, watches and ends session processes
     session    one run: a file that runs alone in its own process

@@ -84,7 +84,7 @@ def ensure(
     One that looks for data elsewhere than asked now, and has nothing to do, is replaced.
     """
     state = state.resolve()
-    state.mkdir(parents=True, exist_ok=True)
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
     with FileLock(state / "start.lock"):
         found = running(state)
         if found and not replaceable(found[1], data_dir):

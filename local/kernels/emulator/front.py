@@ -1,9 +1,10 @@
 """The emulator's outermost layer: draws the faults of each request, and acts on those that concern the wire.
 
-    Front(application, faults)
+    Front(application, faults, host=None)
 
-It also turns absolute targets (`POST http://localhost/api/v1/…`, from a client that takes this server for its proxy)
-into paths. `Wire` is the protocol to run it under.
+Before that it turns away who has no business here (`address`), key or no key. It also turns absolute targets
+(`POST http://localhost/api/v1/…`, from a client that takes this server for its proxy) into paths. `Wire` is the
+protocol to run it under.
 """
 
 import asyncio
@@ -12,10 +13,13 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from local.kernels.emulator import address
 from local.kernels.emulator.faults import Fault, Faults
+from local.kernels.emulator.service import Refusal
 
 
 class Wire(H11Protocol):
@@ -99,10 +103,13 @@ class Damage:
 
 
 class Front:
-    """ASGI middleware; `last_request` is when the last request ended, `busy` how many are under way."""
+    """ASGI middleware; `last_request` is when the last request ended, `busy` how many are under way.
 
-    def __init__(self, app: ASGIApp, faults: Faults) -> None:
-        self.app, self.faults = app, faults
+    `host` is where it listens by choice, None where that is loopback.
+    """
+
+    def __init__(self, app: ASGIApp, faults: Faults, *, host: str | None = None) -> None:
+        self.app, self.faults, self.host = app, faults, host
         self.last_request = time.monotonic()
         self.busy = 0
 
@@ -118,6 +125,9 @@ class Front:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
+        if trouble := self._trouble(scope):
+            await drain(receive)
+            return await JSONResponse(Refusal(403, trouble).body(), 403)(scope, receive, send)
         if "://" in path.partition("?")[0]:
             scope["path"] = path = urlsplit(path).path
             scope["raw_path"] = path.encode()
@@ -136,6 +146,14 @@ class Front:
         if struck.keys() & SPOILING:
             send = Damage(send, scope, struck)
         return await self.app(scope, receive, send)
+
+    def _trouble(self, scope: Scope) -> str:
+        """Why a request is not let in, or ""; an absolute target names a host too."""
+        headers = [(name, value.decode("latin-1")) for name, value in scope["headers"]]
+        hosts = [value for name, value in headers if name == b"host"]
+        hosts += [urlsplit(scope["path"]).netloc] if not scope["path"].startswith("/") else []
+        origin = any(name == b"origin" for name, _ in headers)
+        return address.why_not(map(address.host_of, hosts), origin=origin, own=self.host)
 
 
 async def drain(receive: Receive) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local.kernels.emulator.folders import plain_files
+
 ENDED = frozenset({"COMPLETE", "ERROR", "CANCEL_ACKNOWLEDGED"})
 NOTEBOOK = "__notebook__.ipynb"
 
@@ -61,19 +63,21 @@ class Version:
 
     def outputs(self) -> dict[str, Path]:
         """Output name, with `/` between folders, to file: the working folder and the executed notebook."""
-        found = {
-            path.relative_to(self.working).as_posix(): path
-            for path in sorted(self.working.rglob("*"))
-            if path.is_file() and not path.is_symlink()
-        }
-        if (self.folder / NOTEBOOK).exists():
-            found[NOTEBOOK] = self.folder / NOTEBOOK
+        names = sorted(plain_files(self.working), key=lambda name: name.split("/"))
+        found = {name: self.working / name for name in names}
+        if (executed := self.output(NOTEBOOK)) is not None:
+            found[NOTEBOOK] = executed
         return found
 
     def output(self, name: str) -> Path | None:
         """The file of one output, found without a look at all others; None where there is none of that name."""
-        path = self.folder / NOTEBOOK if name == NOTEBOOK else self.working / name
-        plain = path.is_file() and not path.is_symlink() and path.resolve().is_relative_to(self.folder.resolve())
+        place = self.folder if name == NOTEBOOK else self.working
+        path = place / name
+        try:
+            # Where a link stands anywhere on the way, the file is not where its name says.
+            plain = path.is_file() and path.resolve() == self.folder.resolve() / path.relative_to(self.folder)
+        except (OSError, ValueError):  # too long, or no path at all
+            return None
         return path if plain else None
 
 

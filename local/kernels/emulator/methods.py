@@ -177,12 +177,14 @@ def archive(service: Service, version: Version) -> Redirect:
     """The zip archive of an ended session, made when it is first asked for."""
     if service.store.status(version)["status"] not in ENDED:
         raise Refusal(404, f"{version.name} has no outputs yet")
-    target = version.folder / ARCHIVE
+    target, outputs = version.folder / ARCHIVE, version.outputs()
+    if sum(path.stat().st_size for path in outputs.values()) > ARCHIVE_BYTES:
+        raise Refusal(400, f"The outputs of {version.name} are too large for one archive: fetch them one by one")
     with service.saving:
         if not target.exists():
             part = target.with_suffix(".part")
             with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as packed:
-                for name, path in version.outputs().items():
+                for name, path in outputs.items():
                     packed.write(path, name)
             part.replace(target)
     return Redirect(service.url_of(version, ARCHIVE))
@@ -191,13 +193,16 @@ def archive(service: Service, version: Version) -> Redirect:
 def introspect_token(service: Service, request: Any, struck: Struck) -> IntrospectTokenResponse:
     """Whose token it is; a wrong one is not active."""
     response = IntrospectTokenResponse()
-    response.active = request.token == service.key
+    response.active = service.is_key(request.token or "")
     response.username = service.username if response.active else ""
     return response
 
 
 QuotaRequest = api.ApiGetAcceleratorQuotaStatisticsRequest
 ARCHIVE = "__output__.zip"
+ARCHIVE_BYTES = (
+    2_000_000_000  # what is packed while everyone waits; a file of holes costs nothing and can be a terabyte
+)
 KERNELS, SECURITY = "kernels.KernelsApiService", "security.OAuthService"
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from local.kernels.emulator import session, wall
+from local.kernels.emulator.folders import remove
 
 KEPT = (
     "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "SYSTEMDRIVE",
@@ -72,7 +73,7 @@ def spawn(state: Path, folder: Path, *, gpu: bool) -> subprocess.Popen[bytes]:
     (folder / "home").mkdir(exist_ok=True)
     # Not under `folder`: the sockets of Python's own multiprocessing lie here, and their paths must be short.
     scratch = tempfile.mkdtemp(prefix="k2l-")
-    (folder / SCRATCH).write_text(scratch, encoding="utf-8")
+    (folder / SCRATCH).write_text(os.path.realpath(scratch), encoding="utf-8")
     return launch(
         [sys.executable, "-P", session.__file__, str(folder)],
         folder=folder / "kaggle" / "working",
@@ -85,7 +86,7 @@ def clear(folder: Path) -> None:
     """Removes what a session that has ended wrote for itself alone, as it goes with Kaggle's machine."""
     note = folder / SCRATCH
     if note.exists():
-        shutil.rmtree(note.read_text(encoding="utf-8"), ignore_errors=True)
+        remove(Path(note.read_text(encoding="utf-8")))
         note.unlink()
 
 

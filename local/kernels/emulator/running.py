@@ -21,6 +21,7 @@ from typing import Any
 import uvicorn
 from filelock import FileLock, Timeout
 
+from local.kernels.emulator import address
 from local.kernels.emulator.faults import Faults
 from local.kernels.emulator.front import Front, Wire
 from local.kernels.emulator.kernel import read_json
@@ -56,54 +57,33 @@ def write_private(path: Path, value: dict[str, Any]) -> None:
     part.replace(path)
 
 
-def listen(port: int) -> list[socket.socket]:
-    """Sockets on 127.0.0.1 and, where it is there, ::1: `localhost` may mean either. OSError: in use."""
-    first = bound(socket.AF_INET, "127.0.0.1", port)
-    sockets = [first]
-    try:
-        sockets.append(bound(socket.AF_INET6, "::1", first.getsockname()[1]))
-    except OSError:
-        return sockets
-    return sockets
-
-
-def bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
-    """A listening socket. OSError: the address is in use or not there."""
-    # Named, for asyncio sends without delay (TCP_NODELAY) only what says that it is TCP: 40 ms a call.
-    one = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if os.name == "posix":  # elsewhere the option would let two servers share the port
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        one.bind((host, port))
-        one.listen(128)
-    except OSError:
-        one.close()
-        raise
-    return one
-
-
 class Running:
-    """An emulator with its port. `url`, `username` and `key` are what a client needs."""
+    """An emulator with its port. `url`, `username` and `key` are what a client needs.
+
+    `host` is for other places than loopback, which takes `i_know` (`address`).
+    """
 
     def __init__(
         self,
         state: Path,
         *,
         port: int = 0,
+        host: str | None = None,
+        i_know: bool = False,
         username: str | None = None,
         key: str | None = None,
         data_dir: Path | None = None,
         idle_timeout: float | None = None,
     ) -> None:
         self.state = state.resolve()
-        self.state.mkdir(parents=True, exist_ok=True)
+        self.state.mkdir(parents=True, exist_ok=True, mode=0o700)  # pushed code and its outputs are this user's
         self.idle_timeout = idle_timeout
         self.lock = FileLock(self.state / "server.lock", thread_local=False)
         self._take_state()
         try:
-            self.sockets = self._take_port(port)
+            self.sockets = self._take_port(host, port, i_know=i_know)
             given = credentials(self.state, username, key)
-            self.url = f"http://127.0.0.1:{self.sockets[0].getsockname()[1]}"
+            self.url = address.url_of(host, self.sockets)
             self.username, self.key = given["username"], given["key"]
             self.service = Service(self.state, **given, data_dir=data_dir, base=self.url)
         except BaseException:
@@ -117,12 +97,18 @@ class Running:
             "data": source_of_data(data_dir),
             "background": idle_timeout is not None,
         }
-        self.front = Front(build(self.service, self.faults, self.about), self.faults)
+        self.front = Front(build(self.service, self.faults, self.about), self.faults, host=host)
         config = uvicorn.Config(
             self.front, http=Wire, ws="none", lifespan="off", log_level="warning", access_log=False,
             server_header=False, timeout_graceful_shutdown=1,
         )  # fmt: skip
         self.server = uvicorn.Server(config)
+
+    @property
+    def exposed(self) -> list[str]:
+        """The addresses it listens on that are not loopback."""
+        hosts = [str(one.getsockname()[0]) for one in self.sockets]
+        return [host for host in hosts if not address.is_loopback(host)]
 
     def serve(self, ready: Callable[[], None] = lambda: None) -> None:
         """Answers requests until told to stop; sessions that still run go on without it."""
@@ -167,17 +153,17 @@ class Running:
                 f"another emulator runs on {self.state}; use it, --stop it, or choose another --state"
             ) from None
 
-    def _take_port(self, port: int) -> list[socket.socket]:
+    def _take_port(self, host: str | None, port: int, *, i_know: bool) -> list[socket.socket]:
         """The port asked for; for 0 the one this state had last, so that known URLs stay true, or any."""
         remembered = self.state / "port.json"
         if port == 0 and remembered.exists():
             try:
-                return listen(read_json(remembered))
+                return address.listen(host, read_json(remembered), i_know=i_know)
             except OSError:
-                return listen(0)
+                return address.listen(host, 0, i_know=i_know)
         try:
-            return listen(port)
+            return address.listen(host, port, i_know=i_know)
         except OSError as error:
             raise KernelError(
-                f"port {port} on 127.0.0.1 cannot be used ({error.strerror}); choose another --port"
+                f"port {port} on {host or '127.0.0.1'} cannot be used ({error.strerror}); choose another --port"
             ) from None

@@ -14,7 +14,6 @@ rules.
 """
 
 import json
-import shutil
 import subprocess
 import threading
 import time
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from local.kernels.emulator import processes
+from local.kernels.emulator.folders import remove
 from local.kernels.emulator.kernel import ENDED, Kernel, Version
 from local.kernels.emulator.quota import Ledger
 from local.kernels.emulator.session import write_json
@@ -69,7 +69,7 @@ class Store:
         number = kernel.about["current"] + 1 if (kernel.folder / "kernel.json").exists() else 1
         version = Version(kernel.folder / str(number))
         # Left behind by a server that was killed before kernel.json named it.
-        shutil.rmtree(version.folder, ignore_errors=True)
+        remove(version.folder)
         version.working.mkdir(parents=True)
         inputs.rename(version.folder / "kaggle" / "input")
         (version.folder / "source.ipynb").write_text(source, encoding="utf-8")
@@ -91,8 +91,8 @@ class Store:
     def resume(self) -> None:
         """After a restart: clears what was half done, and starts what was filed but not started."""
         for name in ("trash", "parts"):
-            shutil.rmtree(self.state / name, ignore_errors=True)
-            (self.state / name).mkdir()
+            remove(self.state / name)
+            (self.state / name).mkdir(exist_ok=True)
         for version in filter(None, (kernel.version() for kernel in self.kernels())):
             if version.status()["status"] == "QUEUED":
                 self._mark(version)
@@ -142,7 +142,7 @@ class Store:
                     self.cancel(version)
             trash = self.state / "trash" / uuid.uuid4().hex
             kernel.folder.rename(trash)
-            shutil.rmtree(trash, ignore_errors=True)
+            remove(trash)
 
     def gpu_seconds(self, now: float) -> float:
         """GPU time used since the quota's last refresh, running sessions included."""
@@ -217,6 +217,6 @@ class Store:
         if marker.exists():
             if version.push["gpu"] and "started_at" in value:
                 self.ledger.book(float(value["started_at"]), float(value["ended_at"]))
-            shutil.rmtree(version.folder / "kaggle" / "input", ignore_errors=True)
+            remove(version.folder / "kaggle" / "input")
             processes.clear(version.folder)
             marker.unlink()

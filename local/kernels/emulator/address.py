@@ -1,0 +1,110 @@
+"""Where the emulator listens, and who may come in: this machine alone, unless somebody knows what else that means.
+
+    sockets = listen(None, 7777)                                   loopback
+    sockets = listen("192.168.1.5", 7777, i_know=True)             whoever reaches it there and has the key
+    why_not(headers, target, listen_host)                          "" where a request may come in
+
+Whoever has the key has this user's account: a push is executed. A browser is on this machine too, and runs what the
+pages of others tell it; they do not know the key, and get no answer either.
+"""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from shared.errors import KernelError
+
+
+def listen(host: str | None, port: int, *, i_know: bool = False) -> list[socket.socket]:
+    """Sockets on the host, on 127.0.0.1 and, where it is there, ::1 unless one is named: `localhost` may mean either.
+
+    OSError: in use. KernelError: the host is unknown, or is not loopback, and that was not asked for by `i_know`.
+    """
+    found = _addresses(host) if host else [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+    for _, address in found:
+        if not (i_know or is_loopback(address)):
+            raise KernelError(
+                f"--host {host} is {address}, which others may reach: who does, and has the key, runs code here as "
+                "you.\nLeave --host out to serve this machine alone, or add --i-know."
+            )
+    (family, address), *others = found
+    sockets = [_bound(family, address, port)]
+    for family, address in others:
+        try:
+            sockets.append(_bound(family, address, sockets[0].getsockname()[1]))
+        except OSError:  # no IPv6 here
+            continue
+    return sockets
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address, as it is written, can only mean this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def url_of(host: str | None, sockets: list[socket.socket]) -> str:
+    """The URL under which the emulator gives itself out; where it listens everywhere, that on loopback."""
+    address, port = sockets[0].getsockname()[:2]
+    name = "127.0.0.1" if ipaddress.ip_address(address).is_unspecified else host or address
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def why_not(hosts: Iterable[str], *, origin: bool, own: str | None) -> str:
+    """Why a request is not let in, or "": `hosts` are those it names, `own` is the one we listen on by choice.
+
+    A page that gave its own name our address (DNS rebinding) is known by that name; one that asks across sites, by the
+    `Origin` that its browser adds. No page of a browser has any business here.
+    """
+    if origin:
+        return "The emulator answers no page of a browser: leave the Origin header out"
+    for host in hosts:
+        if not (is_loopback(host) or (own and (host == own.lower() or _is_address(host)))):
+            return f"The emulator is not called '{host[:100]}'"
+    return ""
+
+
+def host_of(authority: str) -> str:
+    """The name or address in a Host header, without port and brackets; in small letters."""
+    try:
+        return urlsplit(f"//{authority}").hostname or ""
+    except ValueError:  # brackets that are not closed
+        return authority
+
+
+def _is_address(host: str) -> bool:
+    """Whether it is an address as such: nobody can make it mean another machine."""
+    try:
+        return bool(ipaddress.ip_address(host))
+    except ValueError:
+        return False
+
+
+def _addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:
+    """What a name or address stands for; looked up once, so that what is checked is what is listened on."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise KernelError(f"--host {host} is no name or address of this machine. Leave it out for loopback.") from None
+    return list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found))
+
+
+def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    """A listening socket. OSError: the address is in use or not there."""
+    # Named, for asyncio sends without delay (TCP_NODELAY) only what says that it is TCP: 40 ms a call.
+    one = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":  # elsewhere the option would let two servers share the port
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # "::" is not also every IPv4 address
+        one.bind((host, port))
+        one.listen(128)
+    except OSError:
+        one.close()
+        raise
+    return one

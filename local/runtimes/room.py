@@ -1,0 +1,71 @@
+"""How much room reading a network may take: a file of a few kilobytes can ask for terabytes.
+
+    with room.limited(path):        # ModelError where the file, unpacked, is larger than any network here
+        …                           # what asks for more memory than that fails, in its framework's own words
+
+Two walls. What a file declares is looked at before anything reads it. What it only makes a framework compute (an ONNX
+step that fills a tensor, a dense layer of a billion units) is declared nowhere; so while a file is read this process
+may not grow beyond measure, where the system can hold it to that (Linux), and the framework finds no memory left.
+"""
+
+import os
+import threading
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from shared.errors import ModelError
+
+# A hundred times the largest network here (10 MB), and still within the memory of a laptop.
+UNPACKED_BYTES = 1_000_000_000
+# The same four times over, for weights are held more than once while they are read, and a framework and its threads
+# take some 0.7 GB for themselves; or a quarter of the machine, whose many processors and GPUs take more.
+GROWTH_BYTES = 4 * UNPACKED_BYTES
+_one_at_a_time = threading.RLock()
+
+
+@contextmanager
+def limited(path: Path) -> Iterator[None]:
+    """Returns to the caller with both walls up; ModelError where the file declares too much."""
+    _check_declared(path)
+    with _one_at_a_time:  # the limit is the whole process's: each puts back what it found
+        held = _hold()
+        try:
+            yield
+        finally:
+            if held is not None:
+                import resource
+
+                resource.setrlimit(resource.RLIMIT_DATA, held)
+
+
+def _check_declared(path: Path) -> None:
+    """Returns if the file, and all that is packed into it, is of a size that networks have."""
+    with suppress(OSError, zipfile.BadZipFile, ValueError, NotImplementedError):  # said by whoever reads it
+        size = path.stat().st_size
+        if size <= UNPACKED_BYTES and zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                size = sum(member.file_size for member in archive.infolist())
+        if size > UNPACKED_BYTES:
+            raise ModelError(f"{path} was refused: it unpacks to more than {UNPACKED_BYTES // 10**6:,} MB.")
+
+
+def growth() -> int:
+    """By how many bytes this process may grow while a file is read. OSError, ValueError: the system does not tell."""
+    return max(GROWTH_BYTES, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4)
+
+
+def _hold() -> tuple[int, int] | None:
+    """Puts up the second wall, for all threads; the limit that was there before, None where the system knows none."""
+    try:
+        import resource
+
+        # The sixth number is data and stack in pages, of which RLIMIT_DATA counts the first.
+        now = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5]) * os.sysconf("SC_PAGE_SIZE")
+        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        limits = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_DATA, (min([now + growth(), *limits]), hard))
+    except (ImportError, OSError, ValueError, IndexError):
+        return None
+    return soft, hard
