@@ -6,7 +6,8 @@
 
 Both are the real commands in processes of their own, each against an emulator of its own with the same fault, and with
 all their own waits: a few minutes in all. What became of it is judged by the bytes on the disk, the versions on the
-emulator and the exit code; of what they print, a status and a log alone are read. Nothing here reaches Kaggle.
+emulator and the exit code; of what they print, a status, a log and the reason of a refusal are read. Nothing here
+reaches Kaggle.
 """
 
 import argparse
