@@ -3,9 +3,9 @@
     for one in examine():
         one.check, one.verdict, one.found, one.fix
 
-`CHECKS` says what is looked at. A check looks and no more: it asks no service, opens no camera and no window, imports
-no framework, and tells where credentials lie, never what they are. What is BAD stands in the way of what was
-installed; WARN is what some verbs cannot do here.
+`CHECKS` says what is looked at. A check looks and no more: it asks nothing of the network, opens no camera and no
+window, imports no framework, and tells where credentials lie, never what they are. What is BAD stands in the way of
+what was installed; WARN is what some verbs cannot do here.
 """
 
 import os

@@ -8,7 +8,7 @@ from scripts._edge import Json, emit, fail, run, say, table
 def doctor(json: Json = False) -> None:
     """Show what is there, what is missing, and how to mend it.
 
-    Packages, data, disk, display, camera, credentials, GPU, CPU. Nothing is changed, no service is asked.
+    Packages, data, disk, display, camera, credentials, GPU, CPU. Nothing is changed, and nothing asked of the network.
 
     GOOD; WARN: some verbs cannot do their work here; BAD: to be mended, and exit 1.
 

@@ -133,6 +133,11 @@ def test_a_shell_is_told_verbs_and_options(k2l, monkeypatch, typed, offered):
     assert code == 0 and set(out.split()) == offered
 
 
+def test_a_shell_that_asks_gets_no_menu():
+    out = terminal("-m", "scripts", _K2L_COMPLETE="complete_bash", COMP_WORDS="k2l qu", COMP_CWORD="1")
+    assert out.split() == ["quota", "quantize"]
+
+
 def test_completion_loads_nothing_heavy():
     environment = {**os.environ, "_K2L_COMPLETE": "complete_bash", "COMP_WORDS": "k2l ", "COMP_CWORD": "1"}
     code = (
