@@ -21,6 +21,7 @@ from typing import Any
 import uvicorn
 from filelock import FileLock, Timeout
 
+from local import listening
 from local.kernels.emulator.faults import Faults
 from local.kernels.emulator.front import Front, Wire
 from local.kernels.emulator.kernel import read_json
@@ -54,32 +55,6 @@ def write_private(path: Path, value: dict[str, Any]) -> None:
     part.touch(0o600)
     part.write_text(json.dumps(value), encoding="utf-8")
     part.replace(path)
-
-
-def listen(port: int) -> list[socket.socket]:
-    """Sockets on 127.0.0.1 and, where it is there, ::1: `localhost` may mean either. OSError: in use."""
-    first = bound(socket.AF_INET, "127.0.0.1", port)
-    sockets = [first]
-    try:
-        sockets.append(bound(socket.AF_INET6, "::1", first.getsockname()[1]))
-    except OSError:
-        return sockets
-    return sockets
-
-
-def bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
-    """A listening socket. OSError: the address is in use or not there."""
-    # Named, for asyncio sends without delay (TCP_NODELAY) only what says that it is TCP: 40 ms a call.
-    one = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if os.name == "posix":  # elsewhere the option would let two servers share the port
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        one.bind((host, port))
-        one.listen(128)
-    except OSError:
-        one.close()
-        raise
-    return one
 
 
 class Running:
@@ -172,11 +147,11 @@ class Running:
         remembered = self.state / "port.json"
         if port == 0 and remembered.exists():
             try:
-                return listen(read_json(remembered))
+                return listening.loopback(read_json(remembered))
             except OSError:
-                return listen(0)
+                return listening.loopback(0)
         try:
-            return listen(port)
+            return listening.loopback(port)
         except OSError as error:
             raise KernelError(
                 f"port {port} on 127.0.0.1 cannot be used ({error.strerror}); choose another --port"
