@@ -12,7 +12,7 @@ VERBS = (
     "loop", "push", "watch", "pull", "runs", "cancel", "quota", "bundle", "emulator",
     "data", "train", "compare", "sweep",
     "evaluate", "export", "quantize", "bench", "race", "report",
-    "predict", "camera",
+    "predict", "camera", "web",
 )  # fmt: skip
 
 
