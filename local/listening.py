@@ -30,7 +30,7 @@ def bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         one.bind((host, port))
         one.listen(128)
-    except OSError:
+    except BaseException:
         one.close()
         raise
     return one

@@ -1,6 +1,7 @@
 """`k2l web`: a page in the browser that reads what is drawn, dropped or shown to the camera."""
 
 import os
+import signal
 from contextlib import suppress
 from typing import Annotated
 
@@ -25,10 +26,11 @@ def web(
     Example: k2l web --model lite
     """
     from local.web import serving
+    from shared.errors import plain
 
     if not (i_know or serving.is_loopback(host)):
         fail(
-            f"--host {host} lets other machines in, and the page asks nobody who they are.\n"
+            f"--host {plain(host)} lets other machines in, and the page asks nobody who they are.\n"
             "Add --i-know where that is meant, or reach 127.0.0.1 from elsewhere through ssh -L.",
             2,
         )
@@ -48,6 +50,7 @@ def web(
 
                 webbrowser.open(page.url)
 
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service's end is Ctrl-C: its folder goes too
         with suppress(KeyboardInterrupt):
             page.serve(ready)
         say("\nstopped")

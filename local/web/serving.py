@@ -22,7 +22,7 @@ from typing import Any
 from local import listening
 from local.web import cards, examples, page
 from local.web.answers import Networks
-from shared.errors import ConfigError, UserError
+from shared.errors import ConfigError, UserError, plain
 
 LARGEST = "64mb"  # of a picture that is dropped
 PIP = "pip install 'gradio>=6.31,<7'"
@@ -92,9 +92,10 @@ def _listen(host: str, port: int) -> list[socket.socket]:
         if host in ("127.0.0.1", "localhost"):
             return listening.loopback(port)
         return [listening.bound(socket.AF_INET6 if ":" in host else socket.AF_INET, host, port)]
-    except OSError as error:
+    except (OSError, TypeError, UnicodeError) as error:  # but for the first, of what can be no host's name
+        why = getattr(error, "strerror", None) or "no such host"
         raise ConfigError(
-            f"port {port} on {host} cannot be used ({error.strerror}); choose another --port, 0 for any free one."
+            f"port {port} on {plain(host)} cannot be used ({why}); choose another --port, 0 for any free one."
         ) from None
 
 

@@ -63,14 +63,15 @@ def served(kept):
 @pytest.fixture(scope="module")
 def chromium(kept):
     """A browser without a window; its camera shows a page with 12 above 7."""
-    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if not (browser and shutil.which("chromedriver")):
         pytest.skip("chromium and chromedriver are not installed: no browser to look with")
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: no hand on the browser")
     sheet = cv2.copyMakeBorder(page("12", "7"), 40, 40, 120, 120, cv2.BORDER_CONSTANT, value=220)
     frame = cv2.imencode(".jpg", cv2.resize(sheet, (640, 480)))[1].tobytes()
     (kept / "camera.mjpeg").write_bytes(30 * frame)
     options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
+    options.binary_location = browser
     for argument in (
         "headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-background-networking", "window-size=1280,900",
         "use-fake-ui-for-media-stream", "use-fake-device-for-media-stream",
@@ -199,6 +200,17 @@ def test_the_browsers_camera_is_read_live(opened):
     until(lambda: [one for one in found(opened, "#k2l-camera button") if "Record" in one.text])[0].click()
     says(opened, "12 | 7")
     until(lambda: [one for one in found(opened, "#k2l-camera button") if "Stop" in one.text])[0].click()
+
+
+def test_a_services_end_leaves_nothing_behind_either(tmp_path):
+    running = subprocess.Popen(
+        [sys.executable, "-m", "scripts", "web", "--port", "0", "--model", "lite"],
+        cwd=paths.CHECKOUT, env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert "http://127.0.0.1:" in running.stderr.readline() and list(tmp_path.glob("k2l-web-*/*.png"))
+    running.terminate()
+    assert running.communicate(timeout=20)[1].strip() == "stopped" and running.returncode == 0
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_page_of_another_name_is_not_answered(served):
