@@ -1,8 +1,8 @@
-"""Pictures to try the page on, drawn by us: no photograph, no font, no licence.
+"""Pictures to try the page on, drawn when it starts: none is kept anywhere.
 
     paths = written(folder)               # a page of rows under a lamp, and one digit, white on black
 
-The digits are OpenCV's own strokes (Hershey's), thick as a pen's.
+The digits are OpenCV's own: strokes as thick as a pen's in version 4, a typeface in 5.
 """
 
 from collections.abc import Sequence
