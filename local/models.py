@@ -23,6 +23,7 @@ from shared.errors import ConfigError, ModelError
 
 MODEL_VARIABLE = "K2L_MODEL"
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
+DIGITS = ("mnist", "digits", "camera")  # the data sets that a network learns to read digits from
 SURE = 0.5  # probability; below it, something is called no digit rather than a wrong one
 HOW = "Train one with `k2l loop` (on Kaggle or the emulator) or `k2l train` (here)."
 
@@ -120,11 +121,17 @@ def default() -> tuple[Model, str]:
         return find(str(paths.zoo() / entries.DEFAULT)), "of the zoo, for photographs; --model names another"
     ours = [(folder, facts) for folder, facts in _trained() if entries.PUBLISHED not in facts]
     for folder, facts in sorted(ours, key=lambda one: str(one[1]["created_at"]), reverse=True):
-        if facts["dataset"] in ("mnist", "digits", "camera"):
+        if facts["dataset"] in DIGITS:
             return find(str(folder)), "the newest in models/"
     for facts in entries.published():
         return find(str(paths.zoo() / facts["name"])), "of the zoo"
     raise ModelError(f"No model of digits in {paths.models()}: {available()} {HOW}")
+
+
+def of_digits() -> list[str]:
+    """The names of all that know digits: what was trained or pulled here, and the zoo, its default first."""
+    names = dict.fromkeys(folder.name for folder, facts in _trained() if facts["dataset"] in DIGITS)
+    return sorted(names, key=lambda name: name != entries.DEFAULT)
 
 
 def available() -> str:

@@ -23,7 +23,7 @@ LONG = (
     "local.evaluate.evaluate_all", "local.benchmark.bench", "local.export.export", "local.quantize.quantize",
     "local.models.open_runtime", "local.camera.capture.open_feed", "local.kernels.emulator.daemon.ensure",
     "local.kernels.emulator.running.Running", "local.zoo.pages.write", "local.zoo.publish.publish",
-    "local.zoo.publish.measure", "shared.download.fetched",
+    "local.zoo.publish.measure", "local.web.serving.Serving", "shared.download.fetched",
 )  # fmt: skip
 WORDS = (
     "", " ", "-", "=", ":", ",", ",,", "0", "1", "-1", "1.5", "1e400", "nan", "inf", "１", "²", "0x10", "1_000",

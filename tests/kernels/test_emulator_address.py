@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local import paths
+from local import listening, paths
 from local.kernels.emulator import address
 from local.kernels.emulator.methods import METHODS
 from local.kernels.emulator.running import Running
@@ -48,7 +48,7 @@ def test_loopback_needs_no_leave(host):
     hosts = {one.getsockname()[0] for one in sockets}
     for one in sockets:
         one.close()
-    assert hosts and all(map(address.is_loopback, hosts))
+    assert hosts and all(map(listening.is_loopback, hosts))
 
 
 def test_a_host_that_is_none_is_said():

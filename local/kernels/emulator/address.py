@@ -9,11 +9,11 @@ pages of others tell it; they do not know the key, and get no answer either.
 """
 
 import ipaddress
-import os
 import socket
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from local.listening import bound, is_loopback, loopback
 from shared.errors import KernelError
 
 
@@ -22,7 +22,9 @@ def listen(host: str | None, port: int, *, i_know: bool = False) -> list[socket.
 
     OSError: in use. KernelError: the host is unknown, or is not loopback, and that was not asked for by `i_know`.
     """
-    found = _addresses(host) if host else [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+    if not host:
+        return loopback(port)
+    found = _addresses(host)
     for _, address in found:
         if not (i_know or is_loopback(address)):
             raise KernelError(
@@ -30,21 +32,13 @@ def listen(host: str | None, port: int, *, i_know: bool = False) -> list[socket.
                 "you.\nLeave --host out to serve this machine alone, or add --i-know."
             )
     (family, address), *others = found
-    sockets = [_bound(family, address, port)]
+    sockets = [bound(family, address, port)]
     for family, address in others:
         try:
-            sockets.append(_bound(family, address, sockets[0].getsockname()[1]))
+            sockets.append(bound(family, address, sockets[0].getsockname()[1]))
         except OSError:  # no IPv6 here
             continue
     return sockets
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or address, as it is written, can only mean this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def url_of(host: str | None, sockets: list[socket.socket]) -> str:
@@ -91,20 +85,3 @@ def _addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:
     except (OSError, UnicodeError):
         raise KernelError(f"--host {host} is no name or address of this machine. Leave it out for loopback.") from None
     return list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found))
-
-
-def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
-    """A listening socket. OSError: the address is in use or not there."""
-    # Named, for asyncio sends without delay (TCP_NODELAY) only what says that it is TCP: 40 ms a call.
-    one = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if os.name == "posix":  # elsewhere the option would let two servers share the port
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # "::" is not also every IPv4 address
-        one.bind((host, port))
-        one.listen(128)
-    except OSError:
-        one.close()
-        raise
-    return one

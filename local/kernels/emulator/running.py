@@ -21,6 +21,7 @@ from typing import Any
 import uvicorn
 from filelock import FileLock, Timeout
 
+from local import listening
 from local.kernels.emulator import address
 from local.kernels.emulator.faults import Faults
 from local.kernels.emulator.front import Front, Wire
@@ -108,7 +109,7 @@ class Running:
     def exposed(self) -> list[str]:
         """The addresses it listens on that are not loopback."""
         hosts = [str(one.getsockname()[0]) for one in self.sockets]
-        return [host for host in hosts if not address.is_loopback(host)]
+        return [host for host in hosts if not listening.is_loopback(host)]
 
     def serve(self, ready: Callable[[], None] = lambda: None) -> None:
         """Answers requests until told to stop; sessions that still run go on without it."""

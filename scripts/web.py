@@ -1,0 +1,73 @@
+"""`k2l web`: a page in the browser that reads what is drawn, dropped or shown to the camera."""
+
+import os
+import signal
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+
+from scripts._edge import fail, run, say
+from scripts._options import ReaderModel
+
+
+def web(
+    model: ReaderModel = "",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on; 0 takes any free one.")] = 7860,
+    host: Annotated[str, typer.Option(help="Address to serve on; any but loopback needs --i-know.")] = "127.0.0.1",
+    i_know: Annotated[bool, typer.Option("--i-know", help="Let others in: the page asks nobody who they are.")] = False,
+    browser: Annotated[bool, typer.Option("--open/--no-browser", help="Open the page in a browser here.")] = False,
+) -> None:
+    """Read digits in the browser: drawn there, in a picture, or before its camera.
+
+    Shows what the network sees, its probabilities, and the float and int8 files of a network side by side with the
+    time each takes. Needs no display; on a machine elsewhere, ssh -L 7860:localhost:7860 brings the page here.
+
+    Example: k2l web --model lite
+    """
+    from local import listening
+    from local.web import serving
+    from shared.errors import plain
+
+    if not (i_know or listening.is_loopback(host)):
+        fail(
+            f"--host {plain(host)} lets other machines in, and the page asks nobody who they are.\n"
+            "Add --i-know where that is meant, or reach 127.0.0.1 from elsewhere through ssh -L.",
+            2,
+        )
+    from local.web.answers import Networks
+
+    networks = Networks()
+    chosen, choices = _chosen(model)
+    networks.open(chosen)  # what is wrong with it is told here, not in the page
+    with serving.Serving(networks, chosen=chosen, choices=choices, host=host, port=port) as page:
+
+        def ready() -> None:
+            say(f"k2l web: {page.url} (Ctrl-C ends it)")
+            if not listening.is_loopback(host):
+                say("NOTE: browsers give a page their camera on this machine alone, or over https.")
+            if browser:
+                import webbrowser
+
+                webbrowser.open(page.url)
+
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service's end is Ctrl-C: its folder goes too
+        with suppress(KeyboardInterrupt):
+            page.serve(ready)
+        say("\nstopped")
+
+
+def _chosen(model: str) -> tuple[str, list[str]]:
+    """The network to begin with, and all that the page offers."""
+    from local import models
+
+    named = model or os.environ.get(models.MODEL_VARIABLE, "")
+    if not named:
+        default, reason = models.default()
+        named = default.name
+        say(f"model: {named} ({reason})")
+    return named, list(dict.fromkeys([named, *models.of_digits()]))
+
+
+if __name__ == "__main__":
+    run(web)
