@@ -33,6 +33,7 @@ FIRST = (
     Choice("train", "Train a network"),
     Choice("use", "Use one that is here already"),
     Choice("runs", "See where my runs stand"),
+    Choice("doctor", "See what this machine has and lacks"),
     Choice("quit", "Leave"),
 )
 # What can be done with a model; {0} is its name, {1} what is asked for.
@@ -41,6 +42,7 @@ THEN = {
     "predict": ("Let it read a picture", "predict {1} --model {0}", "Which picture?"),
     "camera": ("Live camera", "camera --model {0}", ""),
     "snapshot": ("Snapshot: space stops the picture, then drag a region", "camera --model {0}", ""),
+    "web": ("Draw for it, in the browser", "web --model {0} --open", ""),
     "quantize": ("Make it smaller: int8", "quantize {0}", ""),
     "bench": ("Compare its files: how fast is each?", "bench {0}", ""),
     "compare": ("Compare it with the networks of the zoo", "evaluate {0} compact lite", ""),
@@ -62,8 +64,8 @@ class Menu:
     def run(self) -> None:
         """Until somebody leaves."""
         while (first := self.choose("What would you like to do?", FIRST)) != "quit":
-            if first == "runs":
-                self.start(["runs"])
+            if first in ("runs", "doctor"):
+                self.start([first])
             elif name := self.trained() if first == "train" else self.present():
                 self.use(name)
 

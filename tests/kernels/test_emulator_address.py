@@ -32,7 +32,7 @@ def asked(emulator, target, **headers):
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "0", "192.0.2.7", "2001:db8::1", "::ffff:127.0.0.1", "named.lan"])
 def test_what_others_can_reach_is_not_listened_on_by_mistake(monkeypatch, host):
-    monkeypatch.setattr(address, "_bound", lambda *where: pytest.fail(f"it listens on {where}"))
+    monkeypatch.setattr(listening, "bound", lambda *where: pytest.fail(f"it listens on {where}"))
     if host == "named.lan":
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
         found += [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.7", 0))]
@@ -73,7 +73,7 @@ def test_the_command_refuses_and_with_leave_warns(tmp_path):
 
 def test_an_address_that_was_asked_for_is_a_host_of_its_own(tmp_path, monkeypatch):
     """Nothing listens beyond loopback in a test: an address of it stands for one of the network."""
-    monkeypatch.setattr(address, "is_loopback", lambda host: host in ("127.0.0.1", "localhost"))
+    monkeypatch.setattr(listening, "is_loopback", lambda host: host in ("127.0.0.1", "localhost"))
     with pytest.raises(KernelError):
         Running(tmp_path, host="127.0.0.5")
     running = Running(tmp_path, host="127.0.0.5", i_know=True)

@@ -89,7 +89,7 @@ def test_numbers_do_on_a_pipe_and_its_end_leaves(tmp_path):
     piped = started(tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     out, err = piped.communicate("3\n9\nx\nuse\n", timeout=60)
     assert "$ k2l runs" in err and "no runs yet" in err
-    assert "'9' is none of them. Give a number from 1 to 4." in err and "'x' is none" in err
+    assert "'9' is none of them. Give a number from 1 to 5." in err and "'x' is none" in err
     assert "Which one?" in err and "camera" in err
     assert err.rstrip().endswith("that was all of the input.") and (piped.returncode, out) == (130, "")
 

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from local.listening import bound, is_loopback, loopback
+from local import listening
 from shared.errors import KernelError
 
 
@@ -23,19 +23,19 @@ def listen(host: str | None, port: int, *, i_know: bool = False) -> list[socket.
     OSError: in use. KernelError: the host is unknown, or is not loopback, and that was not asked for by `i_know`.
     """
     if not host:
-        return loopback(port)
+        return listening.loopback(port)
     found = _addresses(host)
     for _, address in found:
-        if not (i_know or is_loopback(address)):
+        if not (i_know or listening.is_loopback(address)):
             raise KernelError(
                 f"--host {host} is {address}, which others may reach: who does, and has the key, runs code here as "
                 "you.\nLeave --host out to serve this machine alone, or add --i-know."
             )
     (family, address), *others = found
-    sockets = [bound(family, address, port)]
+    sockets = [listening.bound(family, address, port)]
     for family, address in others:
         try:
-            sockets.append(bound(family, address, sockets[0].getsockname()[1]))
+            sockets.append(listening.bound(family, address, sockets[0].getsockname()[1]))
         except OSError:  # no IPv6 here
             continue
     return sockets
@@ -57,7 +57,7 @@ def why_not(hosts: Iterable[str], *, origin: bool, own: str | None) -> str:
     if origin:
         return "The emulator answers no page of a browser: leave the Origin header out"
     for host in hosts:
-        if not (is_loopback(host) or (own and (host == own.lower() or _is_address(host)))):
+        if not (listening.is_loopback(host) or (own and (host == own.lower() or _is_address(host)))):
             return f"The emulator is not called '{host[:100]}'"
     return ""
 
