@@ -75,6 +75,7 @@ GROUPS = {
     ),
     "rehearsals": Group(("papermill", "ipykernel", "starlette", "uvicorn"), "no --remote emulator"),
     "menu": Group(("questionary",), "no arrow keys in k2l interactive"),
+    "page": Group(("gradio", "fastapi"), "no k2l web"),
     "kaggle command": Group(("kaggle", "six"), "no command of Kaggle's own; k2l needs none"),
 }
 
