@@ -137,8 +137,10 @@ def wrong(run):
     return ""
 
 
-def opened():
-    """Threads and open files of this process."""
+def opened(service):
+    """Threads and open files of this process, once the connections that are kept for the next call are closed."""
+    service._session.close()
+    service._files.close()
     return threading.active_count(), psutil.Process().num_fds()
 
 
@@ -165,12 +167,13 @@ def soak(loops, seed, share, folder):
             if run is None:
                 trip(service, trips.cargo_of(kernel))  # the day is good again: nothing was lost
                 ends["right once the day was good"] += wrong(None) == ""
-            before = opened() if loop + 1 == WARM else before
+            before = opened(service) if loop + 1 == WARM else before
         struck = daemon.ping(server.url, server.username, server.key)["struck"]
         twice = {run: count for run, count in versions(state).items() if count > 1}
         return {
             "loops": loops, "share": share, "seed": seed, "ends": ends, "errors_named": errors, "wrong": trouble,
-            "injected": struck, "pushed_twice": twice, "half_folders": half(), "threads_and_files": [before, opened()],
+            "injected": struck, "pushed_twice": twice, "half_folders": half(),
+            "threads_and_files": [before, opened(service)],
             "seconds_median": sorted(seconds)[len(seconds) // 2], "seconds_longest": max(seconds),
         }  # fmt: skip
     finally:
