@@ -8,6 +8,7 @@ there, was a thread or a file left open? One line a trip on stderr, JSON last.
 """
 
 import argparse
+import gc
 import hashlib
 import json
 import os
@@ -138,9 +139,10 @@ def wrong(run):
 
 
 def opened(service):
-    """Threads and open files of this process, once the connections that are kept for the next call are closed."""
+    """Threads and open files of this process, but for connections kept for the next call, and what is garbage."""
     service._session.close()
     service._files.close()
+    gc.collect()
     return threading.active_count(), psutil.Process().num_fds()
 
 
