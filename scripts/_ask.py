@@ -34,13 +34,13 @@ def select(question: str, choices: Sequence[Choice]) -> str:
     return _by_keys(question, choices) if on_terminal() else _by_number(question, choices)
 
 
-def text(question: str, default: str = "") -> str:
-    """A line of text, `default` for an empty one. Raises Ended as `select` does."""
+def text(question: str) -> str:
+    """A line of text. Raises Ended as `select` does."""
     if not on_terminal():
-        return _line(f"{question}{f' [{default}]' if default else ''} ") or default
+        return _line(f"{question} ")
     import questionary
 
-    return str(_answer(questionary.text(question, default=default, qmark="", **_look())))
+    return str(_answer(questionary.text(question, qmark="", **_look())))
 
 
 def _by_keys(question: str, choices: Sequence[Choice]) -> str:

@@ -71,12 +71,14 @@ class Menu:
 
     def trained(self) -> str:
         """Trains what is chosen; the model's name, "" where that did not come to its end."""
+        from local.models import usual_name
+
         framework = self.choose("Which framework?", FRAMEWORKS)
         place = self.choose("Where to train?", PLACES)
         network = self.choose("Which network?", networks())
         data = self.choose("Which data?", DATA_SETS)
         epochs = "" if data == "digits" else self.choose("How long?", LENGTHS)  # one epoch of so few teaches nothing
-        name = f"{network}-{framework}"
+        name = usual_name(network, framework)
         words = ["--architecture", network, "--framework", framework, "--dataset", data, "--name", name]
         words += ["--epochs", epochs] if epochs else []
         done = self.start(["train", *words] if place == "here" else ["loop", "--remote", place, *words])

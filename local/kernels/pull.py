@@ -157,7 +157,7 @@ def _vouch_for_extras(service: Service, run: Run, urls: dict[str, OutputFile]) -
 
 
 def _drop_strays(stage: Path) -> None:
-    """What broken transfers and earlier pulls left: only what the manifest names is installed."""
+    """What an earlier pull left that was ended on its way: only what the manifest names is installed."""
     known = {manifest.NAME, *manifest.read(stage)["files"]}
     for path in list(stage.rglob("*")):
         if not path.is_dir() and path.relative_to(stage).as_posix() not in known:

@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -42,9 +43,10 @@ def finish(home):
 
 
 def state(home):
-    """How far the journal says the run is; "" where there is none yet."""
-    steps = [line for path in home.glob(".k2l/runs/*/run.jsonl") for line in path.read_text().split("\n") if line]
-    return json.loads(steps[-1])["state"] if steps else ""
+    """How far the journal says the only run is; "" before there is one. One that is being written counts."""
+    found = list(home.glob(".k2l/runs/*/run.jsonl"))
+    steps = re.findall(r'"state": "(\w+)"', found[0].read_text()) if found else []
+    return steps[-1] if steps else ""
 
 
 def installed(home):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -11,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from kills import state
 
 from local import paths
 from local.kernels.emulator import daemon
@@ -47,13 +47,6 @@ LOOP = ("loop", "--remote", "emulator", "--dataset", "digits", "--epochs", "10",
 
 def versions(home):
     return len(list((home / ".k2l" / "emulator" / "kernels").glob("*/*/*/source.ipynb")))
-
-
-def state(home):
-    """How far the journal says the only run is; "" before there is one."""
-    found = list((home / ".k2l" / "runs").glob("*/run.jsonl"))
-    steps = re.findall(r'"state": "(\w+)"', found[0].read_text()) if found else []
-    return steps[-1] if steps else ""
 
 
 def test_the_loop_leaves_a_proven_model(home):
