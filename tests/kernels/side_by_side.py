@@ -37,7 +37,7 @@ from local.kernels import runs
 from local.kernels.emulator.session import write_json
 from local.zoo.wording import filled, markdown, wrapped
 
-BEGIN, END = "<!-- side by side: written by tests/kernels/side_by_side.py -->", "<!-- side by side: end -->"
+PLACE = "<!-- side by side: written by tests/kernels/side_by_side.py -->", "<!-- side by side: end -->"
 HEAD = "what goes wrong"
 COMMAND = "python tests/kernels/side_by_side.py --write README.md"
 LATER = 5.0  # seconds after the push in which a session ends that is to end later
@@ -388,7 +388,7 @@ def section(rows: list[Row]) -> str:
 
 def written(page: Path) -> dict[str, Row]:
     """The rows that stand in a page, by fault; the first is the head."""
-    _, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, rest = page.read_text(encoding="utf-8").partition(PLACE[0])
     lines = [line.strip("| ").split(" | ") for line in rest.partition(END)[0].splitlines() if line.startswith("| ")]
     return {fault: Row(fault=fault, kaggle=kaggle, k2l=k2l) for fault, kaggle, k2l in lines}
 
@@ -402,7 +402,7 @@ def main() -> None:
     if asked.write:
         if asked.only:
             parser.error("--write takes all faults, --only some")
-        filled(asked.write, BEGIN, END, "")  # a page without a place for the table is told before minutes have gone
+        filled(asked.write, {PLACE: ""})  # a page without a place for the table is told before minutes have gone
     rows = []
     for fault in FAULTS:
         if asked.only in fault.named:
@@ -412,7 +412,7 @@ def main() -> None:
     if asked.json:
         print("\n".join(json.dumps(asdict(one), ensure_ascii=False) for one in rows))
     elif asked.write:
-        asked.write.write_text(filled(asked.write, BEGIN, END, section(rows)), encoding="utf-8", newline="\n")
+        asked.write.write_text(filled(asked.write, {PLACE: section(rows)}), encoding="utf-8", newline="\n")
     else:
         print(section(rows))
 
