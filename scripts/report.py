@@ -23,8 +23,8 @@ def report(
 ) -> None:
     """Write about the zoo: README's tables, the model cards, models/README.md.
 
-    All figures are from the manifests of models/; the table of networks is from the code. --publish takes a model of at least 5 seeds, exported and quantized,
-    and keeps what is committed of it; --measure wants a quiet machine.
+    All figures are from the manifests of models/, the table of networks is from the code. --publish takes a model of
+    at least 5 seeds, exported and quantized, and keeps what is committed of it; --measure wants a quiet machine.
 
     Example: k2l report --publish compact,lite --measure
     """

@@ -58,7 +58,7 @@ def _outdated() -> dict[Path, str]:
 
 
 def claims(published: Sequence[Manifest]) -> str:
-    """README's table of the zoo: a row a network, what others state beside what is measured, and how to get a row again."""
+    """The zoo in README: a row a network, what others state beside what is measured, and how to get a row again."""
     if not published:
         return "Nothing is published yet."
     every = list(entries.each(published).values())

@@ -389,7 +389,9 @@ def section(rows: list[Row]) -> str:
 def written(page: Path) -> dict[str, Row]:
     """The rows that stand in a page, by fault; the first is the head."""
     _, _, rest = page.read_text(encoding="utf-8").partition(PLACE[0])
-    lines = [line.strip("| ").split(" | ") for line in rest.partition(PLACE[1])[0].splitlines() if line.startswith("| ")]
+    lines = [
+        line.strip("| ").split(" | ") for line in rest.partition(PLACE[1])[0].splitlines() if line.startswith("| ")
+    ]
     return {fault: Row(fault=fault, kaggle=kaggle, k2l=k2l) for fault, kaggle, k2l in lines}
 
 
