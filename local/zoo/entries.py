@@ -184,7 +184,7 @@ def figures(stated: Manifest) -> Figures:
 def _device(stated: Manifest) -> str:
     """The accelerator, and what processor a CPU is, where that was written down."""
     accelerator, processor = stated["environment"]["accelerator"], stated.get("processor", "")
-    threads = re.fullmatch(r"CPU, (\d+) threads", accelerator)
+    threads = re.fullmatch(r"CPU, (\d+) threads?", accelerator)
     return f"{count(int(threads[1]), 'thread')} of an {processor}" if threads and processor else str(accelerator)
 
 
