@@ -14,12 +14,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from local import distribution, machine, paths
+from local.checks import Finding, Result, outcome
 from shared.errors import UserError, plain
 
 GOOD, WARN, BAD = "good", "warn", "bad"
@@ -33,24 +33,6 @@ INSTRUCTIONS = {
     "bfloat16": ("avx512_bf16", "amx_bf16"),  # as `shared.device` asks
     "int8": ("avx512_vnni", "avx_vnni", "amx_int8"),
 }
-
-
-class Finding(NamedTuple):
-    """What a check came to."""
-
-    verdict: str
-    found: str
-    fix: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """A check by its name, and what it came to: the verdict, what was found, and the fix (none for what is good)."""
-
-    check: str
-    verdict: str
-    found: str
-    fix: str = ""
 
 
 class Group(NamedTuple):
@@ -82,15 +64,20 @@ GROUPS = {
 
 def examine() -> list[Result]:
     """Runs every check and returns what each came to; one that fails itself says so, and stops no other."""
-    return [Result(check=name, **_guarded(check)._asdict()) for name, check in CHECKS.items()]
+    return [look(name) for name in CHECKS]
+
+
+def look(name: str) -> Result:
+    """What the check of that name came to."""
+    return outcome(name, partial(_guarded, CHECKS[name]), failed=BAD)
 
 
 def _guarded(check: Callable[[], Finding]) -> Finding:
+    """What the check finds, or that it could not; what it raises for the user goes through."""
     try:
         return check()
-    except UserError as error:
-        found, _, fix = str(error).partition("\n")
-        return Finding(BAD, found, fix)
+    except UserError:
+        raise
     except ModuleNotFoundError as error:
         name = str(error.name).partition(".")[0]  # of those that the checks import, also what pip calls it
         return Finding(WARN, f"cannot be told: {name} is missing", f"pip install {name}")

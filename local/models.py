@@ -149,7 +149,7 @@ def _trained() -> Iterator[tuple[Path, dict[str, Any]]]:
 
     A broken one is told of when it is asked for.
     """
-    of_zoo = (paths.zoo() / name / manifest.NAME for name in entries.ZOO)
+    of_zoo = (paths.zoo() / name / manifest.NAME for name in entries.names())
     for path in dict.fromkeys([*sorted(paths.models().glob(f"*/{manifest.NAME}")), *of_zoo]):
         try:
             yield path.parent, manifest.read(path.parent)
@@ -162,7 +162,7 @@ def _locate(name: str) -> Path:
     path = Path(name)
     named = bool(path.parts) and ".." not in path.parts  # "." and ".." mean this folder, not models/
     places = [paths.models() / path] if named else []
-    places += [paths.zoo() / path] if named and path.parts[0] in entries.ZOO else []
+    places += [paths.zoo() / path] if named and path.parts[0] in entries.names() else []
     for place in (*places, path):
         if name and place.exists():
             return place

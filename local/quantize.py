@@ -22,6 +22,7 @@ from local import export, formats, runtimes
 from local.evaluate import run
 from local.export import Source
 from local.outputs import vouched
+from local.runtimes import room
 from shared import data, manifest
 from shared.errors import ConfigError
 from shared.preprocessing import to_float, to_nhwc
@@ -157,6 +158,7 @@ def _quantize(
     start = time.perf_counter()
     method = METHODS[name]
     target, base = source.folder / method.file, source.folder / f"model.{method.base}"
+    base_right = count(base)  # first: a file that no runtime takes is no file to be read by others
     with vouched(target) as part:
         method.write(source, samples, part)
         made = Quantized(
@@ -166,7 +168,7 @@ def _quantize(
             bytes=part.stat().st_size,
             base_bytes=base.stat().st_size,
             right=count(part),
-            base_right=count(base),
+            base_right=base_right,
             images=images,
             max_drop=max_drop,
             seconds=time.perf_counter() - start,
@@ -205,9 +207,10 @@ def _write_onnx(source: Source, images: Images, path: Path) -> None:
         def get_next(self) -> dict[str, NDArray[np.float32]] | None:
             return next(({self.name: batch} for batch in self.batches), None)
 
-    with tempfile.TemporaryDirectory() as scratch, silent_python():
+    whole = source.folder / "model.onnx"
+    with tempfile.TemporaryDirectory() as scratch, silent_python(), room.limited(whole):
         prepared = Path(scratch) / "prepared.onnx"
-        quant_pre_process(source.folder / "model.onnx", prepared)
+        quant_pre_process(whole, prepared)
         graph = onnx.load(prepared).graph
         Reader.name = graph.input[0].name
         quantization.quantize_static(

@@ -3,11 +3,11 @@
 import re
 import sys
 import time
-from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from scripts._edge import emit, fail, say, table
+from scripts._checks import tell
+from scripts._edge import fail, say
 
 if TYPE_CHECKING:
     from local.kernels.client import Service
@@ -41,11 +41,7 @@ def check(flight: "Flight", *, json: bool) -> NoReturn:
     from local.kernels.preflight import FAIL, preflight
 
     results = preflight(flight)
-    if json:
-        emit(asdict(one) for one in results)
-    else:
-        rows = [(one.check, one.verdict.upper(), "\n".join(filter(None, (one.found, one.do)))) for one in results]
-        table(["check", "verdict", "found, and what to do"], rows)
+    tell(results, way_out="do", json=json)
     failed = [one.check for one in results if one.verdict == FAIL]
     if failed:
         fail(f"a push would fail for: {', '.join(failed)}. Nothing was pushed.")

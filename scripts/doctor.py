@@ -1,8 +1,7 @@
 """`k2l doctor`: what this machine has of all that the other verbs need."""
 
-from dataclasses import asdict
-
-from scripts._edge import Json, emit, fail, run, say, table
+from scripts._checks import tell
+from scripts._edge import Json, fail, run, say
 
 
 def doctor(json: Json = False) -> None:
@@ -17,11 +16,7 @@ def doctor(json: Json = False) -> None:
     from local.doctor import BAD, WARN, examine
 
     results = examine()
-    if json:
-        emit(asdict(one) for one in results)
-    else:
-        rows = [(one.check, one.verdict.upper(), one.found + (one.fix and f"\nfix: {one.fix}")) for one in results]
-        table(["check", "verdict", "found"], rows)
+    tell(results, way_out="fix", json=json)
     if bad := [one.check for one in results if one.verdict == BAD]:
         fail(f"to be mended: {', '.join(bad)}.")
     warned = [one.check for one in results if one.verdict == WARN]

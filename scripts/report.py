@@ -1,4 +1,4 @@
-"""`k2l report`: the zoo's table in README, its model cards and its page, written from the manifests."""
+"""`k2l report`: README's tables, the zoo's model cards and its page, written from the manifests and the code."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,10 +21,10 @@ def report(
     data_dir: options.DataDir = None,
     json: Json = False,
 ) -> None:
-    """Write about the zoo: README's table, the model cards, models/README.md.
+    """Write about the zoo: README's tables, the model cards, models/README.md.
 
-    All figures are from the manifests of models/. --publish takes a model of at least 5 seeds, exported and quantized,
-    and keeps what is committed of it; --measure wants a quiet machine.
+    All figures are from the manifests of models/, the table of networks is from the code. --publish takes a model of
+    at least 5 seeds, exported and quantized, and keeps what is committed of it; --measure wants a quiet machine.
 
     Example: k2l report --publish compact,lite --measure
     """
@@ -78,7 +78,7 @@ def tell(stale: list[Path], *, check: bool) -> None:
     for path in stale:
         say(f"written: {path}")
     if not stale:
-        say("up to date: README's table, the model cards and models/README.md")
+        say("up to date: README's tables, the model cards and models/README.md")
 
 
 COLUMNS = {

@@ -14,7 +14,7 @@ from scripts._options import ReaderModel
 def web(
     model: ReaderModel = "",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on; 0 takes any free one.")] = 7860,
-    host: Annotated[str, typer.Option(help="Address to serve on; any but loopback needs --i-know.")] = "127.0.0.1",
+    host: Annotated[str | None, typer.Option(help="Address to serve on; loopback unless named.")] = None,
     i_know: Annotated[bool, typer.Option("--i-know", help="Let others in: the page asks nobody who they are.")] = False,
     browser: Annotated[bool, typer.Option("--open/--no-browser", help="Open the page in a browser here.")] = False,
 ) -> None:
@@ -29,7 +29,8 @@ def web(
     from local.web import serving
     from shared.errors import plain
 
-    if not (i_know or listening.is_loopback(host)):
+    others = bool(host) and not listening.is_loopback(host)
+    if others and not i_know:
         fail(
             f"--host {plain(host)} lets other machines in, and the page asks nobody who they are.\n"
             "Add --i-know where that is meant, or reach 127.0.0.1 from elsewhere through ssh -L.",
@@ -44,7 +45,7 @@ def web(
 
         def ready() -> None:
             say(f"k2l web: {page.url} (Ctrl-C ends it)")
-            if not listening.is_loopback(host):
+            if others:
                 say("NOTE: browsers give a page their camera on this machine alone, or over https.")
             if browser:
                 import webbrowser

@@ -330,4 +330,5 @@ def _output_shape(layer: Layer, shape: Shape) -> Shape:
             return (math.prod(shape),)
         case Dense(units=n):
             return (n,)
-    return shape
+        case BatchNorm() | Relu() | Dropout():
+            return shape

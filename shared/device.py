@@ -25,6 +25,11 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
+def cpu(threads: int) -> str:
+    """A processor's name for people and manifests."""
+    return f"CPU, {threads} thread{'s' * (threads != 1)}"
+
+
 def cpu_multiplies_bfloat16() -> bool:
     """Whether this processor multiplies bfloat16 itself, as Linux tells it; elsewhere, float32 is never wrong."""
     try:

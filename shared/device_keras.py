@@ -6,7 +6,7 @@ print(describe_device(device), pick_precision("auto", device))
 
 from typing import Any
 
-from shared.device import cpu_multiplies_bfloat16, processors, takes_gpu
+from shared.device import cpu, cpu_multiplies_bfloat16, processors, takes_gpu
 from shared.start_keras import tensorflow as tf
 
 
@@ -28,7 +28,7 @@ def describe_device(device: str) -> str:
     if device == "/GPU:0":
         return str(_gpu_details().get("device_name", "GPU"))
     # 0 is TensorFlow's word for as many as there are processors
-    return f"CPU, {tf.config.threading.get_intra_op_parallelism_threads() or processors()} threads"
+    return cpu(tf.config.threading.get_intra_op_parallelism_threads() or processors())
 
 
 def _gpu_details() -> dict[str, Any]:

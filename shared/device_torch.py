@@ -6,7 +6,7 @@ print(describe_device(device), pick_precision("auto", device))
 
 import torch
 
-from shared.device import cpu_multiplies_bfloat16, takes_gpu
+from shared.device import cpu, cpu_multiplies_bfloat16, takes_gpu
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
@@ -36,7 +36,7 @@ def gpu_trouble() -> str:
 
 def describe_device(device: torch.device) -> str:
     """The accelerator's name for people and manifests."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else cpu(torch.get_num_threads())
 
 
 def pick_precision(wanted: str, device: torch.device) -> torch.dtype:

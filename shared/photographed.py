@@ -74,12 +74,12 @@ def worn(ink: Ink, draw: Draw) -> Mask:
     """Ink in 0..1 after a camera and a threshold: bool [h, w], cut to its box; never empty."""
     soft = np.asarray(cv2.GaussianBlur(pen(ink, draw), (0, 0), draw.uniform(0.5, 3.0)))
     if draw.rand() < 0.3:
-        soft = soft + draw.uniform(0.1, 0.5) * grain(soft.shape, 1.5, draw)
+        soft = soft + draw.uniform(0.1, 0.5) * speckles(soft.shape, 1.5, draw)
     mask = largest(soft > draw.uniform(0.25, 0.6) * max(float(soft.max()), 1e-3))
     return normalise.trim(mask)
 
 
-def grain(shape: tuple[int, ...], size: float, draw: Draw) -> Ink:
+def speckles(shape: tuple[int, ...], size: float, draw: Draw) -> Ink:
     """Noise, smoothed to spots of about `size` pixels."""
     noise = np.asarray(draw.normal(size=shape), np.float32)
     return np.asarray(cv2.GaussianBlur(noise, (0, 0), size), np.float32)
@@ -92,7 +92,7 @@ def pen(ink: Ink, draw: Draw) -> Ink:
         round_one = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (abs(wider) + 1,) * 2)
         ink = np.asarray(cv2.dilate(ink, round_one) if wider > 0 else cv2.erode(ink, round_one), np.float32)
     if draw.rand() < 0.3:
-        spots = grain(ink.shape, 6, draw)
+        spots = speckles(ink.shape, 6, draw)
         ink = ink * (1 - draw.uniform(0.2, 0.5) * np.clip(spots / spots.std() - 0.5, 0, 1.5))
     return ink
 
@@ -196,7 +196,7 @@ def scribble(images_nhw: Images, draw: Draw) -> Mask:
 
 def blob(images_nhw: Images, draw: Draw) -> Mask:
     """A blot: what noise, smoothed, is above some level."""
-    noise = grain((TALL, TALL), draw.uniform(5, 18), draw)
+    noise = speckles((TALL, TALL), draw.uniform(5, 18), draw)
     ys, xs = np.indices(noise.shape) / TALL - 0.5
     near = noise / noise.std() - draw.uniform(2, 8) * (xs**2 + ys**2)
     return worn((near > np.quantile(near, draw.uniform(0.75, 0.95))).astype(np.float32), draw)

@@ -1,7 +1,7 @@
 """Preflight: everything that can be known of a push beforehand, and nothing written: not here, not there.
 
     for result in preflight(Flight(framework="torch", remote="kaggle", training=…)):
-        result.check, result.verdict, result.found, result.do
+        result.check, result.verdict, result.found, result.fix
 
 `CHECKS` says what is looked at, in which order, and which checks have to stand before. A check fails by the very
 error that the push would end with: the rules are where the push has them (`spec`, `bundle`, `capacity`, …).
@@ -11,9 +11,9 @@ What only the push itself can show is whether the service takes it: its rules ma
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
+from functools import cached_property, partial
 
+from local.checks import Finding, Result, outcome
 from local.kernels import bundle, capacity, connect, runs, spec
 from local.kernels.bundle import Bundle
 from local.kernels.client import MissingError, Service, UntoldError
@@ -21,28 +21,10 @@ from local.kernels.push import place_of
 from local.kernels.runs import Run
 from local.kernels.spec import KernelSpec, session_kind
 from shared.config import TrainConfig
-from shared.errors import KernelError, UserError
+from shared.errors import KernelError
 
 PASS, WARN, FAIL, NOT_CHECKED = "pass", "warn", "fail", "not checked"
 LONGEST_IDENTITY = {"run_id": "0" * 24, "source_commit": "f" * 40 + "-dirty"}  # what the push will write in
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """What one check came to: its verdict, what was found, and what to do about it (nothing for a pass)."""
-
-    check: str
-    verdict: str
-    found: str
-    do: str = ""
-
-
-class Finding(NamedTuple):
-    """What a check says that did not fail."""
-
-    verdict: str
-    found: str
-    do: str = ""
 
 
 @dataclass(kw_only=True)
@@ -111,17 +93,15 @@ def preflight(flight: Flight) -> list[Result]:
     results: dict[str, Result] = {}
     for check in CHECKS:
         lacking = [name for name in check.needs if results[name].verdict in (FAIL, NOT_CHECKED)]
-        found = Finding(NOT_CHECKED, f"needs: {', '.join(lacking)}") if lacking else _find(check, flight)
-        results[check.name] = Result(check=check.name, verdict=found.verdict, found=found.found, do=found.do)
+        look = partial(_find, check, flight, lacking)
+        results[check.name] = outcome(check.name, look, failed=FAIL, fix=check.mend)
     return list(results.values())
 
 
-def _find(check: "Check", flight: Flight) -> Finding:
-    try:
-        found = check.find(flight)
-    except UserError as error:
-        said, _, do = str(error).partition("\n")
-        return Finding(FAIL, said, do or check.mend)
+def _find(check: "Check", flight: Flight, lacking: list[str]) -> Finding:
+    if lacking:
+        return Finding(NOT_CHECKED, f"needs: {', '.join(lacking)}")
+    found = check.find(flight)
     return found if isinstance(found, Finding) else Finding(PASS, found)
 
 

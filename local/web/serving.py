@@ -11,7 +11,6 @@ that no web page can reach this one by a name of its own (DNS rebinding).
 
 import asyncio
 import os
-import socket
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 from local import listening
 from local.web import cards, examples, page
 from local.web.answers import Networks
-from shared.errors import ConfigError, UserError, plain
+from shared.errors import UserError
 
 LARGEST = "64mb"  # of a picture that is dropped
 PIP = "pip install 'gradio>=6.31,<7'"
@@ -32,17 +31,16 @@ class Serving:
     """The page and its sockets. Raises ConfigError where the port cannot be had, UserError where gradio is missing."""
 
     def __init__(
-        self, networks: Networks, *, chosen: str, choices: Sequence[str], host: str = "127.0.0.1", port: int = 7860
+        self, networks: Networks, *, chosen: str, choices: Sequence[str], port: int, host: str | None = None
     ) -> None:
-        self.sockets = _listen(host, port)
-        shown = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown}:{self.sockets[0].getsockname()[1]}"
+        self.sockets = listening.listen(listening.addresses(host), port)
+        self.url = listening.url_of(host, self.sockets)
         self._kept = tempfile.TemporaryDirectory(prefix="k2l-web-")
         try:
             folder = Path(self._kept.name)
             gr = _gradio(folder)
             built = page.built(networks, chosen=chosen, choices=choices, examples=examples.written(folder))
-            self.app = _application(gr, built, hosts=HOSTS if listening.is_loopback(host) else ["*"])
+            self.app = _application(gr, built, hosts=HOSTS if not host or listening.is_loopback(host) else ["*"])
         except BaseException:
             self.close()
             raise
@@ -73,19 +71,6 @@ class Serving:
         for one in self.sockets:
             one.close()
         self._kept.cleanup()
-
-
-def _listen(host: str, port: int) -> list[socket.socket]:
-    """The port's sockets: on loopback, of both families."""
-    try:
-        if host in ("127.0.0.1", "localhost"):
-            return listening.loopback(port)
-        return [listening.bound(socket.AF_INET6 if ":" in host else socket.AF_INET, host, port)]
-    except (OSError, TypeError, UnicodeError) as error:  # but for the first, of what can be no host's name
-        why = getattr(error, "strerror", None) or "no such host"
-        raise ConfigError(
-            f"port {port} on {plain(host)} cannot be used ({why}); choose another --port, 0 for any free one."
-        ) from None
 
 
 def _gradio(folder: Path) -> Any:

@@ -24,6 +24,7 @@ from shared.architectures import (
     GlobalAveragePool,
     Layer,
     MaxPool,
+    Relu,
     architecture,
     trace,
 )
@@ -136,7 +137,8 @@ def _layer(layer: Layer) -> str:
             return f"dense {n}"
         case Dropout(rate=rate):
             return f"dropout {rate:g}"
-    return "relu"
+        case Relu():
+            return "relu"
 
 
 def accuracy(figures: Figures, stated: Manifest) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from local import paths
 from local.zoo.wording import count
 from shared import manifest
+from shared.architectures import ARCHITECTURES
 from shared.errors import one_of
 
 PUBLISHED = "published"  # the key that only the manifests of the zoo have
@@ -102,14 +103,19 @@ ZOO: dict[str, Entry] = {
 }  # fmt: skip
 
 
+def names() -> list[str]:
+    """All that may be published, in the order of the table: every network has a place, also where nothing is said."""
+    return list(dict.fromkeys([*ZOO, *ARCHITECTURES]))
+
+
 def entry(name: str) -> Entry:
     """The entry of that name; ConfigError with all there are for another."""
-    return ZOO[one_of("network of the zoo", name, ZOO)]
+    return ZOO.get(one_of("network of the zoo", name, names()), Entry())
 
 
 def published() -> list[Manifest]:
     """The manifests of what is published, in the order of the table; ModelError for a broken one."""
-    folders = [paths.zoo() / name for name in ZOO if (paths.zoo() / name / manifest.NAME).is_file()]
+    folders = [paths.zoo() / name for name in names() if (paths.zoo() / name / manifest.NAME).is_file()]
     return [stated for stated in map(manifest.read, folders) if PUBLISHED in stated]
 
 
@@ -178,7 +184,7 @@ def figures(stated: Manifest) -> Figures:
 def _device(stated: Manifest) -> str:
     """The accelerator, and what processor a CPU is, where that was written down."""
     accelerator, processor = stated["environment"]["accelerator"], stated.get("processor", "")
-    threads = re.fullmatch(r"CPU, (\d+) threads", accelerator)
+    threads = re.fullmatch(r"CPU, (\d+) threads?", accelerator)
     return f"{count(int(threads[1]), 'thread')} of an {processor}" if threads and processor else str(accelerator)
 
 

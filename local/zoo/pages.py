@@ -1,9 +1,10 @@
-"""What is written about the zoo, from its manifests alone: README's table, the model cards, the zoo's own page.
+"""What is written about the zoo, from its manifests alone: README's tables, the model cards, the zoo's own page.
 
     outdated()                           # the files that say something else than the manifests
     write()                              # brings them up to date
 
-The table stands in README.md between two comments; the rest of that file is not touched.
+README's tables, of the zoo and of all the networks there are, and the lines of .gitignore that let the published
+folders in stand between two comments each; the rest of those files is not touched.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,15 +16,24 @@ from local.zoo import entries
 from local.zoo.cards import card, commands, microseconds, training_command
 from local.zoo.entries import CARD, FLOAT, INT8, LITERT, Figures, Manifest
 from local.zoo.wording import count, filled, kilobytes, markdown, seconds, share, wrapped
+from shared.architectures import ARCHITECTURES
 
-BEGIN, END = "<!-- the zoo: written by `k2l report` -->", "<!-- the zoo: end -->"
+ZOO = "<!-- the zoo: written by `k2l report` -->", "<!-- the zoo: end -->"
+NETWORKS = "<!-- the networks: written by `k2l report` -->", "<!-- the networks: end -->"
+KEPT = "# the zoo: written by `k2l report`", "# the zoo: end"
 
 
 def pages() -> dict[Path, str]:
     """Every file that is written about the zoo, with its text as the manifests have it."""
     published, root = entries.published(), paths.zoo()
     cards = {root / stated["name"] / CARD: card(stated) for stated in published}
-    return {root.parent / "README.md": _readme(published), root / "README.md": overview(published), **cards}
+    readme, ignored = root.parent / "README.md", root.parent / ".gitignore"
+    return {
+        readme: filled(readme, {ZOO: claims(published), NETWORKS: networks()}),
+        ignored: filled(ignored, {KEPT: "\n".join(f"!/models/{stated['name']}/" for stated in published)}),
+        root / "README.md": overview(published),
+        **cards,
+    }
 
 
 def outdated() -> list[Path]:
@@ -47,13 +57,8 @@ def _outdated() -> dict[Path, str]:
     }
 
 
-def _readme(published: Sequence[Manifest]) -> str:
-    """README with the table of the day; ModelError where the two comments are not there."""
-    return filled(paths.zoo().parent / "README.md", BEGIN, END, claims(published))
-
-
 def claims(published: Sequence[Manifest]) -> str:
-    """README's table: a row a network, what others state beside what is measured, and how to get a row again."""
+    """The zoo in README: a row a network, what others state beside what is measured, and how to get a row again."""
     if not published:
         return "Nothing is published yet."
     every = list(entries.each(published).values())
@@ -62,6 +67,12 @@ def claims(published: Sequence[Manifest]) -> str:
     return (
         f"{table}\n\n{_how(every)}\nA row again: `{example}`;\nthe model cards in `models/` have the commands of each."
     )
+
+
+def networks() -> str:
+    """README's table of all networks: what each is made of is said by `shared/architectures.py` itself."""
+    rows = [[f"`{one.name}`", f"{one.parameters:,}", one.source] for one in ARCHITECTURES.values()]
+    return markdown(["network", "trainable parameters", "where it comes from"], rows, right=(1,))
 
 
 def _how(every: Sequence[Figures]) -> str:

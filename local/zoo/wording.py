@@ -1,6 +1,7 @@
 """Figures and tables as Markdown has them, the same in README, the model cards and the page of the zoo."""
 
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 
 from shared.errors import ModelError
@@ -38,10 +39,13 @@ def markdown(columns: list[str], rows: list[list[str]], *, right: tuple[int, ...
     return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
 
 
-def filled(path: Path, begin: str, end: str, text: str) -> str:
-    """A page with this text between two comments; ModelError where they are not there."""
-    before, begun, rest = path.read_text(encoding="utf-8").partition(begin)
-    _, ended, after = rest.partition(end)
-    if not (begun and ended):
-        raise ModelError(f"{path} has no place for the table: write {begin} and {end} where it shall stand.")
-    return f"{before}{begin}\n\n{text}\n\n{end}{after}"
+def filled(path: Path, blocks: Mapping[tuple[str, str], str]) -> str:
+    """A page with each text between its two comments; ModelError where they are not there."""
+    page = path.read_text(encoding="utf-8")
+    for (begin, end), text in blocks.items():
+        before, begun, rest = page.partition(begin)
+        _, ended, after = rest.partition(end)
+        if not (begun and ended):
+            raise ModelError(f"{path} has no place for the table: write {begin} and {end} where it shall stand.")
+        page = f"{before}{begin}\n\n{text}\n\n{end}{after}"
+    return page

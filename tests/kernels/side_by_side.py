@@ -13,16 +13,15 @@ reaches Kaggle.
 import argparse
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -30,121 +29,20 @@ from pathlib import Path
 import pytest
 import trips
 from emulated import Emulated, as_notebook
+from side_by_side_clients import CLIENTS, REFERENCE, Client, Outcome, Place
 from side_by_side_faults import FAULTS, MODEL, RECORDS, Fault
+from side_by_side_judgement import judged
 
 from local import paths
 from local.kernels import runs
 from local.kernels.emulator.session import write_json
 from local.zoo.wording import filled, markdown, wrapped
 
-BEGIN, END = "<!-- side by side: written by tests/kernels/side_by_side.py -->", "<!-- side by side: end -->"
+PLACE = "<!-- side by side: written by tests/kernels/side_by_side.py -->", "<!-- side by side: end -->"
 HEAD = "what goes wrong"
 COMMAND = "python tests/kernels/side_by_side.py --write README.md"
 LATER = 5.0  # seconds after the push in which a session ends that is to end later
 AGE = 3600  # seconds by which an older file is older
-REFERENCE = "{owner}/" + trips.SLUG
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where one measurement happens: all below `folder`, with an emulator of its own."""
-
-    folder: Path
-    emulator: Emulated
-
-    @property
-    def home(self) -> Path:
-        """HOME; whatever a client keeps of its own may lie there."""
-        return self.folder / "home"
-
-    @property
-    def world(self) -> Path:
-        """K2L_HOME, which holds the journal and the emulator's disk too."""
-        return self.folder / "world"
-
-    @property
-    def target(self) -> Path:
-        """Where the files of the run are wanted."""
-        return self.world / "models" / trips.NAME
-
-    @property
-    def cargo(self) -> Path:
-        """What `kaggle kernels push` sends."""
-        return self.folder / "cargo"
-
-    def found(self) -> dict[str, bytes]:
-        """What lies in the target, by name."""
-        return {
-            path.relative_to(self.target).as_posix(): path.read_bytes()
-            for path in self.target.rglob("*")
-            if path.is_file()
-        }
-
-    def elsewhere(self) -> set[Path]:
-        """The files that lie where no client has any business."""
-        theirs = (self.home, self.world / ".k2l", self.target)
-        return {path for path in self.folder.rglob("*") if path.is_file() and not set(theirs) & set(path.parents)}
-
-    def versions(self) -> dict[str, int]:
-        """How many versions the service has of each kernel."""
-        return {kernel.slug: len(kernel.versions()) for kernel in self.emulator.store.kernels()}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Client:
-    """A command: its steps by name, its environment, how it tells a state, and where it leaves a log."""
-
-    program: tuple[str, ...]
-    steps: dict[str, tuple[str, ...]]
-    environment: Callable[[Place], dict[str, str]]
-    state: re.Pattern[str]
-    log: Callable[["Outcome"], str]
-
-
-@dataclass(kw_only=True)
-class Outcome:
-    """What became of the steps: each exit code (None: it was still busy), what was printed, and what is where."""
-
-    codes: list[int | None] = field(default_factory=list)
-    printed: str = ""
-    before: int = 0
-    versions: dict[str, int] = field(default_factory=dict)
-    found: dict[str, bytes] = field(default_factory=dict)
-    strays: list[str] = field(default_factory=list)
-
-
-CLIENTS = {
-    "kaggle": Client(
-        program=(str(Path(sys.executable).with_name("kaggle")), "kernels"),
-        steps={
-            "push": ("push", "-p", "{cargo}", "--accelerator", "NvidiaTeslaT4"),
-            "status": ("status", REFERENCE),
-            "output": ("output", REFERENCE, "-p", "{target}", "-o"),
-            "output where newer": ("output", REFERENCE, "-p", "{target}"),
-            "logs": ("logs", REFERENCE),
-        },
-        environment=lambda place: place.emulator.environment(place.home),
-        state=re.compile(r'has status "KernelWorkerStatus\.(\w+)"'),
-        log=lambda outcome: outcome.printed,
-    ),
-    "k2l": Client(
-        program=(sys.executable, "-m", "scripts"),
-        steps={
-            "push": ("push", "--remote", "emulator", "--dataset", "digits", "--slug", trips.SLUG, "--name", trips.NAME),
-            "status": ("watch", "--json"),
-            "output": ("pull",),
-            "output where newer": ("pull",),
-            "logs": ("pull",),
-        },
-        environment=lambda place: {
-            "PATH": os.environ["PATH"],
-            "HOME": str(place.home),
-            "K2L_HOME": str(place.world),
-        },
-        state=re.compile(r'"state": "(\w+)"'),
-        log=lambda outcome: outcome.found.get("run.log", b"").decode(),
-    ),
-}
 
 
 # The measurement
@@ -272,88 +170,6 @@ def end_session(here: Place, files: dict[str, bytes]) -> None:
     write_json(version.folder / "status.json", ended)
 
 
-# The judgement
-
-
-def judged(fault: Fault, client: Client, outcome: Outcome) -> str:
-    """The worst that became of it, first of all what nobody would notice."""
-    code = outcome.codes[-1]
-    if code is None:
-        return f"hangs (ended by us after {fault.patience:.0f} s)"
-    if outcome.strays:
-        return f"outside the folder: writes `{outcome.strays[0]}`, exit {code}"
-    if sum(outcome.versions.values()) - outcome.before > 1:
-        return f"pushed twice, exit {code}"
-    if harm := harm_done(fault, outcome, silent=code == 0):
-        return f"wrong file on disk: {harm}, exit {code}"
-    if code:
-        return f"error, exit {code}"
-    lack = LACKS[fault.steps[-1]](fault, client, outcome)
-    said = " (and it says so)" if fault.reason and fault.reason in outcome.printed else ""
-    return f"exit 0, but {lack}{said}" if lack else "right"
-
-
-HARM: tuple[tuple[Callable[[bytes, bytes, bytes], bool], str], ...] = (
-    (lambda came, right, old: came == old, "still the old {name}"),
-    (lambda came, right, old: not came and bool(old), "0 bytes in place of the old {name}"),
-    (lambda came, right, old: came.lstrip().startswith(b"<"), "an error page as {name}"),
-    (lambda came, right, old: right.startswith(came), "{name} cut short"),
-    (lambda came, right, old: True, "{name} with wrong bytes"),
-)
-
-
-def harm_done(fault: Fault, outcome: Outcome, *, silent: bool) -> str:
-    """What is wrong with the files that lie in the target, "" if nothing is.
-
-    An old file that was kept is harm where the client is silent of it: it is then taken for the new one.
-    """
-    for name, right in fault.files.items():
-        came = outcome.found.get(name)
-        if came is None and fault.old:
-            return f"the old {name} is gone"
-        if came is None or came == right or (came == fault.old and not silent):
-            continue
-        return next(words for holds, words in HARM if holds(came, right, fault.old)).format(name=name)
-    return ""
-
-
-def lack_of_push(fault: Fault, client: Client, outcome: Outcome) -> str:
-    """What a push that is said to be done lacks."""
-    if not outcome.versions:
-        return "nothing was pushed"
-    return fault.worthless if trips.SLUG in outcome.versions else "it is filed under another slug"
-
-
-def lack_of_status(fault: Fault, client: Client, outcome: Outcome) -> str:
-    """What a status lacks of the truth."""
-    told = [state.upper() for state in client.state.findall(outcome.printed)]
-    return "" if told == ["COMPLETE"] else f"it says {', '.join(told) or 'no status'}"
-
-
-def lack_of_output(fault: Fault, client: Client, outcome: Outcome) -> str:
-    """What files did not come."""
-    missing = sorted(set(fault.files) - set(outcome.found))
-    if len(fault.files) > 1 and missing:
-        return f"{len(missing)} of {len(fault.files)} files did not come"
-    return f"{missing[0]} did not come" if missing else ""
-
-
-def lack_of_log(fault: Fault, client: Client, outcome: Outcome) -> str:
-    """What a log lacks of the records that the service gave whole."""
-    text = client.log(outcome)
-    missing = [line for line in fault.log if line not in text]
-    return f"{len(missing)} of {len(fault.log)} records did not come" if missing else ""
-
-
-LACKS = {
-    "push": lack_of_push,
-    "status": lack_of_status,
-    "output": lack_of_output,
-    "output where newer": lack_of_output,
-    "logs": lack_of_log,
-}
-
-
 # The table
 
 
@@ -388,8 +204,10 @@ def section(rows: list[Row]) -> str:
 
 def written(page: Path) -> dict[str, Row]:
     """The rows that stand in a page, by fault; the first is the head."""
-    _, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    lines = [line.strip("| ").split(" | ") for line in rest.partition(END)[0].splitlines() if line.startswith("| ")]
+    _, _, rest = page.read_text(encoding="utf-8").partition(PLACE[0])
+    lines = [
+        line.strip("| ").split(" | ") for line in rest.partition(PLACE[1])[0].splitlines() if line.startswith("| ")
+    ]
     return {fault: Row(fault=fault, kaggle=kaggle, k2l=k2l) for fault, kaggle, k2l in lines}
 
 
@@ -402,7 +220,7 @@ def main() -> None:
     if asked.write:
         if asked.only:
             parser.error("--write takes all faults, --only some")
-        filled(asked.write, BEGIN, END, "")  # a page without a place for the table is told before minutes have gone
+        filled(asked.write, {PLACE: ""})  # a page without a place for the table is told before minutes have gone
     rows = []
     for fault in FAULTS:
         if asked.only in fault.named:
@@ -412,7 +230,7 @@ def main() -> None:
     if asked.json:
         print("\n".join(json.dumps(asdict(one), ensure_ascii=False) for one in rows))
     elif asked.write:
-        asked.write.write_text(filled(asked.write, BEGIN, END, section(rows)), encoding="utf-8", newline="\n")
+        asked.write.write_text(filled(asked.write, {PLACE: section(rows)}), encoding="utf-8", newline="\n")
     else:
         print(section(rows))
 

@@ -13,7 +13,7 @@ from local import listening, paths
 from local.kernels.emulator import address
 from local.kernels.emulator.methods import METHODS
 from local.kernels.emulator.running import Running
-from shared.errors import KernelError
+from shared.errors import ConfigError, KernelError
 
 FAULT = {"fault": "drop", "method": "*"}
 
@@ -52,7 +52,7 @@ def test_loopback_needs_no_leave(host):
 
 
 def test_a_host_that_is_none_is_said():
-    with pytest.raises(KernelError, match="is no name or address"):
+    with pytest.raises(ConfigError, match="is no name or address"):
         address.listen("no such host", 0)
 
 

@@ -26,7 +26,7 @@ def look(service, kernel):
         usual = {"remote": "kaggle", "training": lambda: (trips.NAME, config), "reach": lambda remote: service}
         results = preflight.preflight(Flight(framework="torch", changes=changes or {}, **{**usual, **more}))
         assert [one.check for one in results] == [check.name for check in preflight.CHECKS]
-        assert all(one.do for one in results if one.verdict in (WARN, FAIL))
+        assert all(one.fix for one in results if one.verdict in (WARN, FAIL))
         found = {one.check: one for one in results}
         return found[name] if name else found
 
@@ -53,7 +53,7 @@ def tree(folder):
 def test_a_push_that_would_go_passes_every_check(look):
     found = look()
     assert {one.verdict for one in found.values()} == {PASS}
-    assert not any(one.do for one in found.values())
+    assert not any(one.fix for one in found.values())
     assert found["slug and title"].found == "k2l-mine, 'k2l mine'"
     assert found["kernel"].found == "emulator/k2l-mine is new: version 1"
     assert found["credentials"].found == "'emulator' at emulator, from the emulator itself"
@@ -174,7 +174,7 @@ def test_where_credentials_are_from_is_told_and_the_key_is_not(emulator, tmp_pat
 def test_nobody_pushes_for_another(look):
     assert look("owner", owner="emulator").verdict == PASS
     one = look("owner", owner="somebody")
-    assert one.verdict == FAIL and "Leave --owner out" in one.do
+    assert one.verdict == FAIL and "Leave --owner out" in one.fix
 
 
 def test_an_emulator_that_does_not_run_is_not_started(look, home):
@@ -204,7 +204,7 @@ def test_gpu_time_that_is_gone_fails_and_too_little_is_a_warning(look, emulator)
     assert one.verdict == WARN and "0 h of GPU time are left" in one.found
     emulator.store.ledger.book(now, now + 60)
     one = look("GPU time", changes=GPU)
-    assert one.verdict == FAIL and "no GPU time is left" in one.found and "--accelerator none" in one.do
+    assert one.verdict == FAIL and "no GPU time is left" in one.found and "--accelerator none" in one.fix
     assert look("GPU time").found == "none is needed"
 
 
@@ -215,7 +215,7 @@ def test_full_capacity_fails_unless_it_is_waited_for(look, service, kernel, queu
         gpu = trips.cargo_of(trips.spec.load("torch", **GPU))
         push.push(service, gpu, again=True)
     one = look("capacity", changes=GPU, again=True)
-    assert one.verdict == FAIL and runs.every()[0].run_id in one.do and "--wait-for-capacity" in one.do
+    assert one.verdict == FAIL and runs.every()[0].run_id in one.fix and "--wait-for-capacity" in one.fix
     assert look("capacity", changes=GPU, again=True, waits=True).verdict == WARN
     assert look("capacity", again=True).found.startswith("0 of 5 CPU sessions")
 
@@ -245,7 +245,7 @@ def test_the_same_run_under_way_is_told_and_nothing_else_is_needed_then(look, se
     again = push.push(service, trips.cargo_of(trips.spec.load("torch", **GPU)))
     found = look(changes=GPU)
     assert found["same run"].verdict == WARN and again.run_id in found["same run"].found
-    assert one.run_id != again.run_id and "--again" in found["same run"].do
+    assert one.run_id != again.run_id and "--again" in found["same run"].fix
     assert found["capacity"].found == "nothing is sent"
 
 

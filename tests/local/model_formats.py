@@ -66,6 +66,25 @@ def save_onnx(path, *, shape=("batch", 1, 28, 28), outputs=10, weight=0.01, flat
     onnx.save(helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)]), path)
 
 
+def save_filling(path, values):
+    """An ONNX network that, as it runs, fills a tensor of so many zeros and adds their sum to its logits."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    save_onnx(path)
+    model = onnx.load(path)
+    model.graph.node[-1].output[0] = "bare"
+    model.graph.initializer.append(numpy_helper.from_array(np.array([values], np.int64), "size"))
+    model.graph.node.extend(
+        [
+            helper.make_node("ConstantOfShape", ["size"], ["zeros"]),
+            helper.make_node("ReduceSum", ["zeros"], ["sum"], keepdims=0),
+            helper.make_node("Add", ["bare", "sum"], ["y"]),
+        ]
+    )
+    onnx.save(model, path)
+
+
 def save_tflite(path, model, *, ends=None, batch=None):
     """A Keras model as LiteRT; with `ends`, a name of a numpy type, int8 inside and that type at input and output."""
     from shared.start_keras import tensorflow as tf

@@ -66,9 +66,9 @@ def test_a_check_that_fails_itself_says_so_and_stops_no_other(monkeypatch, error
 
 def test_a_module_that_a_check_needs_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "packaging.specifiers", None)
-    assert doctor._guarded(CHECKS["Python"]) == (
-        WARN, "cannot be told: packaging is missing", "pip install packaging"
-    )  # fmt: skip
+    found = doctor.look("Python")
+    assert (found.verdict, found.found) == (WARN, "cannot be told: packaging is missing")
+    assert found.fix == "pip install packaging"
 
 
 @pytest.mark.parametrize(("due", "verdict"), [(">=3.11", GOOD), (">=3.99", BAD)])
@@ -108,7 +108,7 @@ def test_no_data_is_a_warning_and_mnist_is_told_with_its_place(home, monkeypatch
     found = CHECKS["data"]()
     assert found.verdict == GOOD and f"mnist in {home}" in found.found
     (home / IDX_NAMES[-1].format("-")).unlink()
-    found = doctor._guarded(CHECKS["data"])
+    found = doctor.look("data")
     assert found.verdict == BAD and "missing" in found.found and found.fix
 
 
@@ -168,7 +168,7 @@ def test_credentials_are_told_by_their_place_and_never_shown(home, file, text, m
     path.parent.mkdir()
     path.write_text(text)
     path.chmod(mode)
-    found = doctor._guarded(CHECKS["credentials"])
+    found = doctor.look("credentials")
     assert found.verdict == verdict and "secret" not in str(found)
     assert file in found.found or file in found.fix
     assert (f'chmod 600 "{path}"' in found.fix) == (verdict == WARN)
@@ -235,7 +235,7 @@ def test_an_emulator_that_is_gone_is_told():
     card.write_text(json.dumps({"url": "http://127.0.0.1:9", "username": "a", "key": "b", "instance": "c", "pid": 1}))
     assert "not run any more" in CHECKS["emulator"]().found
     card.write_text("{}")
-    assert doctor._guarded(CHECKS["emulator"]).verdict == WARN
+    assert doctor.look("emulator").verdict == WARN
 
 
 def test_no_framework_and_no_client_is_loaded_and_nobody_is_asked(home):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from model_folders import write_folder, write_manifest
 from model_formats import images as probes
+from model_formats import save_filling
 
 from local import export, runtimes, torch_ao
 from local import quantize as quantization
@@ -189,6 +190,16 @@ def test_every_network_can_be_quantized_in_torch(tmp_path, name):
     other = architecture("lite" if name != "lite" else "compact")
     with pytest.raises(ModelError, match=f"not the int8 weights of {other.name}"):
         torch_ao.build_int8(other, weights)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system holds a process to a size")
+def test_a_file_that_asks_for_more_memory_than_any_has_is_not_quantized(tmp_path, monkeypatch, digits):
+    folder = write_folder(tmp_path / "m", "lite", dataset="digits")
+    save_filling(folder / "model.onnx", 10**12)
+    write_manifest(folder, "lite", dataset="digits")
+    with_writer(monkeypatch, lambda source, images, path: pytest.fail("it was read again"))
+    with pytest.raises(ModelError, match=r"model\.onnx cannot be read"):
+        quantize(folder, ["onnx"], dataset=digits)
 
 
 @pytest.mark.parametrize("max_drop", [float("nan"), -0.1, 101])

@@ -7,10 +7,9 @@ import shutil
 import sys
 import zipfile
 
-import numpy as np
 import pytest
 import torch
-from model_formats import edit_config, refusal, save_onnx
+from model_formats import edit_config, refusal, save_filling, save_onnx
 
 from local import runtimes
 from local.runtimes import room
@@ -140,25 +139,6 @@ def test_a_file_larger_than_memory_is_not_read(tmp_path, suffix):
     with path.open("r+b") as file:
         file.truncate(1 << 40)
     assert "it unpacks to more than 1,000 MB" in refusal(path)
-
-
-def save_filling(path, values):
-    """An ONNX network that, as it runs, fills a tensor of so many zeros and adds their sum to its logits."""
-    import onnx
-    from onnx import helper, numpy_helper
-
-    save_onnx(path)
-    model = onnx.load(path)
-    model.graph.node[-1].output[0] = "bare"
-    model.graph.initializer.append(numpy_helper.from_array(np.array([values], np.int64), "size"))
-    model.graph.node.extend(
-        [
-            helper.make_node("ConstantOfShape", ["size"], ["zeros"]),
-            helper.make_node("ReduceSum", ["zeros"], ["sum"], keepdims=0),
-            helper.make_node("Add", ["bare", "sum"], ["y"]),
-        ]
-    )
-    onnx.save(model, path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no other system holds a process to a size")

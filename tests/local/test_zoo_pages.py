@@ -8,6 +8,7 @@ from zoo_folders import write_checkout, write_ready
 from local import paths
 from local.zoo import cards, entries, pages, publish
 from shared import manifest
+from shared.architectures import ARCHITECTURES
 from shared.config import TrainConfig
 from shared.errors import ModelError
 
@@ -35,7 +36,7 @@ def test_git_takes_what_is_published_and_nothing_else():
     kept = [
         f"models/{name}/{file}"
         for name in entries.ZOO
-        for file in (*entries.ZOO[name].files, manifest.NAME, entries.CARD)
+        for file in (*entries.entry(name).files, manifest.NAME, entries.CARD)
     ]
     assert ignored(*kept) == []
     others = [
@@ -75,21 +76,23 @@ def add_bench(checkout):
 
 
 def test_it_is_written_once_and_told_when_it_is_out_of_date(checkout):
-    files = [checkout / "README.md", checkout / "models" / "README.md", checkout / "models" / "lite" / "README.md"]
+    files = [checkout / name for name in ("README.md", ".gitignore", "models/README.md", "models/lite/README.md")]
     assert pages.outdated() == files and pages.write() == files
     assert pages.outdated() == [] and pages.write() == []
     add_bench(checkout)
-    assert pages.outdated() == [files[0], files[2]]
+    assert pages.outdated() == [files[0], files[3]]
     pages.write()
-    files[2].write_text("changed", encoding="utf-8")
-    assert pages.outdated() == [files[2]]
+    files[3].write_text("changed", encoding="utf-8")
+    assert pages.outdated() == [files[3]]
     manifest.verify(checkout / "models" / "lite")  # the card is beside the manifest, not in it
 
 
 def test_readme_gets_its_table_and_keeps_the_rest(checkout):
     pages.write()
     text = (checkout / "README.md").read_text(encoding="utf-8")
-    assert text.startswith(f"# before\n\n{pages.BEGIN}\n") and text.endswith(f"{pages.END}\n\nafter\n")
+    assert text.startswith(f"# before\n\n{pages.ZOO[0]}\n") and text.endswith(f"{pages.NETWORKS[1]}\n\nafter\n")
+    for network in ARCHITECTURES.values():
+        assert f"| `{network.name}` | {network.parameters:,} | {network.source} |" in text
     (row,) = [line for line in text.splitlines() if line.startswith("| [`lite`]")]
     for said in ("4,006", " 7 ", "**99.10** ± 0.16", " 5 ", "99.27 %", "22 s / 42 s", "-0.50 / +0.10", "– / –"):
         assert said in row, said
@@ -98,6 +101,12 @@ def test_readme_gets_its_table_and_keeps_the_rest(checkout):
     (checkout / "README.md").write_text("no place", encoding="utf-8")
     with pytest.raises(ModelError, match="no place for the table"):
         pages.write()
+
+
+def test_git_is_told_which_folders_are_published(checkout):
+    pages.write()
+    lines = (checkout / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line] == ["/models/*/", pages.KEPT[0], "!/models/lite/", pages.KEPT[1], "/build/"]
 
 
 def test_a_card_says_what_the_manifest_says(checkout):

@@ -131,7 +131,7 @@ def test_the_whole_way_from_quantized_to_timed(checkout, home, small_model, digi
     assert set(stated["bench"]["p50_us"]) == {entries.FLOAT, entries.INT8, entries.LITERT}
     assert all(time > 0 for time in stated["bench"]["p50_us"].values()) and stated["bench"]["processor"]
     assert stated["published"]["test_images"] == 360 and stated["published"]["test_accuracy"][entries.FLOAT] == read
-    assert len(pages.write()) == 3 and pages.outdated() == []
+    assert len(pages.write()) == 4 and pages.outdated() == []
     assert entries.figures(stated).seeds == len(ACCURACIES)
 
 
@@ -141,7 +141,7 @@ def test_there_must_be_something_to_time(checkout):
 
 
 def test_a_network_is_scored_on_other_data_sets_too_and_its_card_tells(ready, checkout, scored, monkeypatch):
-    monkeypatch.setitem(entries.ZOO, "lite", dataclasses.replace(entries.ZOO["lite"], also=("digits",)))
+    monkeypatch.setitem(entries.ZOO, "lite", dataclasses.replace(entries.entry("lite"), also=("digits",)))
     stated = manifest.read(ready) | {"threshold": 0.75, "threshold_of": {"photographs": 300, "sources": 4}}
     manifest.write_json(ready / manifest.NAME, stated)
     published = publish.publish("lite")

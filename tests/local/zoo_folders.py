@@ -11,9 +11,11 @@ ACCURACIES = [0.990, 0.992, 0.991, 0.993, 0.989]
 
 
 def write_checkout(folder):
-    """An empty models/ with a README beside it that has a place for the table; returns models/."""
+    """An empty models/ beside a README and a .gitignore with places for what is written there; returns models/."""
     folder.mkdir()
-    (folder / "README.md").write_text(f"# before\n\n{pages.BEGIN}\n{pages.END}\n\nafter\n", encoding="utf-8")
+    places = "\n".join([*pages.ZOO, *pages.NETWORKS])
+    (folder / "README.md").write_text(f"# before\n\n{places}\n\nafter\n", encoding="utf-8")
+    (folder / ".gitignore").write_text("\n".join(["/models/*/", *pages.KEPT, "/build/\n"]), encoding="utf-8")
     (folder / "models").mkdir()
     return folder / "models"
 

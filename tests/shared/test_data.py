@@ -1,122 +1,20 @@
-import gzip
+"""Where data sets are looked for, which is meant by a name, and how they are split."""
+
 import os
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from data_folders import DOTS, IDX, PARTS, holds_the_parts, write
 
-from shared import data_files, photographed
-from shared.data import DataSet, choose, load, locate, split, write_idx
+from shared import photographed
+from shared.data import choose, load, locate, split
 from shared.data_files import MNIST_COUNTS
 from shared.errors import ConfigError, DataError
 
 REAL = os.environ.get("K2L_DATA")  # before a test hides it
-RANDOM = np.random.default_rng(0)
-PARTS = (
-    RANDOM.integers(0, 256, (40, 28, 28)).astype(np.uint8),
-    RANDOM.integers(0, 10, 40).astype(np.uint8),
-    RANDOM.integers(0, 256, (20, 28, 28)).astype(np.uint8),
-    RANDOM.integers(0, 10, 20).astype(np.uint8),
-)
-IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
-DOTS = ("train-images.idx3-ubyte", "train-labels.idx1-ubyte", "t10k-images.idx3-ubyte", "t10k-labels.idx1-ubyte")
-
-
-@pytest.fixture(autouse=True)
-def bare_machine(tmp_path, monkeypatch):
-    """Nowhere to look but below tmp_path, and no network."""
-    for name in ("K2L_DATA", "KAGGLE_KERNEL_RUN_TYPE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("K2L_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("shared.download.download", lambda name, folder, **_: "could not be downloaded (no network)")
-    monkeypatch.chdir(tmp_path)
-
-
-def write(folder: Path, names=IDX, parts=PARTS) -> Path:
-    for name, array in zip(names, parts, strict=True):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        write_idx(folder / name, array)
-    return folder
-
-
-def write_csv(folder: Path, name: str, *, header: bool) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for half, images, labels in (("train", *PARTS[:2]), ("test", *PARTS[2:])):
-        lines = [",".join(map(str, [label, *image.ravel()])) for image, label in zip(images, labels, strict=True)]
-        if header:
-            lines.insert(0, ",".join(["label", *(f"{i}x{j}" for i in range(1, 29) for j in range(1, 29))]))
-        (folder / f"{name}_{half}.csv").write_text("\n".join(lines) + "\n")
-    return folder
-
-
-def write_keras(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(
-        folder / "mnist.npz", **dict(zip(("x_train", "y_train", "x_test", "y_test"), PARTS, strict=True))
-    )
-    return folder
-
-
-def write_npz_parts(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    names = ("train-imgs", "train-labels", "test-imgs", "test-labels")
-    for name, array in zip(names, PARTS, strict=True):
-        np.savez_compressed(folder / f"kmnist-{name}.npz", array)
-    return folder
-
-
-def holds_the_parts(found: DataSet) -> bool:
-    assert found.train_images.dtype == found.test_images.dtype == np.uint8
-    assert found.train_labels.dtype == found.test_labels.dtype == np.int64
-    ours = (found.train_images, found.train_labels, found.test_images, found.test_labels)
-    return all(np.array_equal(mine, part) for mine, part in zip(ours, PARTS, strict=True))
-
-
-LAYOUTS = {
-    "dashes": lambda folder: write(folder, IDX),
-    "dots": lambda folder: write(folder, DOTS),
-    "dashes, gzipped": lambda folder: write(folder, [f"{name}.gz" for name in IDX]),
-    "dots, gzipped": lambda folder: write(folder, [f"{name}.gz" for name in DOTS]),
-    "a folder and a file of one name": lambda folder: write(folder, [f"{name}/{name}" for name in IDX]),
-    "a folder named as the gzip, the file without": lambda folder: write(folder, [f"{n}.gz/{n}" for n in IDX]),
-    "some raw, some gzipped": lambda folder: write(folder, [IDX[0] + ".gz", IDX[1], DOTS[2], DOTS[3] + ".gz"]),
-    "torchvision's": lambda folder: write(folder / "MNIST" / "raw"),
-    "torchvision's, from within": lambda folder: write(folder / "raw"),
-    "a sub folder": lambda folder: write(folder / "mnist"),
-    "CSV": lambda folder: write_csv(folder, "mnist", header=True),
-    "CSV without header": lambda folder: write_csv(folder, "mnist", header=False),
-    "Keras' npz": write_keras,
-}
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_public_layout_is_read(tmp_path, layout):
-    LAYOUTS[layout](tmp_path / "in")
-    found = load("mnist", data_dir=tmp_path / "in")
-    assert holds_the_parts(found)
-    assert found.name == "mnist" and found.classes == tuple("0123456789") and "--data-dir" in found.source
-
-
-def test_the_training_images_can_be_left_on_the_disk(tmp_path):
-    for i, make in enumerate((write, write_keras, lambda folder: write_csv(folder, "mnist", header=True))):
-        found = load("mnist", data_dir=make(tmp_path / str(i)), halves=["test"])
-        assert np.array_equal(found.test_images, PARTS[2]) and np.array_equal(found.test_labels, PARTS[3])
-        assert found.train_images.shape == (0, 28, 28) and found.train_labels.shape == (0,)
-
-
-@pytest.mark.parametrize(
-    ("name", "make"),
-    [
-        ("fashion-mnist", lambda folder: write_csv(folder, "fashion-mnist", header=True)),
-        ("fashion-mnist", lambda folder: write(folder / "FashionMNIST" / "raw")),
-        ("kmnist", write_npz_parts),
-        ("kmnist", lambda folder: write(folder / "KMNIST" / "raw")),
-    ],
-)
-def test_the_other_data_sets_have_their_own_layouts(tmp_path, name, make):
-    make(tmp_path / "in")
-    assert holds_the_parts(load(name, data_dir=tmp_path / "in"))
+pytestmark = pytest.mark.usefixtures("bare_machine")
 
 
 # Where it looks
@@ -207,127 +105,6 @@ def test_the_three_sets_that_share_their_file_names_are_told_apart(tmp_path, mon
         assert locate(wanted) is None and locate(held) is not None
 
 
-# What is damaged
-
-
-def damaged_labels(folder: Path) -> Path:
-    write_idx(folder / IDX[1], np.full(40, 10, np.uint8))
-    return folder / IDX[1]
-
-
-def fewer_labels(folder: Path) -> Path:
-    write_idx(folder / IDX[3], PARTS[3][:-1])
-    return folder / IDX[3]
-
-
-def labels_in_place_of_images(folder: Path) -> Path:
-    write_idx(folder / IDX[0], PARTS[1])
-    return folder / IDX[0]
-
-
-def images_of_another_size(folder: Path) -> Path:
-    write_idx(folder / IDX[2], np.zeros((20, 32, 32), np.uint8))
-    return folder / IDX[2]
-
-
-def cut_short(folder: Path) -> Path:
-    (folder / IDX[0]).write_bytes((folder / IDX[0]).read_bytes()[:-100])
-    return folder / IDX[0]
-
-
-def cut_short_gzip(folder: Path) -> Path:
-    (folder / IDX[0]).write_bytes(gzip.compress((folder / IDX[0]).read_bytes())[:-100])
-    return folder / IDX[0]
-
-
-def a_picture(folder: Path) -> Path:
-    (folder / IDX[1]).write_bytes(b"\xff\xd8\xff\xe0 not labels at all")
-    return folder / IDX[1]
-
-
-DAMAGES = (
-    damaged_labels,
-    fewer_labels,
-    labels_in_place_of_images,
-    images_of_another_size,
-    cut_short,
-    cut_short_gzip,
-    a_picture,
-)
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("way", ["--data-dir", "$K2L_DATA"])
-def test_a_damaged_file_is_named_and_nothing_else_taken_in_its_place(tmp_path, monkeypatch, damage, way):
-    folder = write(tmp_path / "in")
-    write(tmp_path / "home" / "data" / "mnist")
-    path = damage(folder)
-    if way == "$K2L_DATA":
-        monkeypatch.setenv("K2L_DATA", str(folder))
-    with pytest.raises(DataError) as caught:
-        load("mnist", data_dir=folder if way == "--data-dir" else None)
-    message = str(caught.value)
-    assert str(path) in message and "original file" in message and len(message.splitlines()) <= 2
-
-
-@pytest.mark.parametrize("way", ["--data-dir", "$K2L_DATA"])
-def test_a_missing_file_is_named(tmp_path, monkeypatch, way):
-    folder = write(tmp_path / "in")
-    (folder / IDX[2]).unlink()
-    if way == "$K2L_DATA":
-        monkeypatch.setenv("K2L_DATA", str(folder))
-    with pytest.raises(DataError, match=f"{IDX[2]} is missing"):
-        load("mnist", data_dir=folder if way == "--data-dir" else None)
-
-
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        ("label,a,b\n1,2,3\n", "784 pixels, not 3"),
-        ("label\n" + ",".join(["1"] * 784 + ["300"]) + "\n", "300"),
-        ("label\n1,x\n", "x"),
-        ("", "no rows"),
-        ("label,1x1\n", "no rows"),
-        ("\x89PNG", "mnist_train.csv"),
-    ],
-)
-def test_a_damaged_csv_is_named(tmp_path, content, why):
-    write_csv(tmp_path / "in", "mnist", header=True)
-    (tmp_path / "in" / "mnist_train.csv").write_text(content, encoding="latin-1")
-    with pytest.raises(DataError, match=why) as caught:
-        load("mnist", data_dir=tmp_path / "in")
-    assert "mnist_train.csv" in str(caught.value)
-
-
-def test_a_damaged_npz_is_named(tmp_path):
-    path = write_keras(tmp_path / "in") / "mnist.npz"
-    whole = path.read_bytes()
-    for content in (whole[:-50], whole[:200] + bytes(200) + whole[400:], b"not a zip", b""):
-        path.write_bytes(content)
-        with pytest.raises(DataError, match=r"mnist\.npz is damaged"):
-            load("mnist", data_dir=tmp_path / "in")
-
-
-def test_an_npz_with_pickles_or_without_its_arrays_is_refused(tmp_path):
-    folder = write_keras(tmp_path / "in")
-    np.savez(folder / "mnist.npz", x_train=np.array([{}], dtype=object))
-    with pytest.raises(DataError, match="pickle"):
-        load("mnist", data_dir=folder)
-    np.savez(folder / "mnist.npz", x_train=PARTS[0])
-    with pytest.raises(DataError, match="no array y_train"):
-        load("mnist", data_dir=folder)
-
-
-def test_an_npz_that_unpacks_to_more_than_a_data_set_is_refused_packed(tmp_path, monkeypatch):
-    folder = write_keras(tmp_path / "in")
-    np.savez_compressed(folder / "mnist.npz", x_train=np.zeros((5000, 28, 28), np.uint8))
-    assert (folder / "mnist.npz").stat().st_size < 10_000
-    monkeypatch.setattr(data_files, "LARGEST", 3_000_000)
-    monkeypatch.setattr(np.lib.format, "read_array", lambda *_, **__: pytest.fail("it was unpacked"))
-    with pytest.raises(DataError, match="unpacks to more than 1 GiB"):
-        load("mnist", data_dir=folder)
-
-
 # Names
 
 
@@ -352,7 +129,7 @@ def test_auto_is_digits_with_a_reason_where_it_can_not():
 def test_auto_hides_no_damage_and_no_wrong_folder(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="holds no mnist"):
         choose("auto", data_dir=tmp_path)
-    a_picture(write(tmp_path / "in"))
+    (write(tmp_path / "in") / IDX[1]).write_bytes(b"\xff\xd8 a picture")
     monkeypatch.setenv("K2L_DATA", str(tmp_path / "in"))
     with pytest.raises(DataError, match="damaged"):
         choose("auto")

@@ -133,6 +133,8 @@ def test_a_device_is_described_by_its_name_or_its_threads(gpu: Gpu, monkeypatch:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
     assert describe_device(torch.device("cuda")) == "Tesla T4"
     assert describe_device(torch.device("cpu")) == "CPU, 4 threads"
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    assert describe_device(torch.device("cpu")) == "CPU, 1 thread"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
     sockets = listen(None, 7777)                                   loopback
     sockets = listen("192.168.1.5", 7777, i_know=True)             whoever reaches it there and has the key
-    why_not(headers, target, listen_host)                          "" where a request may come in
+    why_not(hosts, origin=False, own=None)                         "" where a request that names these may come in
 
 Whoever has the key has this user's account: a push is executed. A browser is on this machine too, and runs what the
 pages of others tell it; they do not know the key, and get no answer either.
@@ -20,32 +20,16 @@ from shared.errors import KernelError
 def listen(host: str | None, port: int, *, i_know: bool = False) -> list[socket.socket]:
     """Sockets on the host, on 127.0.0.1 and, where it is there, ::1 unless one is named: `localhost` may mean either.
 
-    OSError: in use. KernelError: the host is unknown, or is not loopback, and that was not asked for by `i_know`.
+    ConfigError: the host is unknown, or the port in use. KernelError: it is not loopback, and `i_know` is not said.
     """
-    if not host:
-        return listening.loopback(port)
-    found = _addresses(host)
-    for _, address in found:
-        if not (i_know or listening.is_loopback(address)):
+    found = listening.addresses(host)
+    for one in found:
+        if not (i_know or listening.is_loopback(one.host)):
             raise KernelError(
-                f"--host {host} is {address}, which others may reach: who does, and has the key, runs code here as "
+                f"--host {host} is {one.host}, which others may reach: who does, and has the key, runs code here as "
                 "you.\nLeave --host out to serve this machine alone, or add --i-know."
             )
-    (family, address), *others = found
-    sockets = [listening.bound(family, address, port)]
-    for family, address in others:
-        try:
-            sockets.append(listening.bound(family, address, sockets[0].getsockname()[1]))
-        except OSError:  # no IPv6 here
-            continue
-    return sockets
-
-
-def url_of(host: str | None, sockets: list[socket.socket]) -> str:
-    """The URL under which the emulator gives itself out; where it listens everywhere, that on loopback."""
-    address, port = sockets[0].getsockname()[:2]
-    name = "127.0.0.1" if ipaddress.ip_address(address).is_unspecified else host or address
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+    return listening.listen(found, port)
 
 
 def why_not(hosts: Iterable[str], *, origin: bool, own: str | None) -> str:
@@ -76,12 +60,3 @@ def _is_address(host: str) -> bool:
         return bool(ipaddress.ip_address(host))
     except ValueError:
         return False
-
-
-def _addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:
-    """What a name or address stands for; looked up once, so that what is checked is what is listened on."""
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise KernelError(f"--host {host} is no name or address of this machine. Leave it out for loopback.") from None
-    return list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found))

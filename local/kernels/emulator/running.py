@@ -1,6 +1,6 @@
 """Puts the emulator on a port and keeps it there.
 
-    emulator = Running(state, port=0)     binds; KernelError where the port or the state folder is taken
+    emulator = Running(state, port=0)     binds; UserError where the port or the state folder is taken
     emulator.serve()                      blocks until SIGINT, SIGTERM, `stop()` or idleness
 
 `<state>/server.json` tells others where it is while it runs; `<state>/credentials.json` keeps name, key and
@@ -30,7 +30,7 @@ from local.kernels.emulator.mounts import source_of_data
 from local.kernels.emulator.server import build
 from local.kernels.emulator.service import Service
 from local.kernels.emulator.session import write_json
-from shared.errors import KernelError
+from shared.errors import ConfigError, KernelError
 
 USERNAME = "emulator"
 IDLE_LOOK = 1.0
@@ -84,7 +84,7 @@ class Running:
         try:
             self.sockets = self._take_port(host, port, i_know=i_know)
             given = credentials(self.state, username, key)
-            self.url = address.url_of(host, self.sockets)
+            self.url = listening.url_of(host, self.sockets)
             self.username, self.key = given["username"], given["key"]
             self.service = Service(self.state, **given, data_dir=data_dir, base=self.url)
         except BaseException:
@@ -160,11 +160,6 @@ class Running:
         if port == 0 and remembered.exists():
             try:
                 return address.listen(host, read_json(remembered), i_know=i_know)
-            except OSError:
+            except ConfigError:
                 return address.listen(host, 0, i_know=i_know)
-        try:
-            return address.listen(host, port, i_know=i_know)
-        except OSError as error:
-            raise KernelError(
-                f"port {port} on {host or '127.0.0.1'} cannot be used ({error.strerror}); choose another --port"
-            ) from None
+        return address.listen(host, port, i_know=i_know)
