@@ -26,7 +26,7 @@ from shared.architectures import Architecture
 from shared.errors import ConfigError, ModelError, PictureError, UserError
 from shared.explanation import Explanation
 from shared.explanation import explain as explain_image
-from shared.metrics import softmax
+from shared.metrics import surest_mistakes
 from shared.normalise import median
 from shared.preprocessing import SIDE
 
@@ -167,7 +167,7 @@ def _of_the_test(what: str, number: int, model: Weights) -> Subject:
     images = data.load(model.dataset, halves=["test"])
     at, last = number, len(images.test_labels) - 1
     if what == "misread":
-        wrong = misread(model.runtime.logits(images.test_images), images.test_labels)
+        wrong = surest_mistakes(model.runtime.logits(images.test_images), images.test_labels)
         if not 1 <= number <= len(wrong):
             count = f"misreads {len(wrong)} of {last + 1:,} test images of {images.name}"
             raise ConfigError(f"misread:{number}: {model.model.name} {count}; count from 1.")
@@ -180,13 +180,6 @@ def _of_the_test(what: str, number: int, model: Weights) -> Subject:
         image=images.test_images[at],
         true=int(images.test_labels[at]),
     )
-
-
-def misread(logits_nk: NDArray[np.floating[Any]], labels_n: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    """Indices of the images that are misread, the one it was surest of first, as in `misclassified.png`."""
-    wrong = np.flatnonzero(logits_nk.argmax(1) != labels_n)
-    confidence = softmax(logits_nk).max(1)[wrong]
-    return np.asarray(wrong[np.argsort(-confidence, kind="stable")], np.int64)
 
 
 def _of_a_page(shot: sources.Shot, stem: str, model: Weights, digit: int, sure: float) -> Subject:
