@@ -15,7 +15,7 @@ VERBS = (
     "loop", "push", "watch", "pull", "runs", "cancel", "quota", "bundle", "emulator",
     "data", "train", "compare", "sweep",
     "evaluate", "export", "quantize", "bench", "race", "report",
-    "predict", "camera", "web", "interactive", "doctor",
+    "predict", "explain", "camera", "web", "interactive", "doctor",
 )  # fmt: skip
 
 

@@ -23,7 +23,10 @@ DEPENDENCIES = {
 }  # fmt: skip
 # Each file of shared/ may use its own few packages, so that it runs in the notebook and starts fast here.
 STDLIB = set(sys.stdlib_module_names)
-NUMPY_ONLY = {"data", "data_files", "digits", "idx", "preprocessing", "metrics", "training"}
+NUMPY_ONLY = {
+    "data", "data_files", "digits", "idx", "preprocessing", "metrics", "training",
+    "weights", "by_hand", "attribution", "explanation",
+}  # fmt: skip
 STDLIB_ONLY = {"config", "manifest", "architectures", "errors", "download"}
 
 
