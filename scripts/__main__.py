@@ -12,7 +12,7 @@ from scripts._edge import guarded, show
 from scripts._settings import defaults
 
 VERBS = (
-    "loop", "push", "watch", "pull", "runs", "cancel", "quota", "bundle", "emulator",
+    "loop", "push", "watch", "pull", "runs", "cancel", "quota", "publish", "bundle", "emulator",
     "data", "train", "compare", "sweep",
     "evaluate", "export", "quantize", "bench", "race", "report",
     "predict", "camera", "web", "interactive", "doctor",
