@@ -8,6 +8,7 @@ The files are held to their manifest. Only what the tables name is sent; what el
 left out. Nothing of the service is known here but the rules of its names.
 """
 
+import difflib
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,7 +18,7 @@ from local import models
 from local.kernels.transfer import MAX_BYTES
 from local.zoo import entries
 from shared import manifest
-from shared.errors import ConfigError, ModelError, one_of
+from shared.errors import ConfigError, ModelError
 
 # suffix -> framework, in the words of Kaggle's handles
 FRAMEWORKS = {".pth": "pyTorch", ".pt2": "pyTorch", ".keras": "keras", ".onnx": "onnx", ".tflite": "tfLite"}
@@ -49,6 +50,7 @@ LICENSES = (
     "ODC Attribution License (ODC-By)", "ODC Public Domain Dedication and Licence (PDDL)", "GPL 3",
 )  # fmt: skip
 USUAL_LICENSE = "MIT"  # this project's own
+USUAL_LICENSES = ("MIT", "Apache 2.0", "BSD-3-Clause", "GPL 3", "CC BY-SA 4.0", "CC0: Public Domain")
 # The client has the slug's pattern; its length and the title's are those that the service states for notebooks.
 SLUG, NAME_LENGTH = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*"), range(5, 51)
 
@@ -176,8 +178,12 @@ def _check_names(slug: str, title: str) -> None:
 
 def _license(asked: str) -> str:
     """The licence in Kaggle's own spelling; "" for none."""
-    spelt = {one.casefold(): one for one in LICENSES}
-    return one_of("license", spelt.get(asked.casefold(), asked), LICENSES) if asked else ""
+    spelt = {one.casefold(): one for one in ("", *LICENSES)}
+    if asked.casefold() in spelt:
+        return spelt[asked.casefold()]
+    near = difflib.get_close_matches(asked.casefold(), spelt, n=1, cutoff=0.4)
+    hint = f"Did you mean {spelt[near[0]]!r}? " if near else ""
+    raise ConfigError(f"Kaggle knows no license {asked!r}. {hint}Usual are: {', '.join(USUAL_LICENSES)}.")
 
 
 def _card(folder: Path, stated: dict[str, Any]) -> str:

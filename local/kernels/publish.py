@@ -24,7 +24,7 @@ from local.kernels.upload import GoneError, send
 from shared import manifest
 from shared.errors import RefusedError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 SETTLE = 8.0  # seconds in which something whose answer was lost may still appear
 PATIENCE = 900.0  # seconds in which a version that was taken may not be seen yet: the service has to unpack it first
@@ -179,7 +179,7 @@ def _ensure_model(shelf: Shelf, parcel: Parcel, *, public: bool, on_step: Callab
             shelf.create_model(parcel.slug, title=parcel.title, description=parcel.description, private=not public)
             on_step(f"created the model {ref} ({'public' if public else 'private'})")
         except ThereError:
-            log.info("%s is there, though it is not shown yet", ref)
+            logger.info("%s is there, though it is not shown yet", ref)
         except PushLostError as lost:
             if _appears(lambda: shelf.model(parcel.slug) is not None):
                 return on_step(f"created the model {ref}")
@@ -229,7 +229,7 @@ def _stand(shelf: Shelf, parcel: Parcel, shipment: Shipment, ledger: Ledger, *, 
         state, version = (NEXT, there.version + 1) if there else (NEW, 1)
     url = there.url if there else ""
     step = _step(parcel, shipment, shelf.service.username, state, version, license, private=not public)
-    log.info("%s: %s, version %d", step.handle, state, version)
+    logger.info("%s: %s, version %d", step.handle, state, version)
     return replace(step, url=url)
 
 
@@ -293,7 +293,7 @@ def _upload(shelf: Shelf, ledger: Ledger, shipment: Shipment, item: Item, on_sha
             expired += 1
             if expired == ANEW:
                 raise
-            log.info("%s begins anew: %s", item.name, gone)
+            logger.info("%s begins anew: %s", item.name, gone)
 
 
 def _made(shelf: Shelf, parcel: Parcel, shipment: Shipment, ledger: Ledger, step: Step, tokens: list[str]) -> Step:
@@ -333,6 +333,6 @@ def _first(shelf: Shelf, parcel: Parcel, shipment: Shipment, step: Step, tokens:
             training_data=parcel.training_data,
         )
     except ThereError:
-        log.info("%s is there, though it is not shown yet", step.handle)
+        logger.info("%s is there, though it is not shown yet", step.handle)
         return False
     return True

@@ -22,7 +22,7 @@ from local.kernels.shelf import Place
 from local.kernels.transfer import FRUIT, TRIES
 from shared.errors import ServiceError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 INCOMPLETE = 308
 GONE = (404, 410)
 _REACHED = re.compile(r"bytes=0-(\d{1,15})")
@@ -92,7 +92,7 @@ def send(
             raise ServiceError(
                 f"{path} did not arrive whole: {trouble or 'nothing comes of it'}.\nThe same command goes on."
             )
-        log.info("%s: %s", path.name, trouble or f"{reached:,} of {size:,} bytes are there: goes on behind them")
+        logger.info("%s: %s", path.name, trouble or f"{reached:,} of {size:,} bytes are there: goes on behind them")
         if trouble:
             time.sleep(random.uniform(0.5, 1) * 2 ** (fruitless // 2 - 1))
 

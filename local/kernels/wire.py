@@ -18,7 +18,7 @@ from urllib3.util import Retry
 
 from shared.errors import plain
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 CONNECT, READ = 5.0, 60.0  # seconds
 LONGEST_WAIT = 60  # seconds; no Retry-After keeps anyone waiting for longer
@@ -50,7 +50,7 @@ class Patient(HTTPAdapter):
             except requests.RequestException as error:
                 if not further:
                     raise
-                log.info("%s %s again: its answer broke off (%s)", request.method, place(request.url), cause(error))
+                logger.info("%s %s again: its answer broke off (%s)", request.method, place(request.url), cause(error))
         if self.strict and answer.status_code >= 400:
             raise requests.HTTPError(f"HTTP {answer.status_code}", response=answer)
         return answer
@@ -61,9 +61,9 @@ class Patient(HTTPAdapter):
         try:
             answer = super().send(request, **options)
         except requests.RequestException as error:
-            log.info("%s failed after %.0f ms: %s", what, 1000 * (time.monotonic() - began), cause(error))
+            logger.info("%s failed after %.0f ms: %s", what, 1000 * (time.monotonic() - began), cause(error))
             raise
-        log.info("%s %d in %.0f ms", what, answer.status_code, 1000 * (time.monotonic() - began))
+        logger.info("%s %d in %.0f ms", what, answer.status_code, 1000 * (time.monotonic() - began))
         return answer
 
 
@@ -92,7 +92,7 @@ class _Told(Retry):
     ) -> "_Told":
         further = super().increment(method, url, response, error, *rest, **more)
         why = f"HTTP {response.status}" if response is not None else cause(error) if error else "no answer"
-        log.info("%s %s again: %s", method, place(url), why)
+        logger.info("%s %s again: %s", method, place(url), why)
         return further
 
 

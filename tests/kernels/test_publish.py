@@ -105,7 +105,8 @@ def test_nothing_becomes_public_by_accident(emulator, service, mine):
         ({"slug": "../evil"}, "--slug"),
         ({"title": "x"}, "--title"),
         ({"title": "two\nlines"}, "one line"),
-        ({"license": "beerware"}, "license 'beerware' does not exist"),
+        ({"license": "apache"}, r"Did you mean 'Apache 2\.0'"),
+        ({"license": "beerware"}, "no license 'beerware'"),
     ],
 )
 def test_what_the_service_would_not_take_is_said_before_it_is_asked(mine, options, said):
