@@ -75,13 +75,21 @@ def sent(parcel: "Parcel", remote: str, *, public: bool, resend: bool) -> "list[
 
 
 def tell_plan(parcel: "Parcel", remote: str, *, public: bool, json: bool) -> None:
-    """What would be done, as far as that can be known without writing anything."""
+    """What would be done, as far as that can be known without writing anything.
+
+    Raises what a publishing would end with, credentials that are missing only after all that is known without them.
+    """
     from local.kernels import connect
     from local.kernels import publish as publishing
+    from shared.errors import CredentialsError
 
-    service = connect.reach(remote)
+    service, lacking = None, None
+    try:
+        service = connect.reach(remote)
+    except CredentialsError as error:
+        lacking = error
     if service is None:
-        say("NOTE: the emulator does not run, so that what it has is not known")
+        say(f"NOTE: what is there is not known: {'no credentials' if lacking else 'the emulator does not run'}")
     todo, steps = publishing.plan(service, parcel, public=public)
     if json:
         emit(asdict(step) for step in steps)
@@ -93,6 +101,8 @@ def tell_plan(parcel: "Parcel", remote: str, *, public: bool, json: bool) -> Non
         table(columns, [row(step) for step in steps])
     for name in parcel.left_out:
         say(f"left out: {name} (of no framework that is published)")
+    if lacking:
+        raise lacking
     say(f"nothing was published. It would be {sum(map(size_of, steps)):,} bytes of files.")
 
 

@@ -190,7 +190,7 @@ def _card(folder: Path, stated: dict[str, Any]) -> str:
     """The model card, which `k2l report` writes for the zoo; else a few lines from the manifest."""
     card = folder / entries.CARD
     if card.is_file():
-        return card.read_text(encoding="utf-8")
+        return card.read_text(encoding="utf-8", errors="replace")
     rows = "\n".join(f"- `{name}`, {facts['bytes']:,} bytes" for name, facts in stated["files"].items())
     return (
         f"# {folder.resolve().name}\n\nThe network `{stated['architecture']}` "

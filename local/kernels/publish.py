@@ -3,9 +3,9 @@
     todo, steps = plan(service, parcel, public=False)         what would be done; nothing is written anywhere
     for step in publish(service, parcel, public=False):       does it, and gives each instance as it then stands
 
-Whether a version is ours is proven by its manifest, which is read back: the same bytes, and files of the names and
-sizes that were sent. What was begun is written down in `.k2l/publishing` before it leaves, so that the same command
-goes on: uploads behind the bytes that came, and nothing is made twice while the service does not show it yet.
+Whether a version is ours is proven by its manifest, which is read back, and by the names and sizes of its files. What
+was begun is written down in `.k2l/publishing` before it leaves, so that the same command goes on: uploads behind the
+bytes that came, and nothing is made twice while the service does not show it yet.
 """
 
 import json
@@ -249,12 +249,15 @@ def _step(
 
 
 def _ours(shelf: Shelf, parcel: Parcel, shipment: Shipment, there: Edition) -> bool:
-    """Whether the latest version is this very shipment."""
-    wanted = {item.name: item.bytes for item in shipment.items}
-    if shelf.files(parcel.slug, shipment.framework, there.version) != wanted:
-        return False
+    """Whether the latest version is this very shipment: its manifest is, and no file is missing or of another size.
+
+    Where the service lists no files at all, or no size, the manifest alone decides.
+    """
     stored = shelf.file(parcel.slug, shipment.framework, there.version, manifest.NAME)
-    return stored == parcel.manifest.path.read_bytes()
+    if stored != parcel.manifest.path.read_bytes():
+        return False
+    listed = shelf.files(parcel.slug, shipment.framework, there.version)
+    return not listed or all(listed.get(item.name, -1) in (item.bytes, 0) for item in shipment.items)
 
 
 def _appears(look: Callable[[], bool]) -> bool:

@@ -10,15 +10,27 @@ time-outs, retries and errors. What to publish, in which order, and what not twi
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
-from local.kernels.client import MOST_PAGES, MissingError, PushLostError, Service, Stated, UntoldError, typed
+from local.kernels.client import (
+    MOST_PAGES,
+    MissingError,
+    OutOfReachError,
+    PushLostError,
+    Service,
+    Stated,
+    UntoldError,
+    typed,
+)
 from shared.errors import RefusedError, plain
 
 VARIATION = "default"  # the instance's own slug: we have one of each framework
 CONFLICT = 409
-MOST_MANIFEST = 5_000_000  # bytes that are read of one
+CHUNK, MOST_CHUNKS = 1 << 16, 100  # bytes at once, and how many times, of a small file that is read back
+TRIES = 3
 # The words of Kaggle's handles -> those of its protocol.
 ENUMS = {
     "pyTorch": "MODEL_FRAMEWORK_PY_TORCH",
@@ -125,11 +137,14 @@ class Shelf:
 
         def read(answer: Any) -> bytes:
             with answer:
-                return bytes(answer.raw.read(MOST_MANIFEST, decode_content=True))
+                return b"".join(islice(answer.iter_content(CHUNK), MOST_CHUNKS))
 
         request = self._named(ApiDownloadModelInstanceVersionRequest(), slug, framework)
         request.version_number, request.path = version, name
         what, method = f"{self.ref(slug, framework)} {name}", self._models.download_model_instance_version
+        for _ in range(TRIES - 1):
+            with suppress(OutOfReachError):  # broken off on its way, which no session repeats by itself
+                return self._there(lambda: self.service.call(method, request, what, read)) or b""
         return self._there(lambda: self.service.call(method, request, what, read)) or b""
 
     def create_model(self, slug: str, *, title: str, description: str, private: bool) -> None:

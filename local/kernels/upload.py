@@ -15,7 +15,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from local.kernels.client import Service
 from local.kernels.shelf import Place
@@ -30,6 +30,14 @@ _REACHED = re.compile(r"bytes=0-(\d{1,15})")
 
 class GoneError(ServiceError):
     """The place for the file is not there any more, or holds something else: it has to begin anew."""
+
+
+class Standing(NamedTuple):
+    """How a file stands there: whole, or how many bytes are there, or what went wrong."""
+
+    whole: bool = False
+    reached: int | None = None
+    trouble: str = ""
 
 
 class Body:
@@ -76,29 +84,33 @@ def send(
     best, fruitless = 0, 0
     while True:
         try:
-            answer = (
-                _ask(service, place, size) if reached is None else _put(service, place, path, reached, size, on_bytes)
-            )
-            trouble, reached = _read(answer, path, size)
+            answer = _ask(service, place, size) if reached is None else _put(service, place, path, reached, on_bytes)
         except ServiceError as error:
-            if isinstance(error, GoneError):
-                raise
-            trouble, reached = str(error), None
-        if not trouble and reached == size:
+            standing = Standing(trouble=str(error))
+        else:
+            standing = _read(answer, path, size)
+        if standing.whole:
             return
+        reached = standing.reached
         fruitless = 0 if (reached or 0) - best >= FRUIT else fruitless + 1
         best = max(best, reached or 0)
         if fruitless == 2 * TRIES:  # each other one only asks
-            raise ServiceError(
-                f"{path} did not arrive whole: {trouble or 'nothing comes of it'}.\nThe same command goes on."
-            )
-        logger.info("%s: %s", path.name, trouble or f"{reached:,} of {size:,} bytes are there: goes on behind them")
-        if trouble:
-            time.sleep(random.uniform(0.5, 1) * 2 ** (fruitless // 2 - 1))
+            trouble = standing.trouble or "the storage takes no more of it"
+            raise ServiceError(f"{path} did not arrive whole: {trouble}.\nThe same command goes on.")
+        _wait(path, standing, fruitless)
 
 
-def _put(service: Service, place: Place, path: Path, start: int, size: int, on_bytes: Callable[[int], None]) -> Any:
+def _wait(path: Path, standing: Standing, fruitless: int) -> None:
+    """Says how it stands, and waits the longer the more went wrong in a row."""
+    if not standing.trouble:
+        return logger.info("%s: goes on behind %d bytes", path.name, standing.reached)
+    logger.info("%s: %s", path.name, standing.trouble)
+    return time.sleep(random.uniform(0.5, 1) * 2 ** (fruitless // 2 - 1))
+
+
+def _put(service: Service, place: Place, path: Path, start: int, on_bytes: Callable[[int], None]) -> Any:
     """Sends what comes behind the first `start` bytes."""
+    size = path.stat().st_size
     headers = {"Content-Type": "application/octet-stream"}
     if start:
         headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
@@ -112,18 +124,20 @@ def _ask(service: Service, place: Place, size: int) -> Any:
     return service.upload(place.url, b"", {"Content-Range": f"bytes */{size}"})
 
 
-def _read(answer: Any, path: Path, size: int) -> tuple[str, int | None]:
-    """What went wrong, or "", and how many bytes are there, where that was told."""
+def _read(answer: Any, path: Path, size: int) -> Standing:
+    """What an answer says of the file; GoneError where it has to begin anew."""
     if answer.status_code in (200, 201):
         if _falsified(answer, path):
             raise GoneError(f"what arrived of {path} has other bytes. The same command sends it anew.")
-        return "", size
+        return Standing(whole=True)
     if answer.status_code == INCOMPLETE:
         found = _REACHED.fullmatch(answer.headers.get("Range", ""))
-        return "", int(found[1]) + 1 if found else 0
+        reached = int(found[1]) + 1 if found else 0
+        unending = 0 < size <= reached
+        return Standing(trouble="the storage does not end it") if unending else Standing(reached=reached)
     if answer.status_code in GONE:
         raise GoneError(f"the place for {path} has expired. The same command begins it anew.")
-    return f"the storage answered HTTP {answer.status_code}", None
+    return Standing(trouble=f"the storage answered HTTP {answer.status_code}")
 
 
 def _falsified(answer: Any, path: Path) -> bool:

@@ -236,6 +236,32 @@ def test_an_upload_goes_on_in_the_next_command(emulator, service, mine, monkeypa
     assert published.versions(emulator) == ONCE and "upload_id" not in ledger.read_text()
 
 
+def test_a_file_of_no_bytes_is_sent_though_its_upload_was_begun_before(emulator, service, mine):
+    emulator.faults.add(fault="status", method="Upload", match="int8.tflite", times=None)
+    with pytest.raises(ServiceError):
+        published_by(service)
+    emulator.faults.clear()
+    published_by(service)
+    assert published.versions(emulator) == ONCE
+
+
+def test_a_manifest_that_breaks_off_when_it_is_read_back_is_read_again(emulator, service, mine):
+    published_by(service)
+    emulator.faults.add(fault="truncate", match="manifest.json", times=2)
+    assert {one.state for one in published_by(service)} == {"there already"}
+    assert emulator.faults.struck["truncate"] == 2
+    emulator.faults.add(fault="truncate", match="manifest.json", times=None)
+    with pytest.raises(ServiceError, match="cannot be reached"):
+        published_by(service)
+
+
+def test_a_version_that_lacks_a_file_is_not_taken_for_ours(emulator, service, mine):
+    published_by(service)
+    there = emulator.service.gallery.model(emulator.username, "k2l-mine").instances()
+    next(path for one in there for path in one.versions()[0].folder.rglob("model.pth")).unlink()
+    assert [one.version for one in published_by(service)] == [2, 1, 1]
+
+
 def test_a_place_that_has_expired_begins_anew(emulator, service, mine):
     emulator.faults.add(fault="status", method="Upload", status=404, times=2)
     published_by(service)
