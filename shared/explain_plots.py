@@ -3,6 +3,7 @@
     save(way(explanation), Path("explained.png"))         # one tall picture with everything
     looked([explanation, …])                              # a row for each picture: where it found its answer
     convolution(image, kernel, row=…, column=…)           # one window, one filter, one number
+    block(explanation, 3)                                 # a filter's map, through convolution, ReLU and pooling
     chances(logits, classes)                              # scores, and the probabilities that softmax makes of them
 
 Figures as `shared.plots` makes them, in its style: ink dark on paper; blue is above 0 and vermilion below, told apart
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from shared.architectures import BatchNorm, Conv, Dropout, Row, trace
+from shared.architectures import BatchNorm, Conv, Dropout, MaxPool, Row, trace
 from shared.explanation import Explanation, Line, share
 from shared.metrics import softmax
 from shared.plots import BLUE, DIGITS, DPI, FAINT, PAPER, QUIET, STYLE, TEXT, VERMILION, empty_figure
@@ -85,7 +86,7 @@ def filters(kernels: Values) -> "Figure":
     columns = _columns([len(tiles)])
     picture = _grid(tiles, columns, ROOM // columns)
     with mpl.rc_context(STYLE | {"axes.grid": False}):
-        figure = empty_figure(9.2, 0.7 + 9.2 * len(picture) / picture.shape[1])
+        figure = empty_figure(9.2, 0.5 + 9.2 * len(picture) / picture.shape[1])
         axes = figure.subplots()
         axes.imshow(picture, interpolation="nearest")
         axes.set_axis_off()
@@ -114,9 +115,29 @@ def convolution(image: npt.NDArray[np.uint8], kernel: Values, *, row: int, colum
         _numbers(weights, kernel, "times the filter")
         result.imshow(_tinted(answers, float(np.abs(answers).max())), interpolation="nearest")
         _bare(result)
-        result.set_title(f"gives {answers[row, column]:.2f}")
+        result.set_title(f"adds up to {answers[row, column]:.2f}")
         for axes, side in ((whole, k), (result, 1)):
             _frame(axes, row, column, side)
+    return figure
+
+
+def block(told: Explanation, which: int) -> "Figure":
+    """What one filter makes of the picture: its map after the convolution, ReLU and pooling, each on its own scale."""
+    import matplotlib as mpl
+
+    rows = [row for row in trace(told.network) if len(row.shape) == 3]
+    ends = next((at for at, row in enumerate(rows) if isinstance(row.layer, MaxPool)), len(rows) - 1)
+    maps = {row.name: told.values[row.name] for row in rows[: ends + 1]}
+    with mpl.rc_context(STYLE | {"axes.grid": False}):
+        figure = empty_figure(9.2, 0.25 + 9.2 / (len(maps) + 1))
+        first, *others = figure.subplots(1, len(maps) + 1)
+        _show_ink(first, told.image)
+        first.set_title("the picture")
+        for axes, (name, values) in zip(others, maps.items(), strict=True):
+            one = values[min(which, len(values) - 1)]
+            axes.imshow(_tinted(one, float(np.abs(one).max())), interpolation="nearest")
+            _bare(axes)
+            axes.set_title(f"{name}: {one.min():.1f} to {one.max():.1f}")
     return figure
 
 

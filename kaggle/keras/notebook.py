@@ -223,7 +223,7 @@ told = explain(network, arrays, image, logits_of=logits_of, classes=data.classes
 for line in told.lines():
     print(f"{line.name:<20}{line.size:>16}   {line.says}")
 
-to_conv1 = keras.Model(trained.model.inputs, trained.model.get_layer("conv1").output)
+to_conv1 = keras.Model(trained.model.inputs[0], trained.model.get_layer("conv1").output)
 maps = to_conv1(to_nhwc(to_float(image[None])), training=False).numpy()[0].transpose(2, 0, 1)  # channels first
 print(f"\nby hand and by Keras, conv1 differs by at most {np.abs(maps - told.values['conv1']).max():.1e}")
 explain_plots.way(told)
