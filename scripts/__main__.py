@@ -9,13 +9,14 @@ import typer
 from typer.core import TyperGroup
 
 from scripts._edge import guarded, show
+from scripts._logs import Verbose, listening
 from scripts._settings import defaults
 
 VERBS = (
-    "loop", "push", "watch", "pull", "runs", "cancel", "quota", "bundle", "emulator",
+    "loop", "push", "watch", "pull", "runs", "cancel", "quota", "publish", "bundle", "emulator",
     "data", "train", "compare", "sweep",
     "evaluate", "export", "quantize", "bench", "race", "report",
-    "predict", "camera", "web", "interactive", "doctor",
+    "predict", "explain", "camera", "web", "interactive", "doctor",
 )  # fmt: skip
 
 
@@ -31,7 +32,7 @@ class Verbs(TyperGroup):
         verb = getattr(importlib.import_module(f"scripts.{cmd_name}"), cmd_name)
         app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
         app.command(name=cmd_name)(verb)
-        return typer.main.get_command(app)
+        return listening(typer.main.get_command(app))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
@@ -61,6 +62,7 @@ def k2l(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show which version this is.")
     ] = False,
+    verbose: Verbose = 0,
 ) -> None:
     """Edit here, train on Kaggle's free GPU, run on your own CPU."""
 

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 an error the user can mend (said on stderr), 2 wrong usage
 
 import importlib.util
 import json
+import logging
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -15,10 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from scripts._logs import listening, quiet
 from shared.errors import UserError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
+
+logger = logging.getLogger(__name__)
 
 INTERRUPTED = 130
 # A cell that is one of these words and no more has its colour, on a terminal that wants colours.
@@ -137,11 +141,13 @@ def guarded(run: Callable[[], object]) -> NoReturn:
     try:
         run()
     except UserError as error:
+        logger.debug("this ended the command", exc_info=True)
         fail(str(error))
     except Ended as end:
         say(str(end))
         raise SystemExit(INTERRUPTED) from None
     except OSError as error:
+        logger.debug("this ended the command", exc_info=True)
         fail(f"{error.filename or 'this machine'}: {error.strerror or error}. Make room, or choose another place.")
     except (KeyboardInterrupt, SystemExit) as end:
         # typer makes Ctrl-C an exit of 130
@@ -149,6 +155,8 @@ def guarded(run: Callable[[], object]) -> NoReturn:
             raise
         say("interrupted: nothing is half-written. Run the same command again.")
         raise SystemExit(INTERRUPTED) from None
+    finally:
+        quiet()
     raise SystemExit(0)
 
 
@@ -160,7 +168,7 @@ def run(verb: Callable[..., object]) -> NoReturn:
     def start() -> None:
         from scripts._settings import defaults
 
-        command = typer.main.get_command(app)
+        command = listening(typer.main.get_command(app))
         command(default_map=defaults(verb.__name__, command))
 
     guarded(start)

@@ -32,6 +32,7 @@ NEXT_THERE = {
     ("complete", "gone"): "k2l push, with --again: its kernel was deleted there",
 }
 
+_UNPACKED = re.compile(r"(Writing|Overwriting) \S+/shared/\w+\.py")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")
 
 
@@ -103,21 +104,23 @@ def watched(service: "Service", run: "Run", *, quiet: bool = False, timeout: flo
 
 
 class Indented:
-    """Writes pieces of a log, which need not be lines, each line indented and none ruling the terminal."""
+    """Writes a log, which comes in pieces that need not be lines: whole lines, indented, none ruling the terminal.
+
+    What the notebook says of each shared file that it unpacks is left out; the log that is kept has it.
+    """
 
     def __init__(self, stream: TextIO) -> None:
-        self.stream, self.at_start = stream, True
+        self.stream, self.begun = stream, ""
 
     def write(self, piece: str) -> None:
-        """Writes a piece as it comes."""
-        for line in _CONTROL.sub("", piece).splitlines(keepends=True):
-            self.stream.write(("    " if self.at_start else "") + line)
-            self.at_start = line.endswith("\n")
+        """Writes the lines that a piece ends."""
+        *lines, self.begun = (self.begun + _CONTROL.sub("", piece)).split("\n")
+        self.stream.writelines(f"    {line}\n" for line in lines if not _UNPACKED.fullmatch(line))
         self.stream.flush()
 
     def end_line(self) -> None:
-        """Ends a line that a piece left open."""
-        if not self.at_start:
+        """Writes a line that a piece left open."""
+        if self.begun:
             self.write("\n")
 
 

@@ -11,6 +11,7 @@ checkout, Kaggle's mounts, the mirrors. A damaged file is named, never passed ov
 scikit-learn. The test set is for the end: every choice is made on the validation part of the training set.
 """
 
+import logging
 import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ __all__ = [
     "AUTO", "NAMES", "DataSet", "Found", "choose", "data_folder", "load", "locate",
     "read_idx", "split", "write_idx",
 ]  # fmt: skip
+
+logger = logging.getLogger(__name__)
 
 DIGITS = tuple("0123456789")
 CLASSES = {
@@ -122,6 +125,7 @@ def load(
     else:
         found = locate(name, data_dir=data_dir) or _fetch(name, allowed=download, progress=progress)
         arrays, source = read(found.files, halves), found.source
+    logger.info("data set: %s from %s", name, source)
     return DataSet(
         name=name,
         train_images=arrays[0],

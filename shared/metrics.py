@@ -79,6 +79,13 @@ def cross_entropy(logits: Floats, labels: Integers) -> float:
     return float(-log_softmax(logits)[np.arange(len(labels)), labels].mean())
 
 
+def surest_mistakes(logits: Floats, labels: Integers) -> npt.NDArray[np.int64]:
+    """Indices of the images that logits [n, k] misread, the one that was read with the highest confidence first."""
+    wrong = np.flatnonzero(logits.argmax(axis=1) != labels)
+    confidence = softmax(logits[wrong]).max(axis=1)
+    return np.asarray(wrong[np.argsort(-confidence, kind="stable")], np.int64)
+
+
 def confusion_matrix(labels: Integers, predictions: Integers, *, classes: int) -> npt.NDArray[np.int64]:
     """Counts [k, k]: the true class down, the predicted one across."""
     pairs = labels.astype(np.int64) * classes + predictions

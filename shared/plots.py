@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from shared.metrics import softmax
+from shared.metrics import softmax, surest_mistakes
 from shared.preprocessing import SIDE
 
 if TYPE_CHECKING:
@@ -127,8 +127,8 @@ def misclassified(
     """
     probabilities = softmax(logits)
     predictions, confidence = probabilities.argmax(1), probabilities.max(1)
-    wrong = np.flatnonzero(predictions != labels)
-    shown = wrong[np.argsort(-confidence[wrong], kind="stable")][:most]
+    wrong = surest_mistakes(logits, labels)
+    shown = wrong[:most]
     captions = [
         [
             (f"is {classes[labels[i]]}", TEXT),

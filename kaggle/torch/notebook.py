@@ -160,7 +160,7 @@ print(f"trained in {trained.seconds:.1f} s, in {trained.precision}")
 # diagonal was misread.
 
 # %%
-from shared.metrics import score
+from shared.metrics import score, surest_mistakes
 
 logits = predict(trained.model, data.test_images)
 test = score(logits, data.test_labels)
@@ -177,6 +177,134 @@ figures["confusion"]
 
 # %%
 figures["misclassified"]
+
+# %% [markdown]
+# ## What it has learnt
+#
+# The first layer's filters started as noise. What they are now, training made of them: each weighs a pixel and its
+# neighbours, for (blue) or against (vermilion). The values between the layers are worked out by hand from here on, in
+# numpy (`shared/by_hand.py`), so that nothing is hidden: the same network, layer by layer.
+
+# %%
+from shared import explain_plots, weights
+
+arrays = weights.of_torch(trained.model.state_dict())
+explain_plots.filters(arrays["conv1.weight"])
+
+# %% [markdown]
+# A filter at work: nine pixels times nine weights, added up, are one number of the map. The whole map is this at every
+# pixel.
+
+# %%
+look_at = 0  # which test image; try others
+row, column, which = 10, 14, 0  # which window, which filter
+
+image, label = data.test_images[look_at], int(data.test_labels[look_at])
+explain_plots.convolution(image, arrays["conv1.weight"][which, 0], row=row, column=column)
+
+# %% [markdown]
+# ## A digit's way through the layers
+#
+# From 784 numbers to ten scores. In PyTorch a *hook* gets at a layer's values; here it shows that the values worked
+# out by hand are the network's own.
+
+# %%
+from shared.explanation import explain
+
+
+def logits_of(images):
+    return predict(trained.model, images)
+
+
+told = explain(network, arrays, image, logits_of=logits_of, classes=data.classes, true=label)
+for line in told.lines():
+    print(f"{line.name:<20}{line.size:>16}   {line.says}")
+
+kept = {}
+hook = trained.model.conv1.register_forward_hook(lambda layer, given, gave: kept.update(conv1=gave.cpu().numpy()[0]))
+logits_of(image[None])
+hook.remove()
+print(f"\nby hand and by PyTorch, conv1 differs by at most {np.abs(kept['conv1'] - told.values['conv1']).max():.1e}")
+explain_plots.way(told)
+
+# %% [markdown]
+# ## Where it looked, and was wrong
+#
+# **Occlusion** paints over 5 x 5 pixels, at every place in turn, and asks again. Where that makes the answer less
+# likely, the place speaks for it (blue); where more likely, against it (vermilion). **Grad-CAM** adds up the last maps,
+# each weighed by how the score grows with it. Both say where, neither says why.
+
+# %%
+surest = surest_mistakes(logits, data.test_labels)[:3] if wrong else [look_at]
+looked_at = {"logits_of": logits_of, "classes": data.classes}
+explain_plots.looked([
+    explain(network, arrays, data.test_images[n], true=int(data.test_labels[n]), **looked_at) for n in surest
+])  # fmt: skip
+
+# %% [markdown]
+# ## Softmax, cross-entropy and backpropagation, by hand
+#
+# *Softmax* turns scores into probabilities: e to the power of each, over the sum of all. *Cross-entropy* is minus the
+# logarithm of the probability of the right answer: 0 for a sure and right one, large for a sure and wrong one.
+# *Backpropagation* starts from its derivative by the scores, which is simply what was said less what is true, and goes
+# back layer by layer with the chain rule. The last layer's weights come first: each gets the error of its score times
+# the value that it weighed.
+
+# %%
+import torch
+from torch.nn import functional as F
+
+from shared.preprocessing import to_float
+
+scores = told.logits
+chances = np.exp(scores) / np.exp(scores).sum()
+surprise = -np.log(chances[label])
+error = chances - np.eye(len(chances))[label]
+before_last = list(told.values.values())[-2]
+by_hand = np.outer(error, before_last)
+
+last = list(trained.model.children())[-1]
+batch = torch.from_numpy(to_float(image[None])).to(last.weight.device)
+loss = F.cross_entropy(trained.model(batch), torch.tensor([label], device=last.weight.device))
+(gradient,) = torch.autograd.grad(loss, last.weight)
+print("probabilities:", *(f"{name} {chance:.4f}  " for name, chance in zip(data.classes, chances, strict=True)))
+print(f"cross-entropy: {surprise:.6f} by hand, {loss.item():.6f} by PyTorch")
+print(f"gradients of {by_hand.size:,} weights differ by at most {np.abs(by_hand - gradient.cpu().numpy()).max():.1e}")
+explain_plots.chances(scores, data.classes)
+
+# %% [markdown]
+# ## Adam, by hand
+#
+# A plain step is the gradient times the learning rate. *Adam* keeps two averages of each weight's gradients: of the
+# gradients themselves (which way?) and of their squares (how large usually?). It steps by the one over the root of the
+# other, so that every weight moves at about the same pace. Its first step is the learning rate, whatever the gradient.
+
+# %%
+gradients = (0.2, 0.1, -0.4)  # of one weight, in three steps; try others
+rate, beta1_, beta2_ = 0.001, 0.9, 0.999
+
+weight, mean, square = 0.5, 0.0, 0.0
+theirs = torch.nn.Parameter(torch.tensor(weight))
+adam = torch.optim.Adam([theirs], lr=rate, betas=(beta1_, beta2_))
+for step, gradient in enumerate(gradients, start=1):
+    mean = beta1_ * mean + (1 - beta1_) * gradient
+    square = beta2_ * square + (1 - beta2_) * gradient**2
+    # Both began at 0, and are too small at first: by so much.
+    weight -= rate * (mean / (1 - beta1_**step)) / ((square / (1 - beta2_**step)) ** 0.5 + 1e-8)
+    theirs.grad = torch.tensor(gradient)
+    adam.step()
+    print(f"step {step}: gradient {gradient:>5}, the weight is {weight:.6f} by hand, {theirs.item():.6f} by PyTorch")
+
+# %% [markdown]
+# ## Try it
+#
+# 1. Set `look_at` to a digit that was misread: its number is in `np.flatnonzero(logits.argmax(1) != data.test_labels)`.
+#    In which layer do its maps still look like what it is?
+# 2. Set `architecture` to `lite` in the second cell: 4,006 parameters in place of `compact`'s 206,922. What does it
+#    cost in accuracy? Where did all the others sit? (In the table of layers: `dense1`.)
+# 3. Set `optimizer = "adam"`, `schedule = "constant"`, `learning_rate = 0.1`: what does the loss curve do, and why?
+# 4. Set `rotation`, `shift`, `scale` and `elastic` to 0. Which curve gets better, training or validation? Which counts?
+# 5. Divide `scores` by 10 before softmax. Does the answer change? Does the cross-entropy?
 
 # %% [markdown]
 # ## What goes home

@@ -7,6 +7,7 @@ Nothing is trusted: the manifest must be this run's and this bundle's; names tha
 Until everything is there and right, it lies in the run's own folder, never under `models/`.
 """
 
+import logging
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,9 @@ EXECUTED = "__notebook__.ipynb"  # made by the service, so the run's manifest ca
 OURS = (manifest.NAME, "run.log", "notebook.ipynb")  # put there by us, whatever the run left
 
 
+logger = logging.getLogger(__name__)
+
+
 def pull(
     service: Service,
     run: Run,
@@ -44,12 +48,14 @@ def pull(
     the proof fails; `models/` is then as it was.
     """
     if not again and _is_home(run):
+        logger.info("run %s is home already", run.run_id)
         return run.record(state="pulled"), []
     files, log = service.outputs(run.slug, run.version)
     urls = {file.name: file for file in files}
     run.stage.mkdir(parents=True, exist_ok=True)
     stated = _manifest(service, run, urls, max_bytes)["files"]
     wanted = {name: facts for name, facts in stated.items() if not matches(run.stage / name, facts)}
+    logger.info("%d files are stated, %d offered, %d to be fetched", len(stated), len(urls), len(wanted))
     _check_offer(stated, urls, max_bytes)
     _fetch_all(service, run, urls, wanted, on_file)
     run.keep_log(log)

@@ -1,0 +1,125 @@
+"""`k2l explain`: one digit's way through the network, in words and as a picture."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scripts._edge import Json, emit, run, say, show, table
+from scripts._options import Conf, ReaderModel, check_folder
+
+if TYPE_CHECKING:
+    from shared.explanation import Explanation
+
+
+def explain(
+    picture: Annotated[
+        str,
+        typer.Argument(
+            metavar="[PICTURE]", help="A picture; or test:N, the N-th test image; or misread:N, the N-th it misread."
+        ),
+    ] = "",
+    model: ReaderModel = "",
+    digit: Annotated[int, typer.Option(min=1, help="Which digit of the picture, in reading order.")] = 1,
+    conf: Conf = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER|PNG", help="Where the picture goes. [default: this folder]")
+    ] = None,
+    lesson: Annotated[
+        bool,
+        typer.Option("--lesson", help="Draw the pictures of shared/README.md anew, from models/compact and MNIST."),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show what the network sees, what each layer makes of it, and where it found its answer.
+
+    Leaves PICTURE-explained.png: the 28x28 glyph, the filters and maps of every layer, the scores and probabilities,
+    what covering each place costs the answer (occlusion), and Grad-CAM. Of a model's files it reads the trained
+    weights, .pth or .keras. `misread:1` is the test image that it was surest of and wrong.
+
+    Example: k2l explain misread:1 --model compact
+    """
+    if bool(picture) == lesson:
+        raise typer.BadParameter("name one, or --lesson", param_hint="PICTURE")
+    if lesson:
+        draw_lesson(out)
+        return
+    check_out(out)
+    from local import explain as explaining
+    from local.outputs import whole
+    from shared.explain_plots import way
+    from shared.plots import save
+
+    opened = explaining.open_weights(model)
+    if not model:
+        say(f"model: {opened.model.name} (--model names another)")
+    subject = explaining.find(picture, opened, digit=digit, sure=conf)
+    told = explaining.explain(subject, opened)
+    target = place(out, subject.stem)
+    with whole(target) as part:
+        save(way(told), part)
+    if json:
+        where = {"model": opened.model.name, "weights": str(opened.model.file), "picture": str(target)}
+        emit([subject.as_dict() | where | told.as_dict()])
+        return
+    as_text(subject.name, told)
+    say(f"picture: {target}")
+
+
+def as_text(name: str, told: "Explanation") -> None:
+    """The way in words."""
+    show(f"{name}: {told.verdict()}\n")
+    table(["layer", "gives", "parameters", "what it does"], rows(told))
+    show(_covered(told))
+
+
+def rows(told: "Explanation") -> list[list[Any]]:
+    """A line a layer."""
+    return [
+        [line.name, line.size, f"{line.parameters:,}" if line.parameters else "", line.says] for line in told.lines()
+    ]
+
+
+def _covered(told: "Explanation") -> str:
+    """What the map of covered places says, in a sentence."""
+    from shared.attribution import PATCH
+    from shared.explanation import share
+
+    column, row, instead, sure = told.worst()
+    still = "still " if instead == told.answer else ""
+    then = f"it {still}reads {told.classes[instead]}, {share(sure)} sure"
+    return f"Most depends on the {PATCH} x {PATCH} pixels around column {column}, row {row}: without them {then}."
+
+
+def check_out(out: Path | None) -> None:
+    """Before anything is worked out."""
+    from shared.errors import ConfigError
+
+    if out is None or not _is_file(out):
+        check_folder(out)
+    elif out.is_dir():
+        raise ConfigError(f"--out {out}: it is a folder; end it in no .png.")
+    else:
+        check_folder(out.parent)
+
+
+def place(out: Path | None, stem: str) -> Path:
+    """The picture's own name, or one made of what it shows in a folder."""
+    return out if out and _is_file(out) else (out or Path()) / f"{stem}-explained.png"
+
+
+def _is_file(out: Path) -> bool:
+    return out.suffix.lower() == ".png"
+
+
+def draw_lesson(out: Path | None) -> None:
+    """The pictures of the lesson."""
+    from local import lesson
+
+    check_folder(out)
+    for path in lesson.draw(out):
+        say(f"written: {path}")
+
+
+if __name__ == "__main__":
+    run(explain)
