@@ -163,8 +163,10 @@ def _runs(
 
 
 def _announce(study: "Study", where: str, trials: int) -> None:
-    there = study.finished()
-    going = f"goes on after {there} of {trials} trials" if there else f"{trials} trials"
+    from local.zoo.wording import count
+
+    there, total = study.finished(), count(trials, "trial")
+    going = f"goes on after {there} of {total}" if there else total
     say(f"study {study.name}: {going}, in {where}")
     say("  searching " + ", ".join(f"{one.name} {one.text}" for one in study.task.space))
 
@@ -182,8 +184,10 @@ def _tell(study: "Study", row: dict[str, Any]) -> None:
 def _interrupted(study: "Study", trials: int, url: str, remote: str | None) -> str:
     """What is left, and how to go on; the command is not written out where a password stands in it."""
     from local.sweep.storage import shown
+    from local.zoo.wording import count
 
-    there = f"interrupted: {study.finished()} of {trials} trials are finished, and kept in the study {study.name}."
+    ended = f"{study.finished()} of {count(trials, 'trial')}"
+    there = f"interrupted: {ended} {'is' if trials == 1 else 'are'} finished, and kept in the study {study.name}."
     if remote and study.held:
         there += f"\nThe runs of {len(study.held)} others go on at {remote}; their results are taken then."
     return f"{there}\nGo on with: {again() if shown(url) == url else 'the same command'}"

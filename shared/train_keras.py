@@ -304,7 +304,7 @@ class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _state(self) -> dict[str, list[NDArray[Any]]]:
         """A copy of it."""
-        parts = {name: [np.array(one) for one in variables] for name, variables in self._variables().items()}
+        parts = {name: [np.array(one.numpy()) for one in variables] for name, variables in self._variables().items()}
         return {**parts, "best": self.best}
 
     def _load_state(self, state: dict[str, list[NDArray[Any]]]) -> None:
