@@ -23,11 +23,12 @@ def explain(
     digit: Annotated[int, typer.Option(min=1, help="Which digit of the picture, in reading order.")] = 1,
     conf: Conf = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER|PNG", help="Where the picture goes. [default: this folder]")
+        Path | None,
+        typer.Option(metavar="FOLDER|PNG", help="Where the picture goes. [default: PICTURE-explained.png here]"),
     ] = None,
     lesson: Annotated[
         bool,
-        typer.Option("--lesson", help="Draw the pictures of shared/README.md anew, from models/compact and MNIST."),
+        typer.Option("--lesson", help="Draw the pictures of shared/README.md anew, from the zoo and MNIST."),
     ] = False,
     json: Json = False,
 ) -> None:

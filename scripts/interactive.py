@@ -40,6 +40,7 @@ FIRST = (
 THEN = {
     "evaluate": ("Test it on the test images", "evaluate {0} --all", ""),
     "predict": ("Let it read a picture", "predict {1} --model {0}", "Which picture?"),
+    "explain": ("See what happens inside", "explain {1} --model {0}", "Which picture? (or test:8, or misread:1)"),
     "camera": ("Live camera", "camera --model {0}", ""),
     "snapshot": ("Snapshot: space stops the picture, then drag a region", "camera --model {0}", ""),
     "web": ("Draw for it, in the browser", "web --model {0} --open", ""),
