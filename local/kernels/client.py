@@ -23,6 +23,7 @@ from shared.errors import CredentialsError, KernelError, RefusedError, ServiceEr
 QUIET = 3600.0  # seconds a log may say nothing
 
 MOST_PAGES = 1000  # of a hundred files each
+CONFLICT = 409
 
 # What the SDK, and who reads its answer, raise over one that is not what they expect.
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
@@ -31,6 +32,10 @@ UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticErro
 CREATING = (("kernels.KernelsApiService", "SaveKernel"), ("models.ModelApiService", "CreateModel"))
 
 Stated = TypeVar("Stated")
+
+
+class ConflictError(RefusedError):
+    """What was to be made is there already, or its name is taken."""
 
 
 class PushLostError(ServiceError):
@@ -373,6 +378,8 @@ def _refusal(response: requests.Response | None, what: str) -> KernelError:
     code = response.status_code if response is not None else 500
     if code == 401:
         return CredentialsError(f"{what} was not accepted: {said} {credentials.HOW}")
+    if code == CONFLICT:
+        return ConflictError(f"{what} was refused: {said}")
     if code < 500:
         return _refused(f"{what} was refused: {said}")
     return PushLostError(f"the service failed during {what}: {said}")

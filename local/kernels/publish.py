@@ -8,27 +8,23 @@ was begun is written down in `.k2l/publishing` before it leaves, so that the sam
 bytes that came, and nothing is made twice while the service does not show it yet.
 """
 
-import json
 import logging
-import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from local import paths
-from local.kernels.client import PushLostError, Service
+from local.kernels.client import ConflictError, PushLostError, Service
+from local.kernels.ledger import Ledger
 from local.kernels.parcel import USUAL_LICENSE, Item, Parcel, Shipment
-from local.kernels.shelf import Edition, Place, Published, Shelf, ThereError
+from local.kernels.shelf import VARIATION, Edition, Published, Shelf
 from local.kernels.upload import GoneError, send
 from shared import manifest
-from shared.errors import RefusedError
+from shared.errors import CredentialsError, RefusedError
 
 logger = logging.getLogger(__name__)
 
 SETTLE = 8.0  # seconds in which something whose answer was lost may still appear
-PATIENCE = 900.0  # seconds in which a version that was taken may not be seen yet: the service has to unpack it first
-KEPT = 6 * 24 * 3600.0  # seconds; after a week the storage forgets an upload that was begun
 ANEW = 3  # times that a file is sent from its beginning
 
 NEW, NEXT, SAME, UNSEEN, UNKNOWN = "new", "new version", "there already", "not ready there yet", "unknown"
@@ -62,7 +58,8 @@ def plan(service: Service | None, parcel: Parcel, *, public: bool) -> tuple[list
     _check_public(shelf, parcel, there, public=public)
     changes = _changes(there, parcel, public=public) if there else {}
     words = [f"change of the model: {name}" for name in changes] if there else ["create the model"]
-    return words, [_stand(shelf, parcel, one, Ledger(shelf, parcel), public=public) for one in parcel.shipments]
+    ledger = _ledger(shelf, parcel)
+    return words, [_stand(shelf, parcel, one, ledger, public=public) for one in parcel.shipments]
 
 
 def publish(
@@ -82,7 +79,7 @@ def publish(
     """
     shelf = Shelf(service)
     _ensure_model(shelf, parcel, public=public, on_step=on_step)
-    ledger = Ledger(shelf, parcel)
+    ledger = _ledger(shelf, parcel)
     for shipment in parcel.shipments:
         step = _stand(shelf, parcel, shipment, ledger, public=public)
         if _is_due(ledger, shipment, step, again=again):
@@ -94,71 +91,8 @@ def publish(
     ledger.clear()
 
 
-class Ledger:
-    """What was begun of a publishing, on this disk; gone once all of it is there.
-
-    The folder is for this user alone: who has the place of an upload can write there.
-    """
-
-    def __init__(self, shelf: Shelf, parcel: Parcel) -> None:
-        name = re.sub(r"[^\w.-]+", "-", f"{shelf.service.label}-{shelf.ref(parcel.slug)}", flags=re.ASCII)
-        self.path = paths.state() / "publishing" / f"{name}.json"
-        self.sha256 = parcel.manifest.sha256
-        self._facts = self._read()
-
-    def sent(self, shipment: Shipment) -> dict[str, Any] | None:
-        """What was sent of this very shipment lately: the version before it, and whether its answer was lost."""
-        entry = self._facts["sent"].get(shipment.framework)
-        fresh = entry and entry["sha256"] == self.sha256 and time.time() - entry["at"] < PATIENCE
-        return dict(entry) if fresh else None
-
-    def note_sent(self, shipment: Shipment, version_before: int, *, lost: bool) -> None:
-        """Before a shipment is made a version: as lost, and once it was answered, as not."""
-        entry = {"sha256": self.sha256, "before": version_before, "lost": lost, "at": time.time()}
-        self._write("sent", shipment.framework, entry)
-
-    def forget_sent(self, shipment: Shipment) -> None:
-        """The service said no, or shows it."""
-        if shipment.framework in self._facts["sent"]:
-            self._write("sent", shipment.framework, None)
-
-    def place(self, shipment: Shipment, item: Item) -> Place | None:
-        """Where the upload of a file was begun."""
-        entry = self._facts["uploads"].get(f"{shipment.framework}/{item.name}")
-        fresh = entry and entry["sha256"] == item.sha256 and time.time() - entry["at"] < KEPT
-        return Place(url=entry["url"], token=entry["token"]) if fresh else None
-
-    def note_place(self, shipment: Shipment, item: Item, place: Place | None) -> None:
-        """That the upload of a file was begun, or, with None, that it begins anew."""
-        entry = {"sha256": item.sha256, "url": place.url, "token": place.token, "at": time.time()} if place else None
-        self._write("uploads", f"{shipment.framework}/{item.name}", entry)
-
-    def forget_uploads(self, shipment: Shipment) -> None:
-        """What was uploaded is of no use any more."""
-        for item in shipment.items:
-            self.note_place(shipment, item, None)
-
-    def clear(self) -> None:
-        """All is there: nothing but what was answered, and may not be seen yet, has to be known."""
-        for key in list(self._facts["uploads"]):
-            self._write("uploads", key, None)
-        if not self._facts["sent"]:
-            self.path.unlink(missing_ok=True)
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            facts = json.loads(self.path.read_text(encoding="utf-8"))
-            sound = all(isinstance(facts[key], dict) for key in ("uploads", "sent"))
-        except (OSError, ValueError, LookupError, TypeError, RecursionError):
-            sound = False
-        return facts if sound else {"uploads": {}, "sent": {}}
-
-    def _write(self, key: str, name: str, entry: dict[str, Any] | None) -> None:
-        self._facts[key].pop(name, None)
-        if entry:
-            self._facts[key][name] = entry
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        manifest.write_json(self.path, self._facts)
+def _ledger(shelf: Shelf, parcel: Parcel) -> Ledger:
+    return Ledger(f"{shelf.service.label}-{shelf.ref(parcel.slug)}", parcel.manifest.sha256)
 
 
 def _check_public(shelf: Shelf, parcel: Parcel, there: Published | None, *, public: bool) -> None:
@@ -178,7 +112,7 @@ def _ensure_model(shelf: Shelf, parcel: Parcel, *, public: bool, on_step: Callab
         try:
             shelf.create_model(parcel.slug, title=parcel.title, description=parcel.description, private=not public)
             on_step(f"created the model {ref} ({'public' if public else 'private'})")
-        except ThereError:
+        except ConflictError:
             logger.info("%s is there, though it is not shown yet", ref)
         except PushLostError as lost:
             if _appears(lambda: shelf.model(parcel.slug) is not None):
@@ -237,7 +171,7 @@ def _step(
     parcel: Parcel, shipment: Shipment, owner: str, state: str, version: int, license: str, *, private: bool
 ) -> Step:
     return Step(
-        handle=f"{owner or 'OWNER'}/{parcel.slug}/{shipment.framework}/default",
+        handle=f"{owner or 'OWNER'}/{parcel.slug}/{shipment.framework}/{VARIATION}",
         framework=shipment.framework,
         state=state,
         version=version,
@@ -309,7 +243,7 @@ def _made(shelf: Shelf, parcel: Parcel, shipment: Shipment, ledger: Ledger, step
     except PushLostError as lost:
         if not _appears(lambda: _seen(shelf, parcel, shipment)):
             raise PushLostError(f"{lost}\nIt is not seen there; the same command looks again, and goes on.") from None
-    except RefusedError:
+    except (RefusedError, CredentialsError):
         ledger.forget_sent(shipment)
         ledger.forget_uploads(shipment)
         raise
@@ -335,7 +269,7 @@ def _first(shelf: Shelf, parcel: Parcel, shipment: Shipment, step: Step, tokens:
             usage=shipment.usage,
             training_data=parcel.training_data,
         )
-    except ThereError:
+    except ConflictError:
         logger.info("%s is there, though it is not shown yet", step.handle)
         return False
     return True

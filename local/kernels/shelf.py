@@ -16,7 +16,9 @@ from itertools import islice
 from typing import Any
 
 from local.kernels.client import (
+    CONFLICT,
     MOST_PAGES,
+    ConflictError,
     MissingError,
     OutOfReachError,
     PushLostError,
@@ -28,7 +30,6 @@ from local.kernels.client import (
 from shared.errors import RefusedError, plain
 
 VARIATION = "default"  # the instance's own slug: we have one of each framework
-CONFLICT = 409
 CHUNK, MOST_CHUNKS = 1 << 16, 100  # bytes at once, and how many times, of a small file that is read back
 TRIES = 3
 # The words of Kaggle's handles -> those of its protocol.
@@ -38,10 +39,6 @@ ENUMS = {
     "onnx": "MODEL_FRAMEWORK_ONNX",
     "tfLite": "MODEL_FRAMEWORK_TF_LITE",
 }
-
-
-class ThereError(RefusedError):
-    """What was to be made is there already."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +145,7 @@ class Shelf:
         return self._there(lambda: self.service.call(method, request, what, read)) or b""
 
     def create_model(self, slug: str, *, title: str, description: str, private: bool) -> None:
-        """Makes a model without files. ThereError where it is there; else as `Service.create`."""
+        """Makes a model without files. ConflictError where it is there; else as `Service.create`."""
         from kagglesdk.models.types.model_api_service import ApiCreateModelRequest
 
         request = ApiCreateModelRequest()
@@ -182,7 +179,7 @@ class Shelf:
         usage: str,
         training_data: str,
     ) -> None:
-        """Makes an instance with its first version. ThereError where it is there; else as `Service.create`."""
+        """Makes an instance with its first version. ConflictError where it is there; else as `Service.create`."""
         from kagglesdk.models.types.model_api_service import (
             ApiCreateModelInstanceRequest,
             ApiCreateModelInstanceRequestBody,
@@ -233,7 +230,7 @@ class Shelf:
 
         error, code, made = self.service.create(method, request, f"the publishing of {what}", read)
         if error:
-            kind = ThereError if code == CONFLICT or "already exists" in error else RefusedError
+            kind = ConflictError if code == CONFLICT or "already exists" in error else RefusedError
             raise kind(f"{self.service.label} refused {what}: {plain(error)}")
         if not made:
             raise PushLostError(f"{self.service.label}: the answer about {what} does not say what was made.")

@@ -8,7 +8,7 @@ from local import paths
 from local.kernels import parcel, publish, shelf, upload
 from local.kernels.client import PushLostError, UntoldError
 from shared import manifest
-from shared.errors import ConfigError, ModelError, RefusedError, ServiceError
+from shared.errors import ConfigError, CredentialsError, ModelError, RefusedError, ServiceError
 
 pytestmark = pytest.mark.usefixtures("home", "no_waits")
 ONCE = dict.fromkeys(published.FRAMEWORKS, 1)
@@ -287,9 +287,52 @@ def test_a_refusal_is_in_the_services_words_and_leaves_no_trace(emulator, servic
     assert published.versions(emulator) == ONCE
 
 
-def test_an_answer_that_cannot_be_read_is_a_line(emulator, service, mine):
-    emulator.faults.add(fault="status", method="GetModel", status=200, body={"title": 3})
-    with pytest.raises(UntoldError, match="cannot be read"):
+def test_a_conflict_said_by_http_is_one_too(emulator, service, mine):
+    emulator.faults.add(fault="unseen")
+    published_by(service)
+    emulator.service.gallery.delete(emulator.service.gallery.model(emulator.username, "k2l-mine").folder)
+    next(paths.state().glob("publishing/*.json")).unlink()
+    emulator.faults.add(fault="status", method="CreateModel", status=409, times=None)
+    with pytest.raises(RefusedError, match="was not found"):  # it goes on, and there the emulator has no such model
+        published_by(service)
+
+
+def test_credentials_that_expire_on_the_way_leave_no_doubt(emulator, service, mine):
+    published_by(service)
+    published.model(mine, run_id="r2")
+    emulator.faults.add(fault="status", method="CreateModelInstanceVersion", status=401)
+    with pytest.raises(CredentialsError):
+        published_by(service)
+    published_by(service)
+    assert published.versions(emulator) == dict.fromkeys(published.FRAMEWORKS, 2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[", "[]", '{"uploads": {}}', '{"uploads": {"a": 1}, "sent": {}}', '{"uploads": [], "sent": {"a": {}}}'],
+)
+def test_a_ledger_that_cannot_be_read_is_begun_anew(emulator, service, mine, text):
+    published_by(service)
+    next(paths.state().glob("publishing/*.json")).write_text(text)
+    assert {one.state for one in published_by(service)} == {"there already"}
+
+
+@pytest.mark.parametrize(
+    ("method", "body"),
+    [
+        ("GetModel", {"title": 3}),
+        ("GetModelInstance", {"versionNumber": "one"}),
+        ("ListModelInstanceVersionFiles", {"files": [{"name": 1}]}),
+        ("ListModelInstanceVersionFiles", "no JSON"),
+        ("StartBlobUpload", {}),
+        ("StartBlobUpload", {"token": "t", "createUrl": "file:///etc/passwd"}),
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_a_line(emulator, service, mine, method, body):
+    if method != "StartBlobUpload":
+        published_by(service)
+    emulator.faults.add(fault="status", method=method, status=200, body=body)
+    with pytest.raises(UntoldError):
         published_by(service)
 
 
