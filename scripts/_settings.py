@@ -15,6 +15,7 @@ from typing import Any
 
 import typer
 
+from scripts._verbs import VERBS
 from shared.errors import ConfigError, plain
 
 FILE = "k2l.toml"
@@ -41,8 +42,6 @@ def defaults(verb: str, command: Any) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    from scripts.__main__ import VERBS
-
     if not path.is_file():
         return {}
     try:
