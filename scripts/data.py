@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scripts import _complete as complete
 from scripts._edge import Json, emit, run, say, table
 
 if TYPE_CHECKING:
@@ -13,7 +14,11 @@ if TYPE_CHECKING:
 
 def data(
     name: Annotated[
-        str, typer.Argument(help="mnist, fashion-mnist, kmnist, digits, camera or auto; without it, all there are.")
+        str,
+        typer.Argument(
+            autocompletion=complete.datasets,
+            help="mnist, fashion-mnist, kmnist, digits, camera or auto; without it, all there are.",
+        ),
     ] = "",
     data_dir: Annotated[Path | None, typer.Option(help="Look in this folder and nowhere else.")] = None,
     download: Annotated[

@@ -32,7 +32,7 @@ def explain(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Show what the network sees, what each layer makes of it, and where it found its answer.
+    """Show what each layer sees, and where the answer was found.
 
     Leaves PICTURE-explained.png: the 28x28 glyph, the filters and maps of every layer, the scores and probabilities,
     what covering each place costs the answer (occlusion), and Grad-CAM. Of a model's files it reads the trained
