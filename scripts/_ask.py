@@ -11,6 +11,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import typer
+
 from scripts._edge import Ended, say
 
 if TYPE_CHECKING:
@@ -41,6 +43,15 @@ def text(question: str) -> str:
     import questionary
 
     return str(_answer(questionary.text(question, qmark="", **_look())))
+
+
+def agreed(question: str) -> bool:
+    """Whether the answer is yes; Ctrl-C and the end of the input are no."""
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        say()
+        return False
 
 
 def _by_keys(question: str, choices: Sequence[Choice]) -> str:

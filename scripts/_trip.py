@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from scripts._checks import tell
-from scripts._edge import fail, say
+from scripts._edge import Ended, fail, say
 
 if TYPE_CHECKING:
     from local.kernels.client import Service
@@ -32,6 +32,9 @@ NEXT_THERE = {
     ("complete", "gone"): "k2l push, with --again: its kernel was deleted there",
 }
 
+# How the run stands that the same push began before.
+STANDS = {"pushed": "still under way", "complete": "trained there already", "pulled": "home already"}
+
 _UNPACKED = re.compile(r"(Writing|Overwriting) \S+/shared/\w+\.py")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")
 
@@ -50,28 +53,33 @@ def check(flight: "Flight", *, json: bool) -> NoReturn:
 
 
 def sent(service: "Service", cargo: "Cargo", *, again: bool, wait_hours: float | None) -> "Run":
-    """Pushes, and says what to beware of and what is waited for; with None hours, nothing is waited for.
+    """Pushes, and says where it went, what to beware of and what is waited for; with None hours, nothing is.
 
     Raises what `push` raises, with the option that helps where there is no room.
     """
-    from local.kernels import push
+    from local.kernels import push, runs
     from local.kernels.capacity import Waiting
     from local.kernels.client import CapacityError
 
     waiting = None if wait_hours is None else Waiting(limit=timedelta(hours=wait_hours), on_wait=say)
+    before = {one.run_id for one in runs.every() if one.state != "intended"}
     try:
-        return push.push(service, cargo, again=again, waiting=waiting, on_doubt=lambda text: say(f"WARNING: {text}"))
+        run = push.push(service, cargo, again=again, waiting=waiting, on_doubt=lambda text: say(f"WARNING: {text}"))
     except CapacityError as error:
         way = "wait until it is taken: --wait-for-capacity" if waiting is None else "wait longer: --wait-limit HOURS"
         space = " " if "\n" in str(error) else "\n"
         raise CapacityError(f"{error}{space}To {way}.") from None
+    _tell_sent(run, fresh=run.run_id not in before)
+    return run
 
 
-def pushed(run: "Run") -> None:
-    """Says where a push went, or where the run stands that the same push began before."""
-    fresh = run.state == "pushed" and run.seconds < 1
-    say(f"{'pushed' if fresh else 'goes on with'} {run.title}  (run {run.run_id}, {run.state})")
-    if run.url and run.remote != "emulator":
+def _tell_sent(run: "Run", *, fresh: bool) -> None:
+    """Where a push went, or how the run stands that the same push began before."""
+    if fresh:
+        say(f"pushed {run.title}  (run {run.run_id})")
+    else:
+        say(f"{STANDS.get(run.state, run.state)}: {run.title}  (run {run.run_id}), not pushed again")
+    if run.url:
         say(f"  {run.url}")
 
 
@@ -100,7 +108,15 @@ def watched(service: "Service", run: "Run", *, quiet: bool = False, timeout: flo
         log.end_line()
         say(f"[{time.monotonic() - start:6.1f} s] {state.lower()}")
 
-    return watch(service, run, on_status=status, on_log=(lambda piece: None) if quiet else log.write, timeout=timeout)
+    try:
+        on_log = (lambda piece: None) if quiet else log.write
+        return watch(service, run, on_status=status, on_log=on_log, timeout=timeout)
+    except KeyboardInterrupt:
+        log.end_line()
+        raise Ended(
+            "interrupted here; the run goes on there: the same command comes back to it, "
+            f"k2l cancel {run.run_id} ends it."
+        ) from None
 
 
 class Indented:

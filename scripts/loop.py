@@ -41,7 +41,6 @@ def loop(
     with runs.lock(cargo.name):
         service = options.service(remote, owner)
         one = trip.sent(service, cargo, again=again, wait_hours=wait_limit if wait_for_capacity else None)
-        trip.pushed(one)
         one = trip.pulled(service, trip.watched(service, one, timeout=timeout))
 
         from local.arrival import receive
