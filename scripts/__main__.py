@@ -12,9 +12,9 @@ from scripts._edge import guarded, show
 from scripts._settings import defaults
 
 VERBS = (
-    "loop", "push", "watch", "pull", "runs", "cancel", "quota", "bundle", "emulator",
+    "loop", "push", "watch", "pull", "runs", "log", "cancel", "quota", "bundle", "emulator",
     "data", "train", "compare", "sweep",
-    "evaluate", "export", "quantize", "bench", "race", "report",
+    "models", "evaluate", "export", "quantize", "bench", "race", "report",
     "predict", "explain", "camera", "web", "interactive", "doctor",
 )  # fmt: skip
 

@@ -36,7 +36,7 @@ NEXT_THERE = {
 STANDS = {"pushed": "still under way", "complete": "trained there already", "pulled": "home already"}
 
 _UNPACKED = re.compile(r"(Writing|Overwriting) \S+/shared/\w+\.py")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")
 
 
 def check(flight: "Flight", *, json: bool) -> NoReturn:
@@ -130,7 +130,7 @@ class Indented:
 
     def write(self, piece: str) -> None:
         """Writes the lines that a piece ends."""
-        *lines, self.begun = (self.begun + _CONTROL.sub("", piece)).split("\n")
+        *lines, self.begun = (self.begun + CONTROL.sub("", piece)).split("\n")
         self.stream.writelines(f"    {line}\n" for line in lines if not _UNPACKED.fullmatch(line))
         self.stream.flush()
 
