@@ -84,12 +84,12 @@ def test_back_gives_up_a_question_and_runs_nothing():
 
 
 def test_a_path_is_taken_as_people_type_and_drag_it(monkeypatch):
-    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("HOME", "/srv/me")
     typed = ["~/three.png", "'my three.png'", r"my\ three.png", "test:7"]
     assert [interactive.as_path(one) for one in typed] == [
-        "/home/me/three.png", "my three.png", "my three.png", "test:7",
+        "/srv/me/three.png", "my three.png", "my three.png", "test:7",
     ]  # fmt: skip
-    assert menu("use", "lite", "explain", '"~/a b.png"', "back", "quit") == ["explain /home/me/a b.png --model lite"]
+    assert menu("use", "lite", "explain", '"~/a b.png"', "back", "quit") == ["explain /srv/me/a b.png --model lite"]
 
 
 def test_a_data_set_that_is_not_here_is_marked(monkeypatch):
