@@ -35,7 +35,8 @@ NEXT_THERE = {
 # How the run stands that the same push began before.
 STANDS = {"pushed": "still under way", "complete": "trained there already", "pulled": "home already"}
 
-_UNPACKED = re.compile(r"(Writing|Overwriting) \S+/shared/\w+\.py")
+# What the notebook says of each shared file that it unpacks, and, as the pull does later, of each that it leaves.
+_LISTED = re.compile(r"(Writing|Overwriting) \S+/shared/\w+\.py|[\d, ]{12,} bytes   [0-9a-f]{12}   .+")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")
 
 
@@ -122,7 +123,7 @@ def watched(service: "Service", run: "Run", *, quiet: bool = False, timeout: flo
 class Indented:
     """Writes a log, which comes in pieces that need not be lines: whole lines, indented, none ruling the terminal.
 
-    What the notebook says of each shared file that it unpacks is left out; the log that is kept has it.
+    What it says of each file that it unpacks or leaves is left out; the log that is kept has it.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -131,7 +132,7 @@ class Indented:
     def write(self, piece: str) -> None:
         """Writes the lines that a piece ends."""
         *lines, self.begun = (self.begun + CONTROL.sub("", piece)).split("\n")
-        self.stream.writelines(f"    {line}\n" for line in lines if not _UNPACKED.fullmatch(line))
+        self.stream.writelines(f"    {line}\n" for line in lines if not _LISTED.fullmatch(line))
         self.stream.flush()
 
     def end_line(self) -> None:
