@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -265,7 +266,7 @@ def service_of(run: "Run") -> "Service":
 
 
 def open_reader(model: str, conf: float | None) -> "Reader":
-    """The model named, or the usual one, ready to read pictures; the usual one is said."""
+    """The model named, or the usual one, ready to read pictures; on a terminal the usual one is said."""
     from local import models
     from local.predict import Reader
 
@@ -273,5 +274,6 @@ def open_reader(model: str, conf: float | None) -> "Reader":
         chosen = models.find(model)
     else:
         chosen, reason = models.default()
-        say(f"model: {chosen.name} ({reason})")
+        if sys.stderr.isatty():
+            say(f"model: {chosen.name} ({reason})")
     return Reader(models.open_runtime(chosen), chosen.sure if conf is None else conf)

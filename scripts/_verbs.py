@@ -8,9 +8,21 @@ import sys
 from pathlib import Path
 
 GROUPS = {
-    "The trip to Kaggle": ("loop", "push", "watch", "pull", "runs", "cancel", "quota", "publish", "bundle", "emulator"),
+    "The trip to Kaggle": (
+        "loop",
+        "push",
+        "watch",
+        "pull",
+        "runs",
+        "log",
+        "cancel",
+        "quota",
+        "publish",
+        "bundle",
+        "emulator",
+    ),
     "Training here": ("data", "train", "compare", "sweep"),
-    "Looking closely": ("evaluate", "export", "quantize", "bench", "race", "report"),
+    "Looking closely": ("models", "evaluate", "export", "quantize", "bench", "race", "report"),
     "Reading digits": ("predict", "explain", "camera", "web"),
     "This machine": ("interactive", "doctor"),
 }
