@@ -98,7 +98,9 @@ def _show_one(row: dict[str, Any]) -> None:
 def _show_all(rows: list[dict[str, Any]], data_dir: Path | None) -> None:
     from shared.data import MADE_OF
 
-    def missing(name: str) -> str:
+    def missing(name: str, error: str) -> str:
+        if name == "digits":
+            return error
         if data_dir:
             return f"not in {data_dir}"
         return f"not here; k2l data {name} {'makes' if name in MADE_OF else 'fetches'} it"
@@ -108,7 +110,7 @@ def _show_all(rows: list[dict[str, Any]], data_dir: Path | None) -> None:
         [
             [row["name"], *(f"{row[part]:,}" for part in ("train", "validation", "test")), row["source"]]
             if row["source"]
-            else [row["name"], "-", "-", "-", missing(row["name"])]
+            else [row["name"], "-", "-", "-", missing(row["name"], row["error"])]
             for row in rows
         ],
     )

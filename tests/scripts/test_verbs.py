@@ -195,7 +195,6 @@ def process(code, **environment):
         ("optuna", "sweep --dataset digits"),
         ("filelock", "train --dataset digits"),
         ("jupytext", "bundle"),
-        ("sklearn", "data digits"),
         ("starlette", "emulator"),
     ],
 )
@@ -203,6 +202,11 @@ def test_a_package_that_is_missing_is_named_with_what_installs_it(missing, comma
     done = process(WITHOUT.format(missing, ["k2l", *command.split()]))
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
     assert done.stderr.count("\n") == 1 and missing in done.stderr and "pip install -r requirements.txt" in done.stderr
+
+
+def test_the_list_of_data_sets_needs_no_scikit_learn():
+    done = process(WITHOUT.format("sklearn", ["k2l", "data"]))
+    assert done.returncode == 0 and "digits comes with scikit-learn, missing here" in done.stdout, done.stderr
 
 
 def test_a_module_of_ours_that_is_missing_is_a_fault_and_shows_itself():
