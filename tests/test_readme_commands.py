@@ -23,6 +23,8 @@ NOT_RUN = {
     "k2l web": "ends when a person ends it; tests/scripts/test_web_verb.py runs it",
     "k2l data mnist": "needs MNIST, or a network",
     "k2l doctor": "says what is wrong with this machine; tests/scripts/test_doctor_verb.py runs it",
+    "k2l log RUN": "needs a run's name; tests/scripts runs it",
+    "k2l -v": "the same loop as without",
     "k2l emulator": "the same; tests/kernels runs it",
     "--resume": "only after an interruption; tests/local/test_train_resume.py runs it",
     "--photos": "needs labelled photographs; tests/vision/test_photos.py runs it",
@@ -52,7 +54,7 @@ conf = 0.0
 def commands():
     """The lines of README's code blocks that begin with k2l, without their remarks."""
     blocks = re.findall(r"^```\w*\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    return [line for block in blocks for line in block.splitlines() if re.match(r"k2l [a-z]", line)]
+    return [line for block in blocks for line in block.splitlines() if re.match(r"k2l [-a-z]", line)]
 
 
 def words(line):
@@ -69,7 +71,7 @@ def reason(line):
 @pytest.mark.parametrize("line", commands())
 def test_every_command_of_readme_is_understood(line):
     """Parsed as `k2l` would, with the values its options take; nothing is run."""
-    verb, *rest = words(line)
+    verb, *rest = [word for word in words(line) if word != "-v"]
     group = get_command(app)
     group.get_command(None, verb).make_context(verb, rest)
 
