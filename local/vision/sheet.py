@@ -229,9 +229,10 @@ def whole(piece: Piece) -> Piece | None:
     if piece.free < 3 and not strokes.own:
         return None
     parts = plain.areas > (PART * plain.labels.size if strokes.beyond.any() else plain.labels.size)
-    parts[plain.labels[piece.region]] = False
     for at in np.flatnonzero(parts):
-        part = plain.labels == at
+        part = (plain.labels == at) & ~piece.cover  # a region may leak past the sheet
+        if part.sum() < PART * part.size:
+            continue
         ground = _filled(_outlines(part), part.shape).view(bool) & ~grown.cover
         if strokes.beyond[strokes.labels[darker(plain, part, ground)]].any():
             if piece.free < 3:
