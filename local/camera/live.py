@@ -203,10 +203,13 @@ class Viewer:
         """The frame, or where its ink is."""
         if not self.threshold:
             return shot.colour()
-        height, width = shot.grey.shape
-        mask = debug.black_on_white(glyphs.prepared(shot.grey).mask)
-        large = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
-        return np.asarray(cv2.cvtColor(large, cv2.COLOR_GRAY2BGR), np.uint8)
+        ready = glyphs.prepared(shot.grey)
+        x, y, width, height = ready.box
+        seen = np.full_like(shot.grey, 255)
+        seen[y : y + height, x : x + width] = cv2.resize(
+            debug.black_on_white(ready.mask), (width, height), interpolation=cv2.INTER_NEAREST
+        )
+        return np.asarray(cv2.cvtColor(seen, cv2.COLOR_GRAY2BGR), np.uint8)
 
     def _put(self, seen: Colour, reading: Reading, hint: str, *, explained: bool) -> Colour:
         """Shows a picture with the region drawn in it, and what is in that beside it; gives what to keep of it."""

@@ -1,6 +1,6 @@
 """Each step of the way from a picture to its glyphs, as a picture to look at.
 
-    steps(grey)                           # {"1-scaled": uint8 [h, w], …, "7-glyphs": …}, in their order
+    steps(grey)                           # {"1-scaled": uint8 [h, w], …, "8-glyphs": …}, in their order
 
 For whoever wonders why a digit was not found: the step at which it is lost is the one to look into.
 """
@@ -16,18 +16,22 @@ COLOURS = ((60, 200, 80), (220, 150, 50), (60, 80, 230), (200, 80, 200), (40, 19
 
 
 def steps(grey: picture.Grey, *, single: bool = False) -> dict[str, NDArray[np.uint8]]:
-    """Pictures uint8, grey [h, w] or blue, green, red [h, w, 3]: scaled, paper, ink, mask, unruled, found, glyphs."""
+    """Pictures uint8, grey [h, w] or blue, green, red [h, w, 3]: the whole one scaled, then of the sheet in it, where
+
+    there is one: itself, paper, ink, mask, unruled, found, glyphs.
+    """
     ready = glyphs.prepared(grey)
     only = glyphs.single(grey) if single else None
     rows = ([[only]] if only else []) if single else glyphs.several(grey)
     return {
-        "1-scaled": ready.grey,
-        "2-paper": threshold.page(ready.grey).paper,
-        "3-ink": np.asarray(255 - 255 * ready.ink.clip(0, 1), np.uint8),
-        "4-mask": black_on_white(ready.mask),
-        "5-unruled": black_on_white(segment.without_rules(ready.mask)),
-        "6-found": found(ready, rows),
-        "7-glyphs": sheet([glyph for row in rows for glyph in row]),
+        "1-scaled": picture.fit(grey, smallest=glyphs.SMALLEST, largest=glyphs.LARGEST)[0],
+        "2-sheet": ready.grey,
+        "3-paper": threshold.page(ready.grey).paper,
+        "4-ink": np.asarray(255 - 255 * ready.ink.clip(0, 1), np.uint8),
+        "5-mask": black_on_white(ready.mask),
+        "6-unruled": black_on_white(segment.without_rules(ready.mask)),
+        "7-found": found(ready, rows),
+        "8-glyphs": sheet([glyph for row in rows for glyph in row]),
     }
 
 
@@ -37,14 +41,14 @@ def black_on_white(mask: segment.Mask) -> NDArray[np.uint8]:
 
 
 def found(ready: glyphs.Prepared, rows: list[list[glyphs.Glyph]]) -> NDArray[np.uint8]:
-    """The scaled picture with a box round each glyph: a colour a row, and its place in reading order."""
+    """The sheet with a box round each glyph: a colour a row, and its place in reading order."""
     seen = cv2.cvtColor(ready.grey, cv2.COLOR_GRAY2BGR)
     place = 0
     for at, row in enumerate(rows):
         colour = COLOURS[at % len(COLOURS)]
         for glyph in row:
             place += 1
-            x, y, w, h = (round(side * ready.factor) for side in glyph.box)
+            x, y, w, h = (round(side * ready.factor) for side in glyphs.within(ready, glyph.box))
             cv2.rectangle(seen, (x - 2, y - 2), (x + w + 2, y + h + 2), colour, 1)
             cv2.putText(seen, str(place), (x, max(10, y - 4)), cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, 1, cv2.LINE_AA)
     return np.asarray(seen, np.uint8)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from local.vision import picture, segment, threshold
+from local.vision import picture, segment, sheet, threshold
 from shared import normalise
 
 SMALLEST, LARGEST = 160, 640  # pixels of the longer side that digits are looked for at
@@ -32,12 +32,14 @@ class Glyph:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A picture made ready: `grey` uint8 [h, w] of a workable size, `factor` what it was scaled by, and its ink.
+    """A picture made ready: `grey` uint8 [h, w] of a workable size, and its ink.
 
+    `box` is what part of the picture it is, the sheet where one lies in it, and `factor` what that was scaled by.
     `ink` float32 [h, w], 0 paper to 1 black; `mask` bool [h, w], where there is enough of it.
     """
 
     grey: picture.Grey
+    box: Box
     factor: float
     ink: threshold.Ink
     mask: segment.Mask
@@ -50,7 +52,7 @@ def single(grey: picture.Grey) -> Glyph | None:
         return drawn
     ready = prepared(grey)
     region = segment.main(ready.mask, smallest=SPECK * ready.factor)
-    return None if region is None else drawn_anew(region, ready.factor, grey.shape)
+    return None if region is None else drawn_anew(region, ready)
 
 
 def several(grey: picture.Grey) -> list[list[Glyph]]:
@@ -60,14 +62,18 @@ def several(grey: picture.Grey) -> list[list[Glyph]]:
         return [[drawn]]
     ready = prepared(grey)
     rows = segment.several(ready.mask, smallest=SPECK * ready.factor)
-    return [[drawn_anew(region, ready.factor, grey.shape) for region in row] for row in rows]
+    return [[drawn_anew(region, ready) for region in row] for row in rows]
 
 
 def prepared(grey: picture.Grey) -> Prepared:
-    """The picture uint8 [h, w] scaled, its paper evened out, its ink told from it."""
-    scaled, factor = picture.fit(grey, smallest=SMALLEST, largest=LARGEST)
+    """The picture uint8 [h, w], or the sheet that lies in it, scaled, its paper evened out, its ink told from it."""
+    lying = sheet.find(grey)
+    x, y, width, height = box = lying.box if lying else (0, 0, grey.shape[1], grey.shape[0])
+    scaled, factor = picture.fit(grey[y : y + height, x : x + width], smallest=SMALLEST, largest=LARGEST)
+    if lying:
+        scaled = lying.alone(scaled)
     ink = threshold.flatten(scaled)
-    return Prepared(grey=scaled, factor=factor, ink=ink, mask=ink > threshold.level(ink))
+    return Prepared(grey=scaled, box=box, factor=factor, ink=ink, mask=ink > threshold.level(ink))
 
 
 def parted(glyph: Glyph) -> list[tuple[Glyph, Glyph]]:
@@ -87,10 +93,9 @@ def _piece(glyph: Glyph, region: segment.Region) -> Glyph:
     return Glyph(image=normalise.glyph(region.mask), box=box, mask=region.mask)
 
 
-def drawn_anew(region: segment.Region, factor: float, shape: tuple[int, ...]) -> Glyph:
-    """The glyph of a region found in a picture [h, w] that was scaled by `factor`."""
-    box = original_box(region, factor, shape)
-    return Glyph(image=normalise.glyph(region.mask), box=box, mask=region.mask)
+def drawn_anew(region: segment.Region, ready: Prepared) -> Glyph:
+    """The glyph of a region found in a picture made ready."""
+    return Glyph(image=normalise.glyph(region.mask), box=original_box(region, ready), mask=region.mask)
 
 
 def already(grey: picture.Grey) -> Glyph | None:
@@ -112,10 +117,15 @@ def already(grey: picture.Grey) -> Glyph | None:
     return Glyph(image=image, box=(x, y, width, height), mask=mask) if off < 0.6 else None
 
 
-def original_box(region: segment.Region, factor: float, shape: tuple[int, ...]) -> Box:
-    """A region's box in the pixels of the picture [h, w] that was scaled by `factor`."""
-    height, width = region.mask.shape
-    left, top = int(region.x / factor), int(region.y / factor)
-    right = min(shape[1], round((region.x + width) / factor))
-    bottom = min(shape[0], round((region.y + height) / factor))
-    return left, top, max(1, right - left), max(1, bottom - top)
+def original_box(region: segment.Region, ready: Prepared) -> Box:
+    """A region's box in the pixels of the picture that was made ready."""
+    (height, width), (x, y, wide, tall) = region.mask.shape, ready.box
+    left, top = int(region.x / ready.factor), int(region.y / ready.factor)
+    right = min(wide, round((region.x + width) / ready.factor))
+    bottom = min(tall, round((region.y + height) / ready.factor))
+    return x + left, y + top, max(1, right - left), max(1, bottom - top)
+
+
+def within(ready: Prepared, box: Box) -> Box:
+    """A box of the picture as one of the part that was made ready."""
+    return box[0] - ready.box[0], box[1] - ready.box[1], box[2], box[3]

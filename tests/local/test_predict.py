@@ -174,7 +174,7 @@ def test_readings_are_kept_as_pictures(named, k2l, tmp_path):
         f"page-{place}-is-{digit}.png" for place, digit in enumerate(digits, start=1)
     ]
     assert [crop.shape for crop in crops] == [(28, 28)] * 2
-    assert len(list((tmp_path / "steps").iterdir())) == 7
+    assert len(list((tmp_path / "steps").iterdir())) == 8
 
 
 def test_no_picture_is_written_over_the_one_that_is_read(named, k2l, tmp_path):

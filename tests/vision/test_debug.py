@@ -9,14 +9,14 @@ from local.vision import debug, glyphs
 def test_each_step_is_a_picture_in_order():
     grey = in_bad_light(page("12", "345"))
     steps = debug.steps(grey)
-    assert [name[2:] for name in steps] == ["scaled", "paper", "ink", "mask", "unruled", "found", "glyphs"]
+    assert [name[2:] for name in steps] == ["scaled", "sheet", "paper", "ink", "mask", "unruled", "found", "glyphs"]
     assert all(image.dtype == np.uint8 and image.ndim in (2, 3) and image.size for image in steps.values())
-    assert steps["4-mask"].shape == steps["1-scaled"].shape == glyphs.prepared(grey).mask.shape
-    assert set(np.unique(steps["4-mask"])) == {0, 255}
-    assert steps["7-glyphs"].shape == (4 * 30, 4 * 30 * 5)
+    assert steps["5-mask"].shape == steps["2-sheet"].shape == glyphs.prepared(grey).mask.shape
+    assert set(np.unique(steps["5-mask"])) == {0, 255}
+    assert steps["8-glyphs"].shape == (4 * 30, 4 * 30 * 5)
 
 
 def test_a_single_digit_and_a_blank_page_have_steps_too():
-    assert debug.steps(page("7"), single=True)["7-glyphs"].shape == (120, 120)
+    assert debug.steps(page("7"), single=True)["8-glyphs"].shape == (120, 120)
     blank = debug.steps(np.full((200, 300), 200, np.uint8))
-    assert not blank["7-glyphs"].any() and (blank["4-mask"] == 255).all()
+    assert not blank["8-glyphs"].any() and (blank["5-mask"] == 255).all()
