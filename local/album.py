@@ -1,7 +1,7 @@
 """What was read, kept as pictures: annotated, cut out digit by digit, and step by step.
 
     with Album(annotated=Path("seen"), crops=None, steps=None) as album:
-        album.add(shot, reading)          # seen/photo.png, or a frame of seen/clip.mp4
+        album.add(shot, reading)          # seen/photo.png, or a frame of seen/clip.mp4; or Path("seen.png"), for one
 
 A file is named after the picture it was made of; of two pictures of one name the second gets a number. What is made of
 a film's frames lies in a folder of its own. No picture is written over the one it was made of.
@@ -19,7 +19,7 @@ from local.camera.film import Film
 from local.outputs import whole
 from local.predict import Reading
 from local.sources import STANDARD_INPUT, USUAL_FPS, Shot, path_of
-from local.vision import debug
+from local.vision import debug, picture
 from shared.errors import PictureError
 
 
@@ -60,10 +60,10 @@ class Album:
             self._film[1].close()
             self._film = None
 
-    def _annotate(self, folder: Path, stem: str, shot: Shot, reading: Reading) -> None:
-        target = folder / f"{stem}{'.png' if shot.frame is None else '.mp4'}"
+    def _annotate(self, place: Path, stem: str, shot: Shot, reading: Reading) -> None:
+        target = place if is_file(place) else place / f"{stem}{'.png' if shot.frame is None else '.mp4'}"
         if target.exists() and target.resolve() == Path(shot.name).resolve():
-            raise PictureError(f"{target}: is the very file that is read. Choose another folder.")
+            raise PictureError(f"{target}: is the very file that is read. Choose another place.")
         seen = overlay.boxes(shot.colour(), reading)
         if shot.frame is None:
             write(target, seen)
@@ -80,6 +80,11 @@ class Album:
             free = (f"{stem}-{number}" if number > 1 else stem for number in range(1, len(taken) + 2))
             self._stems[name] = next(one for one in free if one not in taken)
         return self._stems[name]
+
+
+def is_file(place: Path) -> bool:
+    """Whether the annotated picture is to be this very file, and not to lie in a folder of that name."""
+    return place.suffix.lower() in picture.SUFFIXES and not place.is_dir()
 
 
 def write(path: Path, image: NDArray[np.uint8]) -> None:

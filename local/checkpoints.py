@@ -73,13 +73,21 @@ def place(name: str, folder: Path | None = None) -> Path:
 
 def find(folder: Path, training: dict[str, Any]) -> Checkpoint | None:
     """The checkpoint in that folder, held against `training`; None where there is none, or one of another k2l."""
+    facts = read(folder)
+    return (
+        None
+        if facts is None
+        else Checkpoint(folder=folder, facts=facts, differs=_differences(facts["training"], training))
+    )
+
+
+def read(folder: Path) -> dict[str, Any] | None:
+    """What `checkpoint.json` in that folder says; None where there is none, or one of another k2l."""
     try:
         facts = json.loads((folder / NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
-        return None
-    return Checkpoint(folder=folder, facts=facts, differs=_differences(facts["training"], training))
+    return facts if isinstance(facts, dict) and facts.get("schema") == SCHEMA else None
 
 
 def _differences(theirs: dict[str, Any], ours: dict[str, Any]) -> list[str]:

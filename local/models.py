@@ -13,7 +13,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +145,50 @@ def available() -> str:
 def names() -> list[str]:
     """The names of what lies in models/ and in the zoo."""
     return list(dict.fromkeys(folder.name for folder, _ in _trained()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """A model that is here, or that a training was interrupted on: what is stated of it, and how it stands.
+
+    `manifest` is empty for one that was interrupted. `stands` is VERIFIED, DAMAGED or INTERRUPTED; `why` says more.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+    stands: str
+    why: str = ""
+    training: dict[str, Any] = field(default_factory=dict)
+
+
+VERIFIED, DAMAGED, INTERRUPTED = "verified", "damaged", "interrupted"
+
+
+def held() -> list[Held]:
+    """Every model here and in the zoo, newest first, each file of it hashed; before them what was interrupted."""
+    known = [_held(folder, facts) for folder, facts in _trained()]
+    known.sort(key=lambda one: str(one.manifest["created_at"]), reverse=True)
+    return [*_interrupted(), *known]
+
+
+def _held(folder: Path, facts: dict[str, Any]) -> Held:
+    try:
+        manifest.verify(folder)
+    except ModelError as error:
+        return Held(folder=folder, manifest=facts, stands=DAMAGED, why=str(error).partition("\n")[0])
+    return Held(folder=folder, manifest=facts, stands=VERIFIED)
+
+
+def _interrupted() -> Iterator[Held]:
+    """What trainings on this machine can go on from."""
+    from local import checkpoints
+
+    for path in sorted((paths.state() / "checkpoints").glob(f"*/{checkpoints.NAME}")):
+        if facts := checkpoints.read(path.parent):
+            training = facts["training"]
+            why = f"after epoch {len(facts['history'])} of {training['parameters']['epochs']}"
+            folder = paths.models() / path.parent.name
+            yield Held(folder=folder, manifest={}, stands=INTERRUPTED, why=why, training=training)
 
 
 def _trained() -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -11,9 +11,12 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import typer
+
 from scripts._edge import Ended, say
 
 if TYPE_CHECKING:
+    from prompt_toolkit.key_binding import KeyBindings
     from questionary import Question
 
 
@@ -22,6 +25,9 @@ class Choice(NamedTuple):
 
     key: str
     says: str
+
+
+BACK = Choice("back", "Back")  # among the choices it is also what Esc means
 
 
 def on_terminal() -> bool:
@@ -35,19 +41,34 @@ def select(question: str, choices: Sequence[Choice]) -> str:
 
 
 def text(question: str) -> str:
-    """A line of text. Raises Ended as `select` does."""
+    """A line of text, "" after Esc. Raises Ended as `select` does."""
     if not on_terminal():
         return _line(f"{question} ")
     import questionary
 
-    return str(_answer(questionary.text(question, qmark="", **_look())))
+    return str(_answer(questionary.text(question, qmark="", key_bindings=_escape(""), **_look())))
+
+
+def agreed(question: str) -> bool:
+    """Whether the answer is yes; Ctrl-C and the end of the input are no."""
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        say()
+        return False
 
 
 def _by_keys(question: str, choices: Sequence[Choice]) -> str:
     import questionary
 
     listed = [questionary.Choice(choice.says, value=choice.key) for choice in choices]
-    return str(_answer(questionary.select(question, choices=listed, instruction="(arrows)", qmark="", **_look())))
+    asked = questionary.select(question, choices=listed, instruction="(arrows)", qmark="", **_look())
+    if BACK in choices:
+        from prompt_toolkit.key_binding import merge_key_bindings
+
+        known = asked.application.key_bindings
+        asked.application.key_bindings = merge_key_bindings([*([known] if known else []), _escape(BACK.key)])
+    return str(_answer(asked))
 
 
 def _by_number(question: str, choices: Sequence[Choice]) -> str:
@@ -77,6 +98,15 @@ def _answer(question: "Question") -> Any:
         return question.unsafe_ask()
     except KeyboardInterrupt:
         raise Ended("left the menu; nothing is half-done.") from None
+
+
+def _escape(answer: str) -> "KeyBindings":
+    """Esc answers at once."""
+    from prompt_toolkit.key_binding import KeyBindings
+
+    keys = KeyBindings()
+    keys.add("escape", eager=True)(lambda event: event.app.exit(result=answer))
+    return keys
 
 
 def _look() -> dict[str, Any]:

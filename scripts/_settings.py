@@ -16,6 +16,7 @@ from typing import Any
 
 import typer
 
+from scripts._verbs import VERBS
 from shared.errors import ConfigError, plain
 
 logger = logging.getLogger(__name__)
@@ -45,8 +46,6 @@ def defaults(verb: str, command: Any) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    from scripts.__main__ import VERBS
-
     if not path.is_file():
         return {}
     try:

@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from scripts._checks import tell
-from scripts._edge import fail, say
+from scripts._edge import Ended, fail, say
+from scripts._training import kept
 
 if TYPE_CHECKING:
     from local.kernels.client import Service
@@ -32,8 +33,12 @@ NEXT_THERE = {
     ("complete", "gone"): "k2l push, with --again: its kernel was deleted there",
 }
 
-_UNPACKED = re.compile(r"(Writing|Overwriting) \S+/shared/\w+\.py")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")
+# How the run stands that the same push began before.
+STANDS = {"pushed": "still under way", "complete": "trained there already", "pulled": "home already"}
+
+# What the notebook says of each shared file that it unpacks, and, as the pull does later, of each that it leaves.
+_LISTED = re.compile(r"(Writing|Overwriting) \S+/shared/\w+\.py|[\d, ]{12,} bytes   [0-9a-f]{12}   .+")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")
 
 
 def check(flight: "Flight", *, json: bool) -> NoReturn:
@@ -50,28 +55,33 @@ def check(flight: "Flight", *, json: bool) -> NoReturn:
 
 
 def sent(service: "Service", cargo: "Cargo", *, again: bool, wait_hours: float | None) -> "Run":
-    """Pushes, and says what to beware of and what is waited for; with None hours, nothing is waited for.
+    """Pushes, and says where it went, what to beware of and what is waited for; with None hours, nothing is.
 
     Raises what `push` raises, with the option that helps where there is no room.
     """
-    from local.kernels import push
+    from local.kernels import push, runs
     from local.kernels.capacity import Waiting
     from local.kernels.client import CapacityError
 
     waiting = None if wait_hours is None else Waiting(limit=timedelta(hours=wait_hours), on_wait=say)
+    before = {one.run_id for one in runs.every() if one.state != "intended"}
     try:
-        return push.push(service, cargo, again=again, waiting=waiting, on_doubt=lambda text: say(f"WARNING: {text}"))
+        run = push.push(service, cargo, again=again, waiting=waiting, on_doubt=lambda text: say(f"WARNING: {text}"))
     except CapacityError as error:
         way = "wait until it is taken: --wait-for-capacity" if waiting is None else "wait longer: --wait-limit HOURS"
         space = " " if "\n" in str(error) else "\n"
         raise CapacityError(f"{error}{space}To {way}.") from None
+    _tell_sent(run, fresh=run.run_id not in before)
+    return run
 
 
-def pushed(run: "Run") -> None:
-    """Says where a push went, or where the run stands that the same push began before."""
-    fresh = run.state == "pushed" and run.seconds < 1
-    say(f"{'pushed' if fresh else 'goes on with'} {run.title}  (run {run.run_id}, {run.state})")
-    if run.url and run.remote != "emulator":
+def _tell_sent(run: "Run", *, fresh: bool) -> None:
+    """Where a push went, or how the run stands that the same push began before."""
+    if fresh:
+        say(f"pushed {run.title}  (run {run.run_id})")
+    else:
+        say(f"{STANDS.get(run.state, run.state)}: {run.title}  (run {run.run_id}), not pushed again")
+    if run.url:
         say(f"  {run.url}")
 
 
@@ -100,13 +110,21 @@ def watched(service: "Service", run: "Run", *, quiet: bool = False, timeout: flo
         log.end_line()
         say(f"[{time.monotonic() - start:6.1f} s] {state.lower()}")
 
-    return watch(service, run, on_status=status, on_log=(lambda piece: None) if quiet else log.write, timeout=timeout)
+    try:
+        on_log = (lambda piece: None) if quiet else log.write
+        return watch(service, run, on_status=status, on_log=on_log, timeout=timeout)
+    except KeyboardInterrupt:
+        log.end_line()
+        raise Ended(
+            "interrupted here; the run goes on there: the same command comes back to it, "
+            f"k2l cancel {run.run_id} ends it."
+        ) from None
 
 
 class Indented:
     """Writes a log, which comes in pieces that need not be lines: whole lines, indented, none ruling the terminal.
 
-    What the notebook says of each shared file that it unpacks is left out; the log that is kept has it.
+    What it says of each file that it unpacks or leaves is left out; the log that is kept has it.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -114,8 +132,8 @@ class Indented:
 
     def write(self, piece: str) -> None:
         """Writes the lines that a piece ends."""
-        *lines, self.begun = (self.begun + _CONTROL.sub("", piece)).split("\n")
-        self.stream.writelines(f"    {line}\n" for line in lines if not _UNPACKED.fullmatch(line))
+        *lines, self.begun = (self.begun + CONTROL.sub("", piece)).split("\n")
+        self.stream.writelines(f"    {line}\n" for line in lines if not _LISTED.fullmatch(line))
         self.stream.flush()
 
     def end_line(self) -> None:
@@ -139,7 +157,7 @@ def pulled(service: "Service", run: "Run", **options: Any) -> "Run":
         count += 1
         say(f"  {size:>12,} bytes   {name}")
 
-    run, left_out = pull(service, run, on_file=file, **options)
+    run, left_out = pull(service, run, on_file=file, on_kept=kept, **options)
     say(f"pulled {count} files, every one checked, into {paths.models() / run.name}")
     for name in left_out:
         say(f"  left out: {plain(name)} (not in the manifest)")

@@ -23,7 +23,9 @@ def camera(
     model: ReaderModel = "",
     conf: Conf = None,
     single: Annotated[bool, typer.Option("--single", help="The whole picture is one digit, or none.")] = False,
-    no_show: Annotated[bool, typer.Option("--no-show", help="No window: a line whenever the answer changes.")] = False,
+    no_show: Annotated[
+        bool, typer.Option("--no-show", help="Open no window; Ctrl-C ends it. The answers are printed in any case.")
+    ] = False,
     save: Annotated[
         Path | None, typer.Option(metavar="FILM", help="Keep what is seen there as a film, such as out.mp4.")
     ] = None,

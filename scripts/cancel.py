@@ -1,12 +1,16 @@
 """`k2l cancel`: end a run."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from scripts import _options as options
+from scripts._ask import agreed
 from scripts._edge import Json, emit, fail, run, say
+
+if TYPE_CHECKING:
+    from local.kernels.runs import Run
 
 
 def cancel(
@@ -25,18 +29,30 @@ def cancel(
     from local.kernels.watch import remains
 
     one = runs.get(run_id) if run_id else runs.latest("pushed", "intended")
-    others = ending.beside(one)
-    also = f" This also ends {', '.join(other.run_id for other in others)}." if others else ""
-    what = f"deletes the kernel {one.owner}/{one.slug} with all its versions there.{also}"
+    what = f"this deletes the kernel {one.owner}/{one.slug} with all its versions there.{_with_it(one)}"
     if not yes and not sys.stdin.isatty():
-        fail(f"this {what} Say so: --yes")
-    if not yes:
-        typer.confirm(f"This {what} Go on?", abort=True, err=True)
+        fail(f"{what} Say so: --yes")
+    if yes:
+        say(what)
+    elif not agreed(f"{what} Go on?"):
+        say("nothing was ended")
+        raise SystemExit(1)
     ended = ending.cancel(options.service_of(one), one)
     if json:
         emit({"run_id": each.run_id, "state": each.state, "log": str(each.log)} for each in ended)
     for each in ended:
         say(f"the run {each.run_id} is ended. {remains(each)}")
+
+
+def _with_it(one: "Run") -> str:
+    """The other runs that the kernel takes with it, in sentences."""
+    from local.kernels import cancel as ending
+
+    said = {
+        "It also ends": ending.beside(one),
+        "What these left there is lost, since they are not pulled:": ending.unfetched(one),
+    }
+    return "".join(f" {what} {', '.join(run.run_id for run in runs)}." for what, runs in said.items() if runs)
 
 
 if __name__ == "__main__":

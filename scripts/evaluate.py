@@ -1,13 +1,16 @@
 """`k2l evaluate`: how good model files are on a data set's images or on photographs, alone and together."""
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scripts import _complete as complete
 from scripts import _options as options
 from scripts._edge import Json, bar, emit, run, say, show, table
+from scripts._listing import table_of
 
 if TYPE_CHECKING:
     from local.agreement import Pair
@@ -21,11 +24,19 @@ if TYPE_CHECKING:
 
 def evaluate(
     names: Annotated[
-        list[str], typer.Argument(metavar="MODEL...", help="Folders under models/, other folders, or files.")
+        list[str],
+        typer.Argument(
+            metavar="MODEL...",
+            autocompletion=complete.models,
+            help="Folders under models/, other folders, or files.",
+        ),
     ],
     dataset: Annotated[
         str,
-        typer.Option(help="mnist, fashion-mnist, kmnist, digits, camera, auto. Default: what each was trained on."),
+        typer.Option(
+            autocompletion=complete.datasets,
+            help="mnist, fashion-mnist, kmnist, digits, camera, auto. Default: what each was trained on.",
+        ),
     ] = "",
     data_dir: options.DataDir = None,
     split: Annotated[
@@ -170,8 +181,7 @@ def choose_threshold(model: "Model", found: "Sequence[Photograph]", reader: "Rea
 def show_committee(together: "Committee") -> None:
     """Its row under the same columns, in a table of its own, and how it stands against its best member."""
     columns = COLUMNS | {"model": lambda result, _: result.label, "file": lambda result, _: len(result.members)}
-    del columns["to first"]
-    table(list(columns), [[cell(together, [together]) for cell in columns.values()]])
+    show_scores(columns, [together])
     pair, best = together.against_best(), together.best
     show(f"  {together.name}; answers by the mean of their logits, bytes and seconds are theirs together.")
     show(
@@ -180,10 +190,20 @@ def show_committee(together: "Committee") -> None:
     )
 
 
+def show_scores(columns: "Mapping[str, Any]", results: Sequence[Any]) -> None:
+    """A row each; where the terminal is narrow without the lesser columns, of one without what compares."""
+    cells = {name: lambda result, cell=cell: cell(result, results) for name, cell in columns.items()}
+    if len(results) == 1:
+        del cells["to first"]
+    table_of(cells, results, lesser=LESSER)
+
+
 def show_all(results: Sequence["Evaluation"], pairs: Mapping[tuple[int, int], "Pair"]) -> None:
     """The table of the models, that of their agreement, and how to read them."""
-    table(list(COLUMNS), [[cell(result, results) for cell in COLUMNS.values()] for result in results])
+    show_scores(COLUMNS, results)
     show("  ±: one standard error of an accuracy on so many images." + ("  *: the best." if len(results) > 1 else ""))
+    if len(sets := sorted({result.data.name for result in results})) > 1:
+        show(f"  They were tested on different data sets ({', '.join(sets)}): figures of two sets do not compare.")
     for result in results:
         if result.rejected is not None:
             show(f"  {result.label} would take {result.rejected:.2%} of them for none: predict rejects these.")
@@ -191,7 +211,9 @@ def show_all(results: Sequence["Evaluation"], pairs: Mapping[tuple[int, int], "P
         show("  On the validation images, held out of the training images: to choose by, not to publish.")
     if not pairs:
         return
-    table(PAIR_COLUMNS, [pair_cells(results[i], results[j], pair, len(pairs)) for (i, j), pair in pairs.items()])
+    cells = [pair_cells(results[i], results[j], pair, len(pairs)) for (i, j), pair in pairs.items()]
+    columns = {name: itemgetter(at) for at, name in enumerate(PAIR_COLUMNS)}
+    table_of(columns, cells, lesser=["largest logit difference", "equal %"])
     from local.agreement import LEVEL
 
     shared = f" ({LEVEL:.0%} shared by {len(pairs)} pairs)" if len(pairs) > 1 else ""
@@ -257,6 +279,7 @@ COLUMNS = {
     "kB": lambda result, _: f"{result.bytes / 1000:,.0f}",
     "seconds": lambda result, _: f"{result.seconds:.2f}",
 }
+LESSER = ("macro F1 %", "ECE", "loss", "images", "to first", "runtime", "seconds")
 PAIR_COLUMNS = ["models", "equal %", "largest logit difference", "1st alone right", "2nd alone right", "p", "verdict"]
 
 if __name__ == "__main__":

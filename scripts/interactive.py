@@ -1,7 +1,7 @@
 """`k2l interactive`, or `k2l` alone on a terminal: a menu that teaches the command line.
 
 Every choice ends in a plain command, which is shown, and run as if it had been typed. Ctrl-C ends a command and comes
-back to the menu; in the menu it leaves.
+back to the menu; in the menu it leaves. Esc, or Back, gives up the question.
 """
 
 import shlex
@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from scripts._ask import Choice, on_terminal, select, text
+from scripts._ask import BACK, Choice, on_terminal, select, text
 from scripts._edge import INTERRUPTED, run, say
 
 FRAMEWORKS = (Choice("torch", "PyTorch"), Choice("keras", "TensorFlow / Keras 3"))
@@ -24,11 +26,12 @@ LENGTHS = (
     Choice("1", "one epoch: a first look"),
     Choice("", "as many epochs as the recipe takes"),
 )
-DATA_SETS = (
-    Choice("mnist", "MNIST: 70,000 digits (fetched if it is not here)"),
-    Choice("fashion-mnist", "Fashion-MNIST: clothes, harder"),
-    Choice("digits", "1,797 small digits that come with scikit-learn: seconds"),
-)
+DATA_SETS = {
+    "mnist": "MNIST: 70,000 digits",
+    "fashion-mnist": "Fashion-MNIST: clothes, harder",
+    "digits": "1,797 small digits that come with scikit-learn: seconds",
+}
+RECOMMENDED = "compact"
 FIRST = (
     Choice("train", "Train a network"),
     Choice("use", "Use one that is here already"),
@@ -36,21 +39,22 @@ FIRST = (
     Choice("doctor", "See what this machine has and lacks"),
     Choice("quit", "Leave"),
 )
-# What can be done with a model; {0} is its name, {1} what is asked for.
+# What can be done with a model; {0} is its name, {1} the path that is asked for.
 THEN = {
     "evaluate": ("Test it on the test images", "evaluate {0} --all", ""),
     "predict": ("Let it read a picture", "predict {1} --model {0}", "Which picture?"),
-    "camera": ("Live camera", "camera --model {0}", ""),
-    "snapshot": ("Snapshot: space stops the picture, then drag a region", "camera --model {0}", ""),
-    "web": ("Draw for it, in the browser", "web --model {0} --open", ""),
+    "explain": ("See how it came to its answer", "explain {1} --model {0}", "Which picture, or test:7, misread:1?"),
+    "camera": ("Live camera: space stops the picture, a drag round a digit explains it", "camera --model {0}", ""),
+    "web": ("Draw for it, in the browser", "web --model {0} --browser", ""),
     "quantize": ("Make it smaller: int8", "quantize {0}", ""),
     "bench": ("Compare its files: how fast is each?", "bench {0}", ""),
     "compare": ("Compare it with the networks of the zoo", "evaluate {0} compact lite", ""),
 }
-AFTERWARDS = (
-    *(Choice(key, says) for key, (says, _, _) in THEN.items()),
-    Choice("back", "Something else"),
-)
+AFTERWARDS = tuple(Choice(key, says) for key, (says, _, _) in THEN.items())
+
+
+class Back(Exception):
+    """A question was given up."""
 
 
 @dataclass
@@ -64,20 +68,27 @@ class Menu:
     def run(self) -> None:
         """Until somebody leaves."""
         while (first := self.choose("What would you like to do?", FIRST)) != "quit":
-            if first in ("runs", "doctor"):
-                self.start([first])
-            elif name := self.trained() if first == "train" else self.present():
-                self.use(name)
+            with suppress(Back):
+                if first in ("runs", "doctor"):
+                    self.start([first])
+                elif name := self.trained() if first == "train" else self.present():
+                    self.use(name)
+
+    def ask(self, question: str, choices: tuple[Choice, ...]) -> str:
+        """The choice that was made. Raises Back where that is none of them."""
+        if (answer := self.choose(question, (*choices, BACK))) == BACK.key:
+            raise Back
+        return answer
 
     def trained(self) -> str:
         """Trains what is chosen; the model's name, "" where that did not come to its end."""
         from local.models import usual_name
 
-        framework = self.choose("Which framework?", FRAMEWORKS)
-        place = self.choose("Where to train?", PLACES)
-        network = self.choose("Which network?", networks())
-        data = self.choose("Which data?", DATA_SETS)
-        epochs = "" if data == "digits" else self.choose("How long?", LENGTHS)  # one epoch of so few teaches nothing
+        framework = self.ask("Which framework?", FRAMEWORKS)
+        place = self.ask("Where to train?", PLACES)
+        network = self.ask("Which network?", networks())
+        data = self.ask("Which data?", data_sets())
+        epochs = "" if data == "digits" else self.ask("How long?", LENGTHS)  # one epoch of so few teaches nothing
         name = usual_name(network, framework)
         words = ["--architecture", network, "--framework", framework, "--dataset", data, "--name", name]
         words += ["--epochs", epochs] if epochs else []
@@ -86,23 +97,59 @@ class Menu:
 
     def present(self) -> str:
         """The name of a model that is here."""
-        return self.choose("Which one?", present())
+        return self.ask("Which one?", present())
 
     def use(self, name: str) -> None:
-        """One thing after the other with a model."""
-        while (what := self.choose(f"What now, with {name}?", AFTERWARDS)) != "back":
-            _, command, question = THEN[what]
-            asked = self.write(question) if question else ""
+        """One thing after the other with a model, until Back."""
+        while True:
+            _, command, question = THEN[self.ask(f"What now, with {name}?", AFTERWARDS)]
+            asked = as_path(self.write(question)) if question else ""
             if asked or not question:
                 self.start([word.format(name, asked) for word in command.split()])
 
 
 def networks() -> tuple[Choice, ...]:
-    """The networks there are, smallest first."""
+    """The networks there are, the recommended one and then the smallest first, with the time that the zoo's took."""
+    from local.zoo import entries
     from shared.architectures import ARCHITECTURES
 
-    known = sorted(ARCHITECTURES.values(), key=lambda one: one.parameters)
-    return tuple(Choice(one.name, f"{one.name}: {one.parameters:,} parameters") for one in known)
+    took = {stated["architecture"]: entries.figures(stated).seconds for stated in entries.published()}
+    known = sorted(ARCHITECTURES.values(), key=lambda one: (one.name != RECOMMENDED, one.parameters))
+
+    def says(name: str, parameters: int) -> str:
+        time = f", {duration(took[name])}" if name in took else ""
+        return f"{name}: {parameters:,} parameters{time}" + "; a good first one" * (name == RECOMMENDED)
+
+    return tuple(Choice(one.name, says(one.name, one.parameters)) for one in known)
+
+
+def duration(seconds: float) -> str:
+    """About how long a training on MNIST takes."""
+    return f"about {seconds:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} min"
+
+
+def data_sets() -> tuple[Choice, ...]:
+    """The data sets; of those that are files it is said where they are not here."""
+    return tuple(
+        Choice(name, says + ("" if here(name) else " (not here: fetched first)")) for name, says in DATA_SETS.items()
+    )
+
+
+def here(name: str) -> bool:
+    """Whether a data set needs no fetching."""
+    from shared.data import locate
+    from shared.errors import DataError
+
+    try:
+        return name == "digits" or locate(name) is not None
+    except DataError:
+        return False
+
+
+def as_path(typed: str) -> str:
+    """A path as it was typed, or dragged into the terminal: without its quotes, ~ spelt out."""
+    plain = typed.strip().strip("'\"").replace("\\ ", " ")
+    return str(Path(plain).expanduser()) if plain.startswith("~") else plain
 
 
 def present() -> tuple[Choice, ...]:
@@ -122,8 +169,8 @@ def carry_out(words: list[str]) -> int:
         )
     finally:
         signal.signal(signal.SIGINT, before)
-    if done.returncode == INTERRUPTED:
-        say("back in the menu")
+    if done.returncode == INTERRUPTED or done.returncode < 0:  # below 0: ended by a signal
+        say("that was interrupted; back in the menu")
     elif done.returncode:
         say(f"that ended with exit {done.returncode}: the line above says why")
     return done.returncode

@@ -1,5 +1,6 @@
 """`k2l loop`: push, watch, pull, export, evaluate, quantize: the whole trip in one command."""
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from scripts import _options as options
@@ -34,6 +35,7 @@ def loop(
     from local.kernels import runs
     from scripts import _trip as trip
 
+    start = time.perf_counter()
     asked = {"remote": remote, "slug": slug, "accelerator": accelerator}
     if dry_run:
         trip.check(options.flight(wanted, **asked, owner=owner, again=again, waits=wait_for_capacity), json=json)
@@ -41,13 +43,12 @@ def loop(
     with runs.lock(cargo.name):
         service = options.service(remote, owner)
         one = trip.sent(service, cargo, again=again, wait_hours=wait_limit if wait_for_capacity else None)
-        trip.pushed(one)
         one = trip.pulled(service, trip.watched(service, one, timeout=timeout))
 
         from local.arrival import receive
 
-        home = receive(paths.models() / cargo.name)
-        row = _row(one, home)
+        home = receive(paths.models() / cargo.name, on_step=lambda step: say(f"{step} …"))
+        row = _row(one, home) | {"seconds_command": round(time.perf_counter() - start, 3)}
         emit([row]) if json else _show(row, home)
         one.record(state="done")  # after it is told: killed before, the same command tells it again
 
@@ -80,7 +81,7 @@ def _row(one: "Run", home: "Arrival") -> dict[str, Any]:
 def _show(row: dict[str, Any], home: "Arrival") -> None:
     here = f"{row['accuracy_here']:.2%}" if home.here else f"not evaluated: {home.why_not}"
     sizes = ", ".join(f"{name} {size / 1000:,.0f} kB" for name, size in row["bytes"].items())
-    around = row["seconds_push_to_installed"] - row["seconds_training"]
+    times = {"training": "training", "push_to_installed": "from push to installed", "command": "this command"}
     table(
         ["", row["name"]],
         [
@@ -91,7 +92,7 @@ def _show(row: dict[str, Any], home: "Arrival") -> None:
             ("weights", sizes),
             ("int8", _int8(home)),
             ("files", f"{row['files']}, all checked, in {row['folder']}"),
-            ("time", f"{row['seconds_training']:.1f} s of training, {around:.1f} s around it"),
+            ("time", ", ".join(f"{row[f'seconds_{key}']:.1f} s {what}" for key, what in times.items())),
         ],
     )
     say(f"try it: k2l predict PICTURE --model {row['name']}")

@@ -12,6 +12,7 @@ import typer
 
 from scripts._edge import Json, bar, emit, fail, run, say
 from scripts._options import Conf, ReaderModel, check_folder, open_reader
+from shared.errors import ConfigError
 
 if TYPE_CHECKING:
     from local.album import Album
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from local.sources import Shot
     from shared.errors import PictureError
 
-COLUMNS = ("file", "frame", "row", "place", "digit", "confidence", "x", "y", "width", "height")
+COLUMNS = ("file", "frame", "row", "place", "digit", "confidence", "x", "y", "width", "height", "rejected")
 MANY = 10  # pictures; of so many there is a last line with what all of them came to
 
 
@@ -38,7 +39,8 @@ def predict(
     json: Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="A line a digit, alone on stdout, for a spreadsheet.")] = False,
     save: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Keep each picture there, with what was read drawn over it.")
+        Path | None,
+        typer.Option(metavar="FOLDER|PICTURE", help="Keep each picture there, with what was read drawn over it."),
     ] = None,
     save_crops: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Keep each digit there as the network saw it, 28x28.")
@@ -60,9 +62,10 @@ def predict(
 
     if json and csv:
         fail("--json and --csv: stdout can be one of them.", 2)
-    for option, folder in {"--save": save, "--save-crops": save_crops, "--debug-dir": debug_dir}.items():
-        check_folder(folder, option)
     names = sources.expanded(paths)
+    kept = {"--save": save, "--save-crops": save_crops, "--debug-dir": debug_dir}
+    for option, folder in kept.items():
+        check_folder(_folder_of(save, names) if save and folder is save else folder, option)
     reader = open_reader(model, conf)
     tell = as_json if json else as_csv() if csv else as_text
     total = _Total()
@@ -81,10 +84,26 @@ def predict(
                 album.add(shot, reading)
             if look and not look(shot, reading):
                 break
+    for place in filter(None, kept.values()):
+        if total.pictures and place.exists():
+            say(f"kept: {place}")
     if total.pictures + total.failed >= MANY:
         say(total.line())
     if total.failed:
         raise SystemExit(1)
+
+
+def _folder_of(save: Path, names: list[str]) -> Path:
+    """The folder that --save needs: it can be one picture's own file. ConfigError where that cannot be."""
+    from local import album, sources
+
+    if not album.is_file(save):
+        return save
+    if len(names) > 1 or sources.is_film(names[0]):
+        raise ConfigError(f"--save {save}: one file, and there is more than one picture. Name a folder.")
+    if save.exists() and save.samefile(names[0] if Path(names[0]).exists() else save.parent):
+        raise ConfigError(f"--save {save}: is the very file that is read. Choose another place.")
+    return save.parent
 
 
 def facts_of(shot: "Shot", reading: "Reading", *, probabilities: bool = False, top: int = 1) -> dict[str, Any]:
@@ -99,19 +118,22 @@ def as_json(facts: dict[str, Any]) -> None:
 
 
 def as_csv() -> Callable[[dict[str, Any]], None]:
-    """Writes the heading, and gives what writes a picture: a line a digit, and one without where there is none."""
+    """Writes the heading, and gives what writes a picture: a line a digit, and one without where there is none.
+
+    `rejected` is how many of the whole picture were taken for none.
+    """
     writer = csv_format.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
 
     def tell(facts: dict[str, Any]) -> None:
         place = (facts["file"], facts.get("frame", ""))
-        digits = iter(facts["digits"])
+        digits, rejected = iter(facts["digits"]), len(facts["rejected"])
         rows = facts["text"].split("|") if facts["text"] else []
         for row, text in enumerate(rows, start=1):
             for number, digit in zip(range(1, len(text) + 1), digits, strict=False):
-                writer.writerow((*place, row, number, digit["digit"], digit["confidence"], *digit["box"]))
+                writer.writerow((*place, row, number, digit["digit"], digit["confidence"], *digit["box"], rejected))
         if not rows:
-            writer.writerow((*place, *[""] * (len(COLUMNS) - len(place))))
+            writer.writerow((*place, *[""] * (len(COLUMNS) - len(place) - 1), rejected))
 
     return tell
 
@@ -128,7 +150,8 @@ def as_text(facts: dict[str, Any]) -> None:
     print(f"{name}: {facts['text']} ({sure}{aside})")
     for digit in digits:
         if "top" in digit:
-            print("  " + "   ".join(f"{one['digit']} {one['confidence']:.1%}" for one in digit["top"]))
+            first, *others = (f"{one['digit']} {one['confidence']:.1%}" for one in digit["top"])
+            print("  " + "   ".join([first, *(one for one in others if not one.endswith(" 0.0%"))]))
         for label, share in enumerate(digit.get("probabilities", ())):
             print(f"  {label}  {share:.4f}")
 

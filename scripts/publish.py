@@ -28,7 +28,7 @@ def publish(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done, and write nothing.")] = False,
     json: Json = False,
 ) -> None:
-    """Publish a model as a Kaggle Model, private unless said otherwise.
+    """Make a Kaggle Model of a model folder, private at first.
 
     One instance a framework (PyTorch, Keras, ONNX, LiteRT), each with the manifest; the model card is its description.
     The same command again publishes nothing twice, and goes on where it was interrupted.

@@ -38,7 +38,6 @@ def push(
     if json:
         emit([{"run_id": one.run_id, "version": one.version, "state": one.state, "url": one.url}])
     else:
-        trip.pushed(one)
         trip.tell_next(one)
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scripts import _options as options
-from scripts._edge import Json, bar, emit, fail, run, say, show, table
+from scripts._edge import Json, bar, emit, fail, run, say, show
+from scripts._listing import table_of
 
 if TYPE_CHECKING:
     from local.benchmark import Row
@@ -17,7 +18,7 @@ BATCHES = (1, 256)
 
 
 def quantize(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A folder under models/, or another model folder.")],
+    model: options.ModelFolder,
     to: Annotated[str, typer.Option(metavar="FORMAT,…", help="Of onnx, tflite, float16, torch. [default: all]")] = "",
     max_drop: Annotated[
         float, typer.Option(min=0, help="Points of validation accuracy a file may lose and still be kept.")
@@ -27,8 +28,9 @@ def quantize(
     seconds: Annotated[float, typer.Option(min=0, help="How long to time all files together.")] = 5.0,
     json: Json = False,
 ) -> None:
-    """Quantize a model: int8 for onnxruntime, LiteRT and PyTorch, float16 for LiteRT.
+    """Make a model smaller: int8 and float16.
 
+    int8 for onnxruntime, LiteRT and PyTorch, float16 for LiteRT.
     Quantization calibration uses training images; what is lost is measured on the validation images. A file that
     loses too much is not kept. All are timed side by side in one process.
 
@@ -59,7 +61,7 @@ def quantize(
     if json:
         emit(rows)
     else:
-        table(list(COLUMNS), [[cell(row) for cell in COLUMNS.values()] for row in rows])
+        table_of(COLUMNS, rows, lesser=LESSER)
         for sentence in benchmark.slow_int8(timed):
             show(sentence)
     for one in made:
@@ -107,9 +109,10 @@ COLUMNS = {
     "validation %": lambda row: f"{100 * row['validation_accuracy']:.2f}",
     "drop": lambda row: f"{row['drop']:.2f}",
     "p50 µs, batch 1 / 256": _each_batch("p50_us", ",.1f"),
-    "to its float file": _each_batch("ratio", ".2f"),
-    "to onnxruntime float": _each_batch("ratio_onnxruntime", ".2f"),
+    "times its float file's": _each_batch("ratio", ".2f"),
+    "times onnxruntime float's": _each_batch("ratio_onnxruntime", ".2f"),
 }
+LESSER = ("times onnxruntime float's", "runtime", "of float", "validation %")
 
 if __name__ == "__main__":
     run(quantize)

@@ -22,7 +22,7 @@ def report(
     data_dir: options.DataDir = None,
     json: Json = False,
 ) -> None:
-    """Write about the zoo: README's tables, the model cards, models/README.md.
+    """Write what is told of the zoo: tables, model cards, its page.
 
     All figures are from the manifests of models/, the table of networks is from the code. --publish takes a model of
     at least 5 seeds, exported and quantized, and keeps what is committed of it; --measure wants a quiet machine.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scripts import _complete as complete
 from scripts import _options as options
 from scripts._edge import Ended, Json, again, bar, emit, run, say, show, table
 from shared.errors import ConfigError, UserError, one_of
@@ -36,7 +37,11 @@ def sweep(
     objective: Annotated[str, typer.Option(help="accuracy or loss, of the validation images.")] = "accuracy",
     seeds: Annotated[int, typer.Option(min=1, help="Trainings a trial, from --seed on; their mean counts.")] = 1,
     study: Annotated[
-        str | None, typer.Option(metavar="NAME", help="[default: ARCHITECTURE-FRAMEWORK-DATASET-EPOCHS]")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The search to go on with, or to begin. [default: ARCHITECTURE-FRAMEWORK-DATASET-EPOCHS]",
+        ),
     ] = None,
     storage: Annotated[
         str | None,
@@ -52,7 +57,11 @@ def sweep(
         bool, typer.Option("--prune/--no-prune", help="End trials early that half of the others were ahead of.")
     ] = True,
     remote: Annotated[
-        str | None, typer.Option(help="kaggle or emulator: each trial is a run there. [default: train here]")
+        str | None,
+        typer.Option(
+            autocompletion=complete.remotes,
+            help="kaggle or emulator: each trial is a run there. [default: train here]",
+        ),
     ] = None,
     owner: options.Owner = None,
     slug: Annotated[

@@ -34,6 +34,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # seconds before a camera is tried again
 LOOK = 1.0  # seconds between two looks at the clock
 PATIENCE = 30.0  # seconds without a frame, after which it is given up
 PICTURES_FPS = 2.0  # frames a second of a film made of pictures
+LINUX = sys.platform.startswith("linux")
+ELSEWHERE = "k2l camera --source FILE, FOLDER or ADDRESS (a telephone's)"
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -148,13 +150,19 @@ Feed = Recorded | Camera
 
 
 def open_feed(source: str, *, told: Told, patience: float = PATIENCE) -> Feed:
-    """What a source names: a device's number, an address, a file or a folder. Raises PictureError for nothing there."""
+    """What a source names: a device's number, an address, a file or a folder.
+
+    Raises PictureError for nothing there, and CameraError for a device that this machine does not list: one that is
+    there and goes is waited for.
+    """
     if source.lower().startswith("file://"):
         source = urllib.request.url2pathname(urllib.parse.urlsplit(source).path)
     if sources.is_address(source):
         # All but a picture and a film is a stream, such as a telephone's that serves as a camera.
         recorded = sources.suffix(source) in (*picture.SUFFIXES, *sources.FILMS)
         return Recorded([source], told=told) if recorded else Camera(source, told=told, patience=patience)
+    if source.isdecimal() and not listed(source):
+        raise CameraError(f"{trouble(source, taken=0)}.\nName another source: {ELSEWHERE}")
     if source.isdecimal() or _ADDRESS.match(source):
         return Camera(source, told=told, patience=patience)
     if not source or not Path(source).exists():
@@ -178,13 +186,18 @@ def trouble(source: str, *, taken: int) -> str:
     if not source.isdecimal():
         return f"{source}: no stream can be read there"
     device = Path(f"/dev/video{source}")
-    if not sys.platform.startswith("linux"):
+    if not LINUX:
         return f"camera {source} cannot be opened: missing, or used by another program"
-    if not device.exists():
+    if not listed(source):
         return f"there is no camera {source}: {devices_said()}"
     if not os.access(device, os.R_OK | os.W_OK):
         return f"camera {source} may not be opened: {device} belongs to the group video, and you do not"
     return f"camera {source} sends nothing: used by another program, or no camera"
+
+
+def listed(source: str) -> bool:
+    """Whether this machine has a device of that number, as far as it tells without opening it."""
+    return not LINUX or Path(f"/dev/video{source}").exists()
 
 
 def devices_said() -> str:
@@ -192,4 +205,4 @@ def devices_said() -> str:
     found = sorted(Path("/dev").glob("video[0-9]*"), key=lambda path: int(path.name[5:]))
     if found:
         return "there is " + ", ".join(path.name[5:] for path in found)
-    return "this machine lists none" if sys.platform.startswith("linux") else "the first is 0"
+    return "this machine lists none" if LINUX else "the first is 0"

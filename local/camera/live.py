@@ -36,6 +36,7 @@ KEYS = "space snapshot  r region  t threshold  s save  q quit"
 SNAPSHOT = "drag round a digit  space goes on  t threshold  s save  q quit"
 REGION = "drag round a digit  r the whole picture  t threshold  s save  q quit"
 RECENT = 30  # frames that the FPS shown are of
+HUNDRED = 100  # frames; of fewer, nothing is said of 99 in 100
 KEPT = 20_000  # frames that the figures in the end are of
 
 Tell = Callable[[dict[str, Any]], None]
@@ -68,14 +69,15 @@ class Timing:
     def line(self) -> str:
         """What all came to."""
         if not self.frames:
-            return "no frame"
+            return "no picture came"
         seconds = time.perf_counter() - self.began
         ranked = sorted(self.latencies)
-        late = ranked[min(len(ranked) - 1, int(0.99 * len(ranked)))]
-        return (
-            f"{self.frames:,} frames in {seconds:.1f} s, {self.frames / seconds:.0f} a second; "
-            f"to the answer {1000 * statistics.median(ranked):.1f} ms, 99 of 100 within {1000 * late:.1f} ms"
-        )
+        frames = f"{self.frames:,} frame{'s' * (self.frames > 1)} in {seconds:.1f} s"
+        answer = f"to the answer {1000 * statistics.median(ranked):.1f} ms"
+        if self.frames < HUNDRED:
+            return f"{frames}; {answer}"
+        late = ranked[int(0.99 * len(ranked))]
+        return f"{frames}, {self.frames / seconds:.0f} a second; {answer}, 99 of 100 within {1000 * late:.1f} ms"
 
 
 def watch(

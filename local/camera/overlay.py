@@ -35,13 +35,24 @@ def scale_of(bgr: Colour) -> float:
 
 
 def boxes(bgr: Colour, reading: Reading) -> Colour:
-    """Each digit in its box with label and confidence, and thin boxes round what was rejected."""
+    """Each digit in its box with label and confidence, and thin boxes round what was rejected.
+
+    Where labels would cover each other, they are the digits alone.
+    """
     seen = bgr.copy()
     for rejected in reading.rejected:
         box(seen, rejected.box, GREY)
-    for digit in reading.digits:
-        labelled(seen, digit.box, f"{digit.digit}", f" {digit.confidence:.0%}")
+    whole = [f"{digit.digit} {digit.confidence:.0%}" for digit in reading.digits]
+    places = [covered(seen, text, _above(seen, digit.box)) for text, digit in zip(whole, reading.digits, strict=True)]
+    for number, digit in enumerate(reading.digits):
+        crowded = any(_meet(places[number], other) for at, other in enumerate(places) if at != number)
+        labelled(seen, digit.box, f"{digit.digit}" if crowded else whole[number])
     return seen
+
+
+def _meet(one: Box, other: Box) -> bool:
+    """Whether two boxes have anything in common."""
+    return all(one[at] < other[at] + other[at + 2] and other[at] < one[at] + one[at + 2] for at in (0, 1))
 
 
 def box(seen: Colour, at: Box, shade: Shade, *, wide: float = 1.0) -> None:
@@ -52,25 +63,42 @@ def box(seen: Colour, at: Box, shade: Shade, *, wide: float = 1.0) -> None:
     cv2.rectangle(seen, (x - rim, y - rim), (x + w + rim, y + h + rim), shade, line, cv2.LINE_AA)
 
 
-def labelled(seen: Colour, at: Box, label: str, more: str = "") -> None:
-    """Draws a digit's box and, above it or, at the picture's upper edge, below, its label."""
+def labelled(seen: Colour, at: Box, label: str) -> None:
+    """Draws a digit's box and its label."""
     box(seen, at, GREEN, wide=2)
+    written(seen, label, _above(seen, at), shade=GREEN)
+
+
+def _above(seen: Colour, at: Box) -> tuple[int, int]:
+    """Where a box's label begins: above it or, at the picture's upper edge, below."""
     scale = scale_of(seen)
     x, y, _, h = at
     height = round(20 * scale)
-    below = y < 1.5 * height
-    written(seen, label + more, (x, y + h + round(1.3 * height) if below else y - round(7 * scale)), shade=GREEN)
+    return (x, y + h + round(1.3 * height)) if y < 1.5 * height else (x, y - round(7 * scale))
 
 
 def written(seen: Colour, text: str, at: tuple[int, int], *, shade: Shade = WHITE, size: float = 0.6) -> None:
     """Draws a line of text from its lower left corner, on black so that it is legible on any paper."""
+    x, y, width, height = covered(seen, text, at, size=size)
+    _, _, base, font, thick = _measured(seen, text, size)
+    cv2.rectangle(seen, (x, y), (x + width, y + height), BLACK, cv2.FILLED)
+    cv2.putText(seen, text, (x + 2, y + height - base), FONT, font, shade, thick, cv2.LINE_AA)
+
+
+def covered(seen: Colour, text: str, at: tuple[int, int], *, size: float = 0.6) -> Box:
+    """What a line of text would cover, moved into the picture."""
+    width, height, base, _, _ = _measured(seen, text, size)
+    x = min(max(0, at[0]), max(0, seen.shape[1] - width))
+    y = min(max(height, at[1]), seen.shape[0] - base)
+    return x - 2, y - height - 3, width + 4, height + base + 3
+
+
+def _measured(seen: Colour, text: str, size: float) -> tuple[int, int, int, float, int]:
+    """A line's width, height above and below its base, and the size and thickness of its letters."""
     scale = scale_of(seen)
     thick = max(1, round(1.5 * scale))
     (width, height), base = cv2.getTextSize(text, FONT, size * scale, thick)
-    x = min(max(0, at[0]), max(0, seen.shape[1] - width))
-    y = min(max(height, at[1]), seen.shape[0] - base)
-    cv2.rectangle(seen, (x - 2, y - height - 3), (x + width + 2, y + base), BLACK, cv2.FILLED)
-    cv2.putText(seen, text, (x, y), FONT, size * scale, shade, thick, cv2.LINE_AA)
+    return width, height, base, size * scale, thick
 
 
 def corner(seen: Colour, image_hw: NDArray[np.uint8], *, share: float = 0.18) -> None:

@@ -18,11 +18,20 @@ LISTEN, LONGEST = 2.0, 10.0  # seconds without a word, or in all, after which a 
 
 def beside(run: Run) -> list[Run]:
     """The other runs under way on the same kernel."""
+    return _others(run, UNDER_WAY)
+
+
+def unfetched(run: Run) -> list[Run]:
+    """The other runs of the same kernel that have ended there and are not home: what they made goes with it."""
+    return _others(run, ("complete",))
+
+
+def _others(run: Run, states: tuple[str, ...]) -> list[Run]:
     place = (run.remote, run.owner, run.slug)
     return [
         one
         for one in runs.every()
-        if (one.remote, one.owner, one.slug) == place and one.state in UNDER_WAY and one.run_id != run.run_id
+        if (one.remote, one.owner, one.slug) == place and one.state in states and one.run_id != run.run_id
     ]
 
 

@@ -16,13 +16,18 @@ ENDED = ("done", "swept", "failed", "cancelled")
 YOUNG = 3600.0  # seconds; a push that is being written down looks like one that never was
 
 
-def clear(*, older: timedelta | None = None) -> Iterator[tuple[Path, int]]:
-    """Removes it, and gives each path with its bytes: gathered files of runs that ended, and folders without a run.
+def unneeded(*, older: timedelta | None = None) -> Iterator[tuple[Path, int]]:
+    """Each path with its bytes: gathered files of runs that ended, and folders without a run.
 
     With `older` also all of a run that ended so long ago: its notebook, its log, and what it left unproven.
     """
     for path in _unneeded(older):
-        size = sum(file.lstat().st_size for file in path.rglob("*") if not file.is_dir())
+        yield path, sum(file.lstat().st_size for file in path.rglob("*") if not file.is_dir())
+
+
+def clear(*, older: timedelta | None = None) -> Iterator[tuple[Path, int]]:
+    """Removes what is `unneeded`, and gives it."""
+    for path, size in unneeded(older=older):
         shutil.rmtree(path)
         yield path, size
 

@@ -40,12 +40,13 @@ def pull(
     again: bool = False,
     max_bytes: int = MAX_BYTES,
     on_file: Callable[[str, int], None] = lambda name, size: None,
+    on_kept: Callable[[Path], None] = lambda aside: None,
 ) -> tuple[Run, list[str]]:
     """Brings a complete run home to `models/<name>/`; returns the run and the names that were left out.
 
     `on_file` is told each file that has come, with its bytes. A model of that name that is there already is kept in
-    the run's folder; one of this very run that is whole is left as it is, unless `again`. Raises KernelError where
-    the proof fails; `models/` is then as it was.
+    the run's folder, and `on_kept` told where; one of this very run that is whole is left as it is, unless `again`.
+    Raises KernelError where the proof fails; `models/` is then as it was.
     """
     if not again and _is_home(run):
         logger.info("run %s is home already", run.run_id)
@@ -61,7 +62,7 @@ def pull(
     run.keep_log(log)
     _vouch_for_extras(service, run, urls)
     _drop_strays(run.stage)
-    install(run.stage, run.name, aside=run.folder / "replaced")
+    install(run.stage, run.name, aside=run.folder / "replaced", on_kept=on_kept)
     shutil.rmtree(run.parts, ignore_errors=True)
     return run.record(state="pulled"), sorted(set(urls) - set(stated) - {manifest.NAME, EXECUTED})
 

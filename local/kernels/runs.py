@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_origin
@@ -19,11 +20,12 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from local import paths
 from shared import manifest
-from shared.errors import KernelError
+from shared.errors import KernelError, ModelError
 
 # intended -> pushed -> complete -> pulled -> done; or swept, where a sweep read its scores and took nothing home; or
 # failed, or cancelled.
 UNFINISHED = ("intended", "pushed", "complete", "pulled")
+STATES = (*UNFINISHED, "done", "swept", "failed", "cancelled")
 STEPS = "run.jsonl"
 
 
@@ -155,6 +157,16 @@ def every() -> list[Run]:
 def damaged() -> list[Path]:
     """The folders of runs of which no step can be read."""
     return sorted(path.parent for path in folder().glob(f"*/{STEPS}") if _read(path) is None)
+
+
+def accuracies() -> dict[str, float]:
+    """Test accuracy by run id, of every run whose manifest is here: at home, replaced since, or read by a sweep."""
+    found = {}
+    for path in (*paths.models().glob("*/"), *folder().glob("*/replaced*/"), *folder().glob("*/pull/")):
+        with suppress(ModelError, KeyError, TypeError, ValueError):
+            stated = manifest.read(path)
+            found[stated["run_id"]] = float(stated["metrics"]["test"]["accuracy"])
+    return found
 
 
 def unwritten(seconds: float) -> list[Path]:

@@ -24,7 +24,9 @@ def folder(small_model, tmp_path, digits):
 
 
 def test_a_model_that_came_home_is_exported_evaluated_and_quantized(folder):
-    told = receive(folder)
+    steps = []
+    told = receive(folder, on_step=steps.append)
+    assert [step.split()[0] for step in steps] == ["exporting", "evaluating", "quantizing"]
     assert told.seconds_training == 4.0 and told.why_not == ""
     assert told.here.scores.accuracy == told.manifest["metrics"]["test"]["accuracy"]
     assert told.quantized.file.name == "model.int8.onnx" and told.quantized.base.name == "model.onnx"

@@ -76,16 +76,26 @@ def test_one_that_stops_is_opened_again_and_said(stream):
 def test_one_that_is_not_there_is_given_up_with_what_there_is(monkeypatch):
     monkeypatch.setattr(capture, "FIRST_PAUSE", 0.05)
     told = []
-    with capture.open_feed("97", told=told.append, patience=0.5) as feed, pytest.raises(CameraError) as error:
+    with capture.Camera("97", told=told.append, patience=0.5) as feed, pytest.raises(CameraError) as error:
         next(iter(feed))
     assert "there is no camera 97: " in str(error.value) and "Given up after" in str(error.value)
     pauses = [float(line.split()[-2]) for line in told]
     assert len(told) >= 2 and pauses[0] == 0.05 and pauses == sorted(pauses) and pauses[1] > pauses[0]
 
 
+def test_one_that_is_not_listed_to_begin_with_is_not_waited_for(monkeypatch):
+    told = []
+    monkeypatch.setattr(capture, "LINUX", True)
+    with pytest.raises(CameraError, match=r"no camera 97: .*\.\nName another source: k2l camera --source FILE"):
+        capture.open_feed("97", told=told.append)
+    assert not told
+    monkeypatch.setattr(capture, "listed", lambda source: True)
+    assert capture.open_feed("97", told=told.append).live  # and that it goes is said and borne, as above
+
+
 def test_a_number_that_no_device_can_have_is_a_camera_that_is_not_there():
     told = []
-    with capture.open_feed("9" * 12, told=told.append, patience=1) as feed, pytest.raises(CameraError):
+    with capture.Camera("9" * 12, told=told.append, patience=1) as feed, pytest.raises(CameraError):
         next(iter(feed))
     assert told and "there is no camera 999" in told[0]
 

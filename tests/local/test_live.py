@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import struct
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -17,7 +19,7 @@ import pytest
 from drawn_digits import Knows, drawn, jittered, page
 
 from local import models, paths, sources
-from local.camera import live
+from local.camera import live, overlay
 from local.camera.capture import open_feed
 from local.camera.film import Film
 from local.camera.tracking import Tracker
@@ -57,6 +59,26 @@ def test_each_frame_is_told_and_the_answers_are_steady(clip):
     assert [told[EACH * (at + 1) - 1]["text"] for at in range(3)] == list(TEXTS)
     assert [facts["frame"] for facts in told] == list(range(3 * EACH)) and told[15]["time"] == pytest.approx(0.5)
     assert timing.line().startswith("24 frames in ")
+
+
+def test_what_all_came_to_says_no_more_than_so_few_frames_can():
+    timing = live.Timing()
+    assert timing.line() == "no picture came"
+    timing.add(time.perf_counter())
+    assert re.fullmatch(r"1 frame in [\d.]+ s; to the answer [\d.]+ ms", timing.line())
+    for _ in range(99):
+        timing.add(time.perf_counter())
+    assert timing.line().startswith("100 frames in ") and "99 of 100 within" in timing.line()
+
+
+@pytest.mark.parametrize(("gap", "labels"), [(8, ["1", "2"]), (200, ["1 100%", "2 100%"])])
+def test_labels_that_would_cover_each_other_are_shortened(gap, labels, monkeypatch):
+    written = []
+    monkeypatch.setattr(overlay, "written", lambda seen, text, at, **options: written.append(text))
+    at = [(20, 60, 20, 30), (40 + gap, 60, 20, 30)]
+    glyphs = [SimpleNamespace(box=box, digit=digit, confidence=1.0) for digit, box in enumerate(at, start=1)]
+    overlay.boxes(np.zeros((200, 640, 3), np.uint8), SimpleNamespace(digits=glyphs, rejected=()))
+    assert written == labels
 
 
 def test_a_shaken_page_does_not_flicker():
@@ -117,11 +139,15 @@ def test_a_folder_of_pictures_is_a_source_too(named, k2l, tmp_path):
     assert [len(json.loads(line)["digits"]) for line in done.stdout.splitlines()] == [2, 3]
 
 
-def test_a_missing_camera_ends_with_a_word_after_its_patience(named, k2l):
-    done = k2l("camera", "--source", 98, "--model", named, "--no-show", "--patience", 1, check=False)
+def test_a_missing_camera_ends_at_once_and_a_missing_stream_after_its_patience(named, k2l):
+    done = k2l("camera", "--source", 98, "--model", named, "--no-show", check=False)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 2
+    assert done.stderr.startswith("error: there is no camera 98")
+    gone = "http://127.0.0.1:9/video"
+    done = k2l("camera", "--source", gone, "--model", named, "--no-show", "--patience", 1, check=False)
     assert done.returncode == 1
     *tries, last = done.stderr.splitlines()
-    assert last.startswith("error: there is no camera 98") and "Given up after 1 s" in last
+    assert last.startswith(f"error: {gone}: no stream") and "Given up after 1 s" in last
     assert [line for line in tries if "trying again in" in line]
 
 

@@ -20,6 +20,8 @@ from local import export, predict, runtimes, sources
 from local.camera.film import Film
 from local.camera.window import Window
 from local.vision import glyphs, picture
+from scripts._options import open_reader
+from scripts.predict import as_csv, as_text
 
 PICTURES = Path(__file__).resolve().parent.parent / "data" / "pictures"
 DRAWN = PICTURES / "7-light.png"
@@ -129,6 +131,30 @@ def test_a_table_has_a_line_a_digit_and_one_for_a_picture_without(named, k2l, tm
     ]  # fmt: skip
     assert lines[0]["digit"] in "0123456789" and int(lines[1]["x"]) > int(lines[0]["x"])
     assert lines[-1]["file"].endswith("blank.png") and lines[-1]["digit"] == ""
+    assert list(lines[0])[-1] == "rejected" and {line["rejected"] for line in lines} == {"0"}
+
+
+def test_a_picture_of_rejected_things_is_not_an_empty_one(capsys):
+    tell = as_csv()
+    for rejected in ([], [1, 2]):
+        tell({"file": "a.png", "text": "", "digits": [], "rejected": rejected})
+    assert [line.rpartition(",")[2] for line in capsys.readouterr().out.splitlines()] == ["rejected", "0", "2"]
+
+
+def test_of_the_likeliest_classes_those_that_are_nothing_are_left_out(capsys):
+    top = [{"digit": 7, "confidence": 0.99}, {"digit": 1, "confidence": 0.01}, {"digit": 0, "confidence": 1e-5}]
+    digit = {"digit": 7, "confidence": 0.99, "top": top}
+    as_text({"file": "a.png", "text": "7", "digits": [digit], "rejected": []})
+    assert capsys.readouterr().out.splitlines()[1] == "  7 99.0%   1 1.0%"
+
+
+def test_one_picture_can_be_kept_as_a_file(named, k2l, tmp_path):
+    asked = ("--model", named, "--save", tmp_path / "new" / "seen.PNG")
+    done = k2l("predict", DRAWN, *asked)
+    assert cv2.imread(str(tmp_path / "new" / "seen.PNG")) is not None
+    assert done.stderr == f"kept: {tmp_path / 'new' / 'seen.PNG'}\n"
+    done = k2l("predict", DRAWN, PICTURES / "blank.png", *asked, check=False)
+    assert done.returncode == 1 and "more than one picture. Name a folder." in done.stderr and not done.stdout
 
 
 def test_two_kinds_of_lines_on_stdout_are_refused(named, k2l):
@@ -237,9 +263,12 @@ def test_one_bad_picture_does_not_stop_the_others(named, k2l):
     assert "not-a-picture.png: not a picture" in first and "missing.png: cannot be read: No such file" in second
 
 
-def test_the_model_is_said_where_it_was_not_named(named, k2l):
+def test_the_model_is_said_on_a_terminal_where_it_was_not_named(named, k2l, monkeypatch, capsys):
     done = k2l("predict", DRAWN, "--probabilities")
-    assert "model: camera (of the zoo, for photographs" in done.stderr
+    assert done.stderr == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    open_reader("", None)
+    assert capsys.readouterr().err == "model: small (the newest in models/)\n"
     assert f"{DRAWN}: 7 (" in done.stdout and len(done.stdout.splitlines()) == 11
 
 

@@ -72,9 +72,37 @@ def test_every_command_is_a_verb(command):
     assert command.split()[0] in VERBS
 
 
-def test_all_networks_are_offered_smallest_first():
-    sizes = [int(re.sub(r"\D", "", choice.says.split(":")[1])) for choice in interactive.networks()]
-    assert sizes == sorted(sizes) and len(sizes) >= 10
+def test_all_networks_are_offered_the_recommended_and_then_the_smallest_first():
+    first, *others = interactive.networks()
+    sizes = [int(re.search(r": ([\d,]+) parameters", choice.says)[1].replace(",", "")) for choice in others]
+    assert re.fullmatch(r"compact: 206,922 parameters, about \d+ (s|min); a good first one", first.says)
+    assert sizes == sorted(sizes) and len(sizes) >= 9
+
+
+def test_back_gives_up_a_question_and_runs_nothing():
+    assert menu("train", "torch", "back", "use", "back", "use", "lite", "back", "quit") == []
+
+
+def test_a_path_is_taken_as_people_type_and_drag_it(monkeypatch):
+    monkeypatch.setenv("HOME", "/srv/me")
+    typed = ["~/three.png", "'my three.png'", r"my\ three.png", "test:7"]
+    assert [interactive.as_path(one) for one in typed] == [
+        "/srv/me/three.png", "my three.png", "my three.png", "test:7",
+    ]  # fmt: skip
+    assert menu("use", "lite", "explain", '"~/a b.png"', "back", "quit") == ["explain /srv/me/a b.png --model lite"]
+
+
+def test_a_data_set_that_is_not_here_is_marked(monkeypatch):
+    monkeypatch.setattr("shared.data.locate", lambda name: None)
+    says = {choice.key: choice.says for choice in interactive.data_sets()}
+    assert "(not here" in says["mnist"] and "(not here" not in says["digits"]
+
+
+def test_a_command_that_a_signal_ended_was_interrupted(monkeypatch, capsys):
+    ended = subprocess.CompletedProcess([], returncode=-2)
+    monkeypatch.setattr(interactive.subprocess, "run", lambda *arguments, **options: ended)
+    assert interactive.carry_out(["runs"]) == -2
+    assert "that was interrupted" in capsys.readouterr().err
 
 
 def started(home, **streams):
@@ -113,6 +141,10 @@ def test_arrow_keys_do_on_a_terminal(tmp_path):
         os.write(ours, b"\x1b[B\x1b[B\r")  # two down: where my runs stand
         seen = read_until(ours, "no runs yet", seen)
         assert "k2l runs" in seen
+        read_until(ours, "Leave")
+        os.write(ours, b"\r")  # train
+        read_until(ours, "Back")
+        os.write(ours, b"\x1b")
         read_until(ours, "Leave")
         os.write(ours, b"\x03")
         read_until(ours, "left the menu")

@@ -28,3 +28,7 @@ def test_nothing_in_it_rules_the_terminal():
 
 def test_the_unpacking_of_shared_files_is_left_out_even_in_pieces():
     assert shown("Writing /tmp/k2l-x/sha", "red/config.py\nWriting my own.py\n") == "    Writing my own.py\n"
+
+
+def test_the_files_that_a_run_leaves_are_left_to_the_pull():
+    assert shown("     850,123 bytes   0123456789ab   model.pth\n12 bytes of it\n") == "    12 bytes of it\n"

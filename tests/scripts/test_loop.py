@@ -62,6 +62,8 @@ def test_the_loop_leaves_a_proven_model(home):
     assert (row["dataset"], row["name"], stated["dataset"]) == ("digits", "small", "digits")
     assert row["accuracy"] == stated["metrics"]["test"]["accuracy"] == pytest.approx(row["accuracy_here"], abs=0.001)
     assert row["accuracy"] > 0.9
+    assert row["seconds_training"] < row["seconds_push_to_installed"] < row["seconds_command"]
+    assert "quantizing to model.int8.onnx …\n" in err and err.count("curves.png") == 1
     right = np.load(folder / "predictions.npy") == np.load(folder / "labels.npy")
     assert right.mean() == pytest.approx(row["accuracy"])
 

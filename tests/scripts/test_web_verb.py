@@ -56,7 +56,7 @@ def served(kept):
     finally:
         running.send_signal(signal.SIGINT)
         out, more = running.communicate(timeout=20)
-    assert (running.returncode, out, more.strip()) == (0, "", "stopped")
+    assert (running.returncode, out, more.strip()) == (0, "", "the page is closed")
     assert not list(kept.glob("k2l-web-*"))
 
 
@@ -209,7 +209,7 @@ def test_a_services_end_leaves_nothing_behind_either(tmp_path):
     )  # fmt: skip
     assert "http://127.0.0.1:" in running.stderr.readline() and list(tmp_path.glob("k2l-web-*/*.png"))
     running.terminate()
-    assert running.communicate(timeout=20)[1].strip() == "stopped" and running.returncode == 0
+    assert running.communicate(timeout=20)[1].strip() == "the page is closed" and running.returncode == 0
     assert not list(tmp_path.iterdir())
 
 

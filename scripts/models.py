@@ -1,0 +1,72 @@
+"""`k2l models`: what can be named after --model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scripts._edge import Json, emit, run, say
+from scripts._listing import listing
+
+if TYPE_CHECKING:
+    from local.models import Held
+
+
+def models(json: Json = False) -> None:
+    """List the models that are here, newest first.
+
+    Those of models/ and of the zoo, every file checked against its manifest; first, trainings that were interrupted
+    and can go on (k2l train --resume).
+
+    Example: k2l models
+    """
+    from local import models as known
+
+    rows = [row(one) for one in known.held()]
+    if json:
+        emit(rows)
+        return
+    if not rows:
+        say(known.HOW)
+        return
+    listing(COLUMNS, rows, lesser=("files, kB", "framework", "of"))
+    for one in rows:
+        if one["why"]:
+            say(f"{one['name']} is {one['stands']}: {one['why']}")
+
+
+def row(one: "Held") -> dict[str, Any]:
+    """What is told of a model."""
+    from local.zoo.entries import PUBLISHED
+
+    facts, training = one.manifest, one.training
+    return {
+        "name": one.folder.name,
+        "architecture": (facts or training["parameters"])["architecture"],
+        "framework": (facts or training)["framework"],
+        "dataset": (facts or training["parameters"])["dataset"],
+        "test_accuracy": facts["metrics"]["test"].get("accuracy") if facts else None,
+        "stands": one.stands,
+        "why": one.why,
+        "zoo": PUBLISHED in facts,
+        "created_at": facts.get("created_at", ""),
+        "folder": str(one.folder),
+        "files": {name: file["bytes"] for name, file in facts.get("files", {}).items() if name.startswith("model.")},
+    }
+
+
+def _sizes(files: dict[str, int]) -> str:
+    return ", ".join(f"{Path(name).name.removeprefix('model.')} {size / 1000:,.0f}" for name, size in files.items())
+
+
+COLUMNS = {
+    "model": lambda row: row["name"],
+    "network": lambda row: row["architecture"],
+    "framework": lambda row: row["framework"],
+    "data set": lambda row: row["dataset"],
+    "test %": lambda row: "" if row["test_accuracy"] is None else f"{100 * row['test_accuracy']:.2f}",
+    "stands": lambda row: row["stands"],
+    "of": lambda row: "the zoo" if row["zoo"] else "models/",
+    "files, kB": lambda row: _sizes(row["files"]),
+}
+
+if __name__ == "__main__":
+    run(models)
