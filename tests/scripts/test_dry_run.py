@@ -8,21 +8,14 @@ from local.kernels.emulator import daemon
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    """No credentials, no service, nothing in HOME."""
-    monkeypatch.setenv("K2L_HOME", str(tmp_path / "k2l"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN", "KAGGLE_CONFIG_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
-    return tmp_path / "k2l"
+def home(stranger):
+    return stranger / "k2l"
 
 
 @pytest.fixture
 def running(home):
     """The emulator, up before the command."""
-    yield daemon.ensure(home / ".k2l" / "emulator")
-    daemon.stop(home / ".k2l" / "emulator")
+    return daemon.ensure(home / ".k2l" / "emulator")
 
 
 def tree(folder):

@@ -11,15 +11,8 @@ from scripts import _logs
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    """No credentials, no service, nothing in HOME."""
-    monkeypatch.setenv("K2L_HOME", str(tmp_path / "k2l"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN", "KAGGLE_CONFIG_DIR", "K2L_MODEL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
-    yield tmp_path
-    daemon.stop(tmp_path / "k2l" / ".k2l" / "emulator")
+def home(stranger):
+    return stranger
 
 
 QUOTA = ("quota", "--remote", "emulator", "--json")

@@ -15,15 +15,8 @@ from scripts._verbs import GROUPS, VERBS, pasteable
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    """No credentials, no service, nothing in HOME."""
-    monkeypatch.setenv("K2L_HOME", str(tmp_path / "k2l"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN", "KAGGLE_CONFIG_DIR", "K2L_MODEL"):
-        monkeypatch.delenv(name, raising=False)
-    # Nothing listens there: a test that forgot itself would be refused, and never reach production.
-    monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
-    return tmp_path
+def home(stranger):
+    return stranger
 
 
 @pytest.mark.parametrize("verb", VERBS)
