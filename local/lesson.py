@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from local import explain, paths
 from local.outputs import gathered
-from shared import explain_plots, plots
+from shared import explain_plots, layer_plots, plots
 from shared.explanation import Explanation
 
 if TYPE_CHECKING:
@@ -54,11 +54,11 @@ def figures() -> "Iterator[tuple[str, Figure]]":
     other = explain.open_weights(str(paths.zoo() / LOOKING))
     seven = _told(SEVEN, model)
     kernel = seven.arrays["conv1.weight"][FILTER, 0]
-    yield "convolution", explain_plots.convolution(seven.image, kernel, row=ROW, column=COLUMN)
-    yield "filters", explain_plots.filters(seven.arrays["conv1.weight"])
-    yield "block", explain_plots.block(seven, FILTER)
+    yield "convolution", layer_plots.convolution(seven.image, kernel, row=ROW, column=COLUMN)
+    yield "filters", layer_plots.filters(seven.arrays["conv1.weight"])
+    yield "block", layer_plots.block(seven, FILTER)
     yield "way", explain_plots.way(seven)
-    yield "softmax", explain_plots.chances(_told(DOUBTFUL, model).logits)
+    yield "softmax", layer_plots.chances(_told(DOUBTFUL, model).logits)
     yield "descent", descent()
     yield "misread", explain_plots.looked([*(_told(one, model) for one in MISREAD), _told(MISREAD[0], other)])
 

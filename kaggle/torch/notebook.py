@@ -186,10 +186,10 @@ figures["misclassified"]
 # numpy (`shared/by_hand.py`), so that nothing is hidden: the same network, layer by layer.
 
 # %%
-from shared import explain_plots, weights
+from shared import explain_plots, layer_plots, weights
 
 arrays = weights.of_torch(trained.model.state_dict())
-explain_plots.filters(arrays["conv1.weight"])
+layer_plots.filters(arrays["conv1.weight"])
 
 # %% [markdown]
 # A filter at work: nine pixels times nine weights, added up, are one number of the map. The whole map is this at every
@@ -200,7 +200,7 @@ look_at = 0  # which test image; try others
 row, column, which = 10, 14, 0  # which window, which filter
 
 image, label = data.test_images[look_at], int(data.test_labels[look_at])
-explain_plots.convolution(image, arrays["conv1.weight"][which, 0], row=row, column=column)
+layer_plots.convolution(image, arrays["conv1.weight"][which, 0], row=row, column=column)
 
 # %% [markdown]
 # ## A digit's way through the layers

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from shared import explain_plots, plots, weights
+from shared import explain_plots, layer_plots, plots, tiles, weights
 from shared.architectures import ARCHITECTURES, architecture, trace
 from shared.build_torch import build_torch
 from shared.explanation import explain, share
@@ -88,10 +88,10 @@ def test_shares_keep_the_digits_that_matter():
     [
         lambda told: explain_plots.way(told),
         lambda told: explain_plots.looked([told, told]),
-        lambda told: explain_plots.block(told, 3),
-        lambda told: explain_plots.filters(told.arrays["conv1.weight"]),
-        lambda told: explain_plots.convolution(told.image, told.arrays["conv1.weight"][0, 0], row=5, column=12),
-        lambda told: explain_plots.chances(told.logits),
+        lambda told: layer_plots.block(told, 3),
+        lambda told: layer_plots.filters(told.arrays["conv1.weight"]),
+        lambda told: layer_plots.convolution(told.image, told.arrays["conv1.weight"][0, 0], row=5, column=12),
+        lambda told: layer_plots.chances(told.logits),
     ],
 )
 def test_pictures_are_alike_every_time(tmp_path, draw):
@@ -117,7 +117,7 @@ def test_words_stay_beside_their_own_step():
 
 
 def test_the_number_of_maps_to_a_row_leaves_few_places_empty():
-    columns = {name: explain_plots._columns(counts) for name, counts in {
+    columns = {name: tiles.columns_for(counts) for name, counts in {
         "compact": [16, 32], "ds_cnn_v3": [18, 36], "ds_cnn_v2": [14, 28], "lite": [4, 8, 12], "best": [32, 64, 96],
     }.items()}  # fmt: skip
     assert columns == {"compact": 16, "ds_cnn_v3": 18, "ds_cnn_v2": 14, "lite": 12, "best": 16}
@@ -126,7 +126,7 @@ def test_the_number_of_maps_to_a_row_leaves_few_places_empty():
 def test_the_convolution_drawn_is_the_one_computed():
     kernel = np.zeros((3, 3), np.float32)
     kernel[1, 1] = 2
-    figure = explain_plots.convolution(IMAGE, kernel, row=10, column=13)
+    figure = layer_plots.convolution(IMAGE, kernel, row=10, column=13)
     assert figure.axes[3].get_title(loc="left") == f"adds up to {2 * 230 / 255:.2f}"
 
 
