@@ -57,7 +57,7 @@ def test_the_list_of_verbs_is_shown_without_one(k2l):
         ("pull", "no run is pushed or complete"),
         ("cancel", "no run is pushed"),
         ("evaluate nothing", "nothing"),
-        ("predict nothing.png", "model"),
+        ("predict nothing.png", "No such file"),
     ],
 )
 def test_wrong_input_ends_in_a_line_or_two_and_exit_1(k2l, command, said):
