@@ -44,13 +44,12 @@ class Training:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A trained network: its manifest, its epochs, whether it was trained just now, and took another one's place."""
+    """A trained network: its manifest, its epochs, and whether it was trained just now."""
 
     folder: Path
     manifest: dict[str, Any]
     history: list[dict[str, float]]
     trained_now: bool
-    replaced: bool
 
     @property
     def test_images(self) -> int:
@@ -97,6 +96,7 @@ def trained(
     on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
     on_step: Callable[[Progress], None] = lambda progress: None,
     on_stop: Callable[[], None] = lambda: None,
+    on_kept: Callable[[Path], None] = lambda aside: None,
 ) -> Network:
     """The network in `models/<name>/`, trained unless it is there; `again`: trained in any case, from the start.
 
@@ -107,7 +107,6 @@ def trained(
     with runs.lock(training.name):
         stated = None if again else _trained_before(training)
         trained_now = stated is None
-        replaced = trained_now and training.folder.exists()
         if stated is None:
             found = None if again else train.waiting(training.config, framework=training.framework, name=training.name)
             resume = found is not None and not found.differs
@@ -122,9 +121,10 @@ def trained(
                 on_epoch=on_epoch,
                 on_step=on_step,
                 on_stop=on_stop,
+                on_kept=on_kept,
             )
     history = read_history(training.folder / "history.csv")
-    return Network(folder=training.folder, manifest=stated, history=history, trained_now=trained_now, replaced=replaced)
+    return Network(folder=training.folder, manifest=stated, history=history, trained_now=trained_now)
 
 
 def differences(networks: Sequence[Network]) -> dict[tuple[int, int], agreement.Pair]:

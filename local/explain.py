@@ -93,7 +93,7 @@ def open_weights(name: str) -> Weights:
     Raises ModelError: no such model, no weights but deployed files, not a network of `shared.architectures`, or its
     framework is not installed.
     """
-    model = _trained(name or str(models.default()[0].file.parent))
+    model = _trained(name or _usual())
     network, arrays = _read(model)
     return Weights(model=model, network=network, arrays=arrays, runtime=models.open_runtime(model))
 
@@ -116,6 +116,12 @@ def find(name: str, model: Weights, *, digit: int = 1, sure: float | None = None
     if shot.grey.shape == (SIDE, SIDE) and model.model.dataset not in (None, *models.DIGITS):
         return Subject(name=shot.name, stem=stem, image=_as_it_stands(shot.grey))
     return _of_a_page(shot, stem, model, digit, model.model.sure if sure is None else sure)
+
+
+def _usual() -> str:
+    """The usual model's folder, whose best file may be a deployed one; or its file, where it stands alone."""
+    model, _ = models.default()
+    return str(model.file if model.manifest is None else model.file.parent)
 
 
 def _trained(name: str) -> models.Model:

@@ -9,6 +9,7 @@ A file inside a model folder is hashed before anything reads it. One on its own 
 network (ONNX, LiteRT, Keras), and not where it is weights alone. Loads nothing itself; the runtimes do.
 """
 
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from local import paths, runtimes
 from local.zoo import entries
 from shared import manifest
 from shared.errors import ConfigError, ModelError
+
+logger = logging.getLogger(__name__)
 
 MODEL_VARIABLE = "K2L_MODEL"
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
@@ -245,4 +248,5 @@ def _single(path: Path) -> Model:
 def _checked(folder: Path, names: list[str]) -> list[Model]:
     """Files of a model folder, once their bytes are those of the manifest."""
     stated = manifest.verify(folder, names)
+    logger.info("model: %s of %s, as its manifest has it", ", ".join(names), folder)
     return [Model(name=folder.resolve().name, file=folder / name, manifest=stated) for name in names]

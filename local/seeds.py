@@ -58,6 +58,7 @@ def trained(
     train: Callable[[TrainConfig, Path], Manifest],
     on_seed: Callable[[int, Row | None], None] = lambda seed, row: None,
     keep: int | None = None,
+    on_kept: Callable[[Path], None] = lambda aside: None,
 ) -> Seeds:
     """Trains `count` seeds, from the training's own on, those that are not there yet; installs the best of them.
 
@@ -65,7 +66,8 @@ def trained(
     where that is none of them.
 
     `train` makes a model folder of a config at a place, over one that was interrupted there, and returns its manifest.
-    `on_seed` is told of each seed before it is trained, with None, and of each that is finished, with its row.
+    `on_seed` is told of each seed before it is trained, with None, and of each that is finished, with its row,
+    `on_kept` of where the model is kept that was there.
     """
     seeds = range(training.config.seed, training.config.seed + count)
     if keep is not None and keep not in seeds:
@@ -79,7 +81,7 @@ def trained(
                 on_seed(seed, row(stated))
     elsewhere = [seed for seed in seeds if seed not in done]
     finished = [done[seed] for seed in seeds if seed in done]
-    installed = None if elsewhere else _install(training.name, finished, plan, keep)
+    installed = None if elsewhere else _install(training.name, finished, plan, keep, on_kept)
     return Seeds(rows=[row(stated) for stated in finished], elsewhere=elsewhere, manifest=installed)
 
 
@@ -162,7 +164,13 @@ class _Seed:
             return train(self.config, self.folder)
 
 
-def _install(name: str, finished: Sequence[Manifest], plan: Mapping[int, _Seed], keep: int | None) -> Manifest:
+def _install(
+    name: str,
+    finished: Sequence[Manifest],
+    plan: Mapping[int, _Seed],
+    keep: int | None,
+    on_kept: Callable[[Path], None],
+) -> Manifest:
     """`models/<name>/` as a copy of seed `keep`, or of that with the lowest validation loss; all are in its manifest.
 
     Where it is that one already, what was exported since is kept.
@@ -182,7 +190,7 @@ def _install(name: str, finished: Sequence[Manifest], plan: Mapping[int, _Seed],
             shutil.copytree(plan[best["parameters"]["seed"]].folder, stage)
             present = best | {"seeds": rows, "processor": processor(), **chosen}
             manifest.write_json(stage / manifest.NAME, present)
-            install(stage, name, aside=paths.state() / "replaced" / name)
+            install(stage, name, aside=paths.state() / "replaced" / name, on_kept=on_kept)
         elif present.get("seeds") != rows:
             present["seeds"] = rows
             manifest.write_json(folder / manifest.NAME, present)

@@ -47,12 +47,14 @@ def train(
     on_epoch: Callable[[Row], None] = lambda row: None,
     on_step: Callable[[Progress], None] = lambda progress: None,
     on_stop: Callable[[], None] = lambda: None,
+    on_kept: Callable[[Path], None] = lambda aside: None,
 ) -> dict[str, Any]:
     """Trains and leaves `models/<name>/`; returns its manifest. The test set is read once, at the end.
 
     `folder` is left in place of `models/<name>/`; what was there is deleted. `resume` goes on with an interrupted
     training. `on_epoch` and `on_step` are told how it goes, as by the training loop, `on_stop` that it was interrupted
-    and seconds of work are left. `bundle_sha256` is that of the notebook that would train the same on Kaggle.
+    and seconds of work are left, `on_kept` where the model is kept that was there. `bundle_sha256` is that of the
+    notebook that would train the same on Kaggle.
 
     Raises Interrupted, and ConfigError where there is nothing to resume, or a training that differs.
     """
@@ -83,7 +85,9 @@ def train(
                 raise Interrupted(epoch, config.epochs, None)
             if trained.interrupted:
                 keeper.write()
-            stated = _leave(trained, trainer, data, config=config, training=training, name=name, folder=folder)
+            stated = _leave(
+                trained, trainer, data, config=config, training=training, name=name, folder=folder, on_kept=on_kept
+            )
         except StopTraining:
             raise Interrupted(0, config.epochs, None) from None
         except BaseException:
@@ -113,7 +117,7 @@ def _identity(config: TrainConfig, framework: str, name: str) -> dict[str, Any]:
 def _resumable(place: Path, name: str, training: dict[str, Any]) -> checkpoints.Checkpoint:
     found = checkpoints.find(place, training)
     if found is None:
-        raise ConfigError(f"no interrupted training of {name!r} is there to resume. Train it from the start.")
+        raise ConfigError(f"no interrupted training of {name!r} is there to resume: leave out --resume.")
     if found.differs:
         raise ConfigError(
             f"{name!r} cannot be resumed after epoch {found.epoch} of {found.epochs}: {', '.join(found.differs)}.\n"
@@ -142,6 +146,7 @@ def _leave(
     training: dict[str, Any],
     name: str,
     folder: Path | None,
+    on_kept: Callable[[Path], None],
 ) -> dict[str, Any]:
     """Gathers the model folder, and moves it to its place in one step. Returns its manifest."""
     from shared import results
@@ -172,7 +177,7 @@ def _leave(
             figures=results.draw(history=trained.history, data=data, logits=logits, test=test),
         )
         if folder is None:
-            install(stage, name, aside=paths.state() / "replaced" / name)
+            install(stage, name, aside=paths.state() / "replaced" / name, on_kept=on_kept)
         else:
             before = stage.with_name(f"{run_id}-before")
             install(stage, name, at=folder, aside=before)

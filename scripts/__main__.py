@@ -5,18 +5,21 @@ import os
 import sys
 from typing import Annotated, Any
 
-import typer
-from typer.core import TyperGroup
+try:
+    import typer
+    from typer.core import TyperGroup
+except ModuleNotFoundError:
+    raise SystemExit(
+        "error: k2l is not installed in this Python: use .venv/bin/k2l, which `make demo` makes."
+    ) from None
 
 from scripts._edge import guarded, show
+from scripts._logs import Verbose, listening
 from scripts._settings import defaults
+from scripts._usage import HELP, closest, command_of, hinted
+from scripts._verbs import GROUPS, VERBS
 
-VERBS = (
-    "loop", "push", "watch", "pull", "runs", "log", "cancel", "quota", "bundle", "emulator",
-    "data", "train", "compare", "sweep",
-    "models", "evaluate", "export", "quantize", "bench", "race", "report",
-    "predict", "explain", "camera", "web", "interactive", "doctor",
-)  # fmt: skip
+WIDEST = max(map(len, VERBS))
 
 
 class Verbs(TyperGroup):
@@ -28,13 +31,19 @@ class Verbs(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in VERBS:
             return None
-        verb = getattr(importlib.import_module(f"scripts.{cmd_name}"), cmd_name)
-        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-        app.command(name=cmd_name)(verb)
-        return typer.main.get_command(app)
+        return listening(command_of(getattr(importlib.import_module(f"scripts.{cmd_name}"), cmd_name)))
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        for title, verbs in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{verb:<{WIDEST}}", self._summary(ctx, verb)) for verb in verbs])
+
+    def _summary(self, ctx: Any, verb: str) -> str:
+        return self.get_command(ctx, verb).help.partition("\n")[0]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        name, command, rest = super().resolve_command(ctx, args)
+        with hinted(lambda error: closest(args[0], VERBS)):
+            name, command, rest = super().resolve_command(ctx, args)
         if name and command:
             ctx.default_map = {name: defaults(name, command)}
         return name, command, rest
@@ -42,7 +51,9 @@ class Verbs(TyperGroup):
 
 EXIT_CODES = "Exit codes: 0 done, 1 an error that the message says how to mend, 2 wrong usage, 130 interrupted."
 
-app = typer.Typer(cls=Verbs, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(
+    cls=Verbs, context_settings=HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+)
 
 
 def _version(asked: bool) -> None:
@@ -61,6 +72,7 @@ def k2l(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show which version this is.")
     ] = False,
+    verbose: Verbose = 0,
 ) -> None:
     """Edit here, train on Kaggle's free GPU, run on your own CPU."""
 

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 an error the user can mend (said on stderr), 2 wrong usage
 
 import importlib.util
 import json
+import logging
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -15,10 +16,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from scripts._logs import listening, quiet
+from scripts._verbs import pasteable
 from shared.errors import UserError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
+
+logger = logging.getLogger(__name__)
 
 INTERRUPTED = 130
 # A cell that is one of these words and no more has its colour, on a terminal that wants colours.
@@ -27,6 +32,7 @@ VERDICTS = {
     **dict.fromkeys(("WARN", "NOT CHECKED"), "yellow"),
     "BAD": "bold red",
 }
+OURS = ("scripts", "local", "shared")
 PARAGRAPHS = 6  # columns; fewer can be folded and still be read
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable lines, alone on stdout.")]
@@ -38,7 +44,7 @@ class Ended(Exception):
 
 def say(message: str = "") -> None:
     """One plain line to stderr, where progress and remarks go: stdout is kept for results."""
-    print(message, file=sys.stderr, flush=True)
+    print(pasteable(message), file=sys.stderr, flush=True)
 
 
 def show(message: str) -> None:
@@ -63,7 +69,7 @@ def table(columns: list[str], rows: Iterable[Iterable[object]]) -> None:
 
     On a terminal too narrow for it, or without rich, each row is a paragraph, a line a cell.
     """
-    rows = [[str(cell) for cell in row] for row in rows]
+    rows = [[pasteable(str(cell)) for cell in row] for row in rows]
     if not _drawn(columns, rows):
         wide = max(map(len, columns))
         for row in rows:
@@ -137,11 +143,18 @@ def guarded(run: Callable[[], object]) -> NoReturn:
     try:
         run()
     except UserError as error:
+        logger.debug("this ended the command", exc_info=True)
         fail(str(error))
+    except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
+        if package in OURS:
+            raise
+        fail(f"{package} is missing here, and this cannot be done without it: pip install -r requirements.txt")
     except Ended as end:
         say(str(end))
         raise SystemExit(INTERRUPTED) from None
     except OSError as error:
+        logger.debug("this ended the command", exc_info=True)
         fail(f"{error.filename or 'this machine'}: {error.strerror or error}. Make room, or choose another place.")
     except (KeyboardInterrupt, SystemExit) as end:
         # typer makes Ctrl-C an exit of 130
@@ -149,18 +162,19 @@ def guarded(run: Callable[[], object]) -> NoReturn:
             raise
         say("interrupted: nothing is half-written. Run the same command again.")
         raise SystemExit(INTERRUPTED) from None
+    finally:
+        quiet()
     raise SystemExit(0)
 
 
 def run(verb: Callable[..., object]) -> NoReturn:
     """The `__main__` of one verb's file: `python -m scripts.push …`."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.command()(verb)
 
     def start() -> None:
         from scripts._settings import defaults
+        from scripts._usage import command_of
 
-        command = typer.main.get_command(app)
+        command = listening(command_of(verb))
         command(default_map=defaults(verb.__name__, command))
 
     guarded(start)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from scripts import _complete as complete
 from scripts._edge import say
 from shared.config import AUTO, TrainConfig, from_text
 from shared.errors import ConfigError, one_of
@@ -25,17 +26,35 @@ if TYPE_CHECKING:
 REMOTES = ("kaggle", "emulator")
 
 Remote = Annotated[
-    str, typer.Option(help="kaggle (the service KAGGLE_API_ENVIRONMENT names) or emulator (ours, on this machine).")
+    str,
+    typer.Option(
+        autocompletion=complete.remotes,
+        help="kaggle (the service KAGGLE_API_ENVIRONMENT names) or emulator (ours, on this machine).",
+    ),
 ]
 Owner = Annotated[str | None, typer.Option(help="The kernel's owner; must be the user of the credentials.")]
 Slug = Annotated[str | None, typer.Option(help="The kernel's slug, in place of kernel.toml's.")]
 Accelerator = Annotated[str | None, typer.Option(help="NvidiaTeslaT4 or none, in place of kernel.toml's.")]
 DataDir = Annotated[Path | None, typer.Option(help="Look for the data here, and nowhere else.")]
 RunId = Annotated[
-    str | None, typer.Argument(metavar="[RUN]", help="A run's id or its beginning. [default: the latest]")
+    str | None,
+    typer.Argument(
+        metavar="[RUN]", autocompletion=complete.runs, help="A run's id or its beginning. [default: the latest]"
+    ),
 ]
 ReaderModel = Annotated[
-    str, typer.Option("--model", help="A folder under models/, or a file. [default: $K2L_MODEL, or the zoo's camera]")
+    str,
+    typer.Option(
+        "--model",
+        autocompletion=complete.models,
+        help="A folder under models/, or a file. [default: $K2L_MODEL, or the zoo's camera]",
+    ),
+]
+ModelFolder = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", autocompletion=complete.models, help="A folder under models/, or another model folder."
+    ),
 ]
 Conf = Annotated[
     float | None,
@@ -61,16 +80,31 @@ class Wanted:
     """A training as the command line asks for it; `trained` gives a verb these options."""
 
     architecture: Annotated[
-        str, typer.Option(help="Which network: compact, baseline, simple, improved, lite, sprint, …")
+        str,
+        typer.Option(
+            autocompletion=complete.architectures,
+            help="Which network: compact, baseline, simple, improved, lite, sprint, …",
+        ),
     ] = "compact"
-    framework: Annotated[str, typer.Option(help="torch or keras: the same network in PyTorch or Keras 3.")] = "torch"
+    framework: Annotated[
+        str,
+        typer.Option(
+            autocompletion=complete.frameworks, help="torch or keras: the same network in PyTorch or Keras 3."
+        ),
+    ] = "torch"
     epochs: Annotated[
         int | None, typer.Option(help="Times through the training images. [default: the recipe's; 40 for digits]")
     ] = None
     dataset: Annotated[
-        str, typer.Option(help="mnist, fashion-mnist, kmnist, digits, camera, or auto: mnist where it can be had.")
+        str,
+        typer.Option(
+            autocompletion=complete.datasets,
+            help="mnist, fashion-mnist, kmnist, digits, camera, or auto: mnist where it can be had.",
+        ),
     ] = AUTO
-    recipe: Annotated[str, typer.Option(help="tuned, or plain: what a tutorial does.")] = "tuned"
+    recipe: Annotated[
+        str, typer.Option(autocompletion=complete.recipes, help="tuned, or plain: what a tutorial does.")
+    ] = "tuned"
     seed: Annotated[int, typer.Option(help="Decides the first weights and the order of the images.")] = 0
     name: Annotated[
         str | None, typer.Option(help="The model's folder under models/. [default: ARCHITECTURE-FRAMEWORK]")

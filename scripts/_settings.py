@@ -8,6 +8,7 @@
 It lies beside `models/`: in the checkout, or in `$K2L_HOME`. Never put a key or a token there: none is an option.
 """
 
+import logging
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,10 @@ from typing import Any
 
 import typer
 
+from scripts._verbs import VERBS
 from shared.errors import ConfigError, plain
+
+logger = logging.getLogger(__name__)
 
 FILE = "k2l.toml"
 # What one repeats from verb to verb; all else stands under its verb.
@@ -37,12 +41,11 @@ def defaults(verb: str, command: Any) -> dict[str, Any]:
     own = table.get(verb, {})
     _check(path, f"under [{verb}]", own, known)
     wanted = {key: value for key, value in everywhere.items() if key in known} | own
+    logger.debug("%s: %s", path, ", ".join(wanted) if path.is_file() else "not there")
     return {known[key].name: _fitting(path, key, value, known[key]) for key, value in wanted.items()}
 
 
 def _read(path: Path) -> dict[str, Any]:
-    from scripts.__main__ import VERBS
-
     if not path.is_file():
         return {}
     try:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts._edge import live, say
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
     from shared.training import Progress, Row
 
 EVERY = 0.25  # seconds between two looks at a training: each takes 2 ms to draw, and a GPU has to be waited for
-BAR = 10  # columns for the bar, at least
+BAR = 5  # columns for the bar, at least
 ECHO = 3  # columns left free for the ^C that a terminal writes behind the line: on the next one it would stay
 STOPPING = "stopping; Ctrl-C once more ends at once"
 # What stands before the bar, and after it. The first that leaves room enough is taken: widest first.
 FORMS = (
     ("epoch {epoch}/{epochs}", "loss {loss:.4f}   accuracy {accuracy:6.2%}   {speed:>7} images/s   {left} left"),
-    ("epoch {epoch}/{epochs}", "loss {loss:.4f}  accuracy {accuracy:6.2%}  {speed:>7} images/s  {left}"),
+    ("epoch {epoch}/{epochs}", "loss {loss:.4f}  accuracy {accuracy:6.2%}  {speed:>7}/s  {left} left"),
     ("{epoch}/{epochs}", "loss {loss:.3f}  {accuracy:6.2%}  {speed:>6}/s  {left}"),
     ("{epoch}/{epochs}", "{loss:.3f} {accuracy:4.0%} {left}"),
 )
@@ -38,11 +39,25 @@ def followed(epochs: int) -> Iterator[dict[str, Callable[..., None]]]:
     from shared.results import epoch_line
 
     if not sys.stderr.isatty():
-        yield {"on_epoch": lambda row: say(epoch_line(row, epochs)), "on_stop": lambda: say(STOPPING)}
+        plainly = {"on_epoch": lambda row: say(epoch_line(row, epochs)), "on_stop": lambda: say(STOPPING)}
+        yield plainly | {"on_kept": kept}
         return
     line = _Line(epochs)
     with line.shown:
-        yield {"on_epoch": line.epoch, "on_step": line.step, "on_stop": line.stop}
+        yield {"on_epoch": line.epoch, "on_step": line.step, "on_stop": line.stop, "on_kept": kept}
+
+
+def kept(aside: Path) -> None:
+    """Says where the model is now that another one took the place of."""
+    from shared import manifest
+    from shared.errors import ModelError
+
+    try:
+        stated = manifest.read(aside)
+        what = f"{stated['name']} that was there ({stated['metrics']['test']['accuracy']:.2%} of {stated['dataset']})"
+    except ModelError:  # whatever it was
+        what = "model that was there"
+    say(f"the {what} is kept in {aside}")
 
 
 class _Line:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from scripts._checks import tell
 from scripts._edge import Ended, fail, say
+from scripts._training import kept
 
 if TYPE_CHECKING:
     from local.kernels.client import Service
@@ -157,7 +158,7 @@ def pulled(service: "Service", run: "Run", **options: Any) -> "Run":
         count += 1
         say(f"  {size:>12,} bytes   {name}")
 
-    run, left_out = pull(service, run, on_file=file, **options)
+    run, left_out = pull(service, run, on_file=file, on_kept=kept, **options)
     say(f"pulled {count} files, every one checked, into {paths.models() / run.name}")
     for name in left_out:
         say(f"  left out: {plain(name)} (not in the manifest)")

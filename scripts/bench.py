@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scripts import _complete as complete
 from scripts import _options as options
 from scripts._edge import Json, bar, emit, run, say, show, table
 
@@ -16,7 +17,9 @@ def bench(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="MODEL...", help="A folder gives every file of it that runs, model.onnx first; or a file."
+            metavar="MODEL...",
+            autocompletion=complete.models,
+            help="A folder gives every file of it that runs, model.onnx first; or a file.",
         ),
     ],
     threads: Annotated[int, typer.Option(min=1, max=256, help="Threads of the processor to use.")] = 1,

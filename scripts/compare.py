@@ -80,7 +80,6 @@ def plan(wanted: options.Wanted, architectures: str, *, prefix: str, data_dir: P
 
 def train(training: "Training", which: str, *, anew: bool, data_dir: Path | None) -> "Network":
     """One network, with its epochs on stderr."""
-    from local import paths
     from local.compare import trained
 
     say(f"{training.name} ({which})")
@@ -95,8 +94,6 @@ def train(training: "Training", which: str, *, anew: bool, data_dir: Path | None
             )
     except KeyboardInterrupt:
         raise Ended(f"interrupted: every epoch that ended is kept.\nGo on with: {again(without='--again')}") from None
-    if network.replaced:
-        say(f"  the other {training.name} that was there is kept in {paths.state() / 'replaced'}")
     if not network.trained_now:
         say(f"  is in {network.folder} already, of the same parameters and code; --again trains it anew")
     return network

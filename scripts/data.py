@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scripts import _complete as complete
 from scripts._edge import Json, emit, run, say, table
 
 if TYPE_CHECKING:
@@ -13,7 +14,11 @@ if TYPE_CHECKING:
 
 def data(
     name: Annotated[
-        str, typer.Argument(help="mnist, fashion-mnist, kmnist, digits, camera or auto; without it, all there are.")
+        str,
+        typer.Argument(
+            autocompletion=complete.datasets,
+            help="mnist, fashion-mnist, kmnist, digits, camera or auto; without it, all there are.",
+        ),
     ] = "",
     data_dir: Annotated[Path | None, typer.Option(help="Look in this folder and nowhere else.")] = None,
     download: Annotated[
@@ -93,7 +98,9 @@ def _show_one(row: dict[str, Any]) -> None:
 def _show_all(rows: list[dict[str, Any]], data_dir: Path | None) -> None:
     from shared.data import MADE_OF
 
-    def missing(name: str) -> str:
+    def missing(name: str, error: str) -> str:
+        if name == "digits":
+            return error
         if data_dir:
             return f"not in {data_dir}"
         return f"not here; k2l data {name} {'makes' if name in MADE_OF else 'fetches'} it"
@@ -103,7 +110,7 @@ def _show_all(rows: list[dict[str, Any]], data_dir: Path | None) -> None:
         [
             [row["name"], *(f"{row[part]:,}" for part in ("train", "validation", "test")), row["source"]]
             if row["source"]
-            else [row["name"], "-", "-", "-", missing(row["name"])]
+            else [row["name"], "-", "-", "-", missing(row["name"], row["error"])]
             for row in rows
         ],
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scripts import _complete as complete
 from scripts import _options as options
 from scripts._edge import Json, bar, emit, run, say, show, table
 from scripts._listing import table_of
@@ -23,11 +24,19 @@ if TYPE_CHECKING:
 
 def evaluate(
     names: Annotated[
-        list[str], typer.Argument(metavar="MODEL...", help="Folders under models/, other folders, or files.")
+        list[str],
+        typer.Argument(
+            metavar="MODEL...",
+            autocompletion=complete.models,
+            help="Folders under models/, other folders, or files.",
+        ),
     ],
     dataset: Annotated[
         str,
-        typer.Option(help="mnist, fashion-mnist, kmnist, digits, camera, auto. Default: what each was trained on."),
+        typer.Option(
+            autocompletion=complete.datasets,
+            help="mnist, fashion-mnist, kmnist, digits, camera, auto. Default: what each was trained on.",
+        ),
     ] = "",
     data_dir: options.DataDir = None,
     split: Annotated[

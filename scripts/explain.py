@@ -23,15 +23,16 @@ def explain(
     digit: Annotated[int, typer.Option(min=1, help="Which digit of the picture, in reading order.")] = 1,
     conf: Conf = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER|PNG", help="Where the picture goes. [default: this folder]")
+        Path | None,
+        typer.Option(metavar="FOLDER|PNG", help="Where the picture goes. [default: PICTURE-explained.png here]"),
     ] = None,
     lesson: Annotated[
         bool,
-        typer.Option("--lesson", help="Draw the pictures of shared/README.md anew, from models/compact and MNIST."),
+        typer.Option("--lesson", help="Draw the pictures of shared/README.md anew, from the zoo and MNIST."),
     ] = False,
     json: Json = False,
 ) -> None:
-    """Show what the network sees, what each layer makes of it, and where it found its answer.
+    """Show what each layer sees, and where the answer was found.
 
     Leaves PICTURE-explained.png: the 28x28 glyph, the filters and maps of every layer, the scores and probabilities,
     what covering each place costs the answer (occlusion), and Grad-CAM. Of a model's files it reads the trained

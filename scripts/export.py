@@ -10,7 +10,7 @@ from scripts._edge import Json, bar, emit, run, table
 
 
 def export(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A folder under models/, or another model folder.")],
+    model: options.ModelFolder,
     to: Annotated[
         str, typer.Option(metavar="FORMAT,…", help="Of onnx, tflite, keras, pth, pt2. [default: all but its own]")
     ] = "",

@@ -45,7 +45,7 @@ THEN = {
     "predict": ("Let it read a picture", "predict {1} --model {0}", "Which picture?"),
     "explain": ("See how it came to its answer", "explain {1} --model {0}", "Which picture, or test:7, misread:1?"),
     "camera": ("Live camera: space stops the picture, a drag round a digit explains it", "camera --model {0}", ""),
-    "web": ("Draw for it, in the browser", "web --model {0} --open", ""),
+    "web": ("Draw for it, in the browser", "web --model {0} --browser", ""),
     "quantize": ("Make it smaller: int8", "quantize {0}", ""),
     "bench": ("Compare its files: how fast is each?", "bench {0}", ""),
     "compare": ("Compare it with the networks of the zoo", "evaluate {0} compact lite", ""),

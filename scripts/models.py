@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 
 def models(json: Json = False) -> None:
-    """List the models that are here, newest first, every file checked against its manifest.
+    """List the models that are here, newest first.
 
-    Those of models/ and of the zoo; first, trainings that were interrupted and can go on (k2l train --resume).
+    Those of models/ and of the zoo, every file checked against its manifest; first, trainings that were interrupted
+    and can go on (k2l train --resume).
 
     Example: k2l models
     """

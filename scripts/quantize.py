@@ -18,7 +18,7 @@ BATCHES = (1, 256)
 
 
 def quantize(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A folder under models/, or another model folder.")],
+    model: options.ModelFolder,
     to: Annotated[str, typer.Option(metavar="FORMAT,…", help="Of onnx, tflite, float16, torch. [default: all]")] = "",
     max_drop: Annotated[
         float, typer.Option(min=0, help="Points of validation accuracy a file may lose and still be kept.")
@@ -28,8 +28,9 @@ def quantize(
     seconds: Annotated[float, typer.Option(min=0, help="How long to time all files together.")] = 5.0,
     json: Json = False,
 ) -> None:
-    """Quantize a model: int8 for onnxruntime, LiteRT and PyTorch, float16 for LiteRT.
+    """Make a model smaller: int8 and float16.
 
+    int8 for onnxruntime, LiteRT and PyTorch, float16 for LiteRT.
     Quantization calibration uses training images; what is lost is measured on the validation images. A file that
     loses too much is not kept. All are timed side by side in one process.
 

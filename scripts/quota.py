@@ -5,7 +5,7 @@ from scripts._edge import Json, emit, run, show
 
 
 def quota(remote: options.Remote = "kaggle", owner: options.Owner = None, json: Json = False) -> None:
-    """Show the GPU hours used and left this week, and when they start anew.
+    """Show the GPU hours used and left, and when they start anew.
 
     Example: k2l quota
     """

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scripts import _complete as complete
 from scripts import _options as options
 from scripts._edge import Ended, Json, bar, emit, run, say, show, table
 
@@ -26,11 +27,13 @@ def race(
     max_epochs: Annotated[
         int, typer.Option(min=1, max=1000, help="At most so many where the learning rate is constant.")
     ] = 20,
-    framework: Annotated[str, typer.Option(help="torch or keras.")] = "torch",
+    framework: Annotated[str, typer.Option(autocompletion=complete.frameworks, help="torch or keras.")] = "torch",
     threads: Annotated[
         int | None, typer.Option(min=1, max=256, help="Threads of the processor. [default: the framework's own choice]")
     ] = None,
-    dataset: Annotated[str, typer.Option(help="mnist, fashion-mnist, kmnist, digits or auto.")] = "mnist",
+    dataset: Annotated[
+        str, typer.Option(autocompletion=complete.datasets, help="mnist, fashion-mnist, kmnist, digits or auto.")
+    ] = "mnist",
     data_dir: options.DataDir = None,
     json: Json = False,
 ) -> None:

@@ -18,10 +18,11 @@ def report(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing: exit 1 if something says other than the manifests.")
     ] = False,
+    picture: Annotated[bool, typer.Option("--picture", help="Draw README's picture anew; wants MNIST.")] = False,
     data_dir: options.DataDir = None,
     json: Json = False,
 ) -> None:
-    """Write about the zoo: README's tables, the model cards, models/README.md.
+    """Write what is told of the zoo: tables, model cards, its page.
 
     All figures are from the manifests of models/, the table of networks is from the code. --publish takes a model of
     at least 5 seeds, exported and quantized, and keeps what is committed of it; --measure wants a quiet machine.
@@ -33,12 +34,14 @@ def report(
     from local.zoo import entries, pages
     from shared.errors import ConfigError
 
-    if check and (publish or measure):
-        raise ConfigError("--check writes nothing: leave out --publish and --measure.")
+    if check and (publish or measure or picture):
+        raise ConfigError("--check writes nothing: leave out --publish, --measure and --picture.")
     for name in options.listed("publish", publish) if publish else ():
         publish_one(name, data_dir)
     if measure:
         time_all(seconds)
+    if picture:
+        draw(data_dir)
     stale = pages.outdated() if check else pages.write()
     figures = [entries.figures(stated) for stated in entries.published()]
     if json:
@@ -69,6 +72,19 @@ def time_all(seconds: float) -> None:
     with bar("timing") as done:
         stated = publishing.measure(seconds=seconds, on_step=done)
     say(f"timed: the files of {len(stated)} networks")
+
+
+def draw(data_dir: Path | None) -> None:
+    """README's picture, with a page that is read now."""
+    from local.outputs import whole
+    from local.zoo import cover
+    from shared import data, plots
+
+    images = data.load("mnist", data_dir=data_dir, halves=["test"]).test_images
+    figure, text = cover.drawn(images)
+    with whole(cover.PATH) as part:
+        plots.save(figure, part)
+    say(f"drawn: {cover.PATH}, a page that reads {text}")
 
 
 def tell(stale: list[Path], *, check: bool) -> None:

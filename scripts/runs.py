@@ -34,7 +34,7 @@ def runs(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --older, do not ask first on a terminal.")] = False,
     json: Json = False,
 ) -> None:
-    """List the runs, newest first: their test accuracy, how they stand here and there, what to do next.
+    """List the runs, newest first, and what to do next with each.
 
     Example: k2l runs --limit 5
     """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scripts import _complete as complete
 from scripts import _options as options
 from scripts._edge import Ended, Json, again, bar, emit, run, say, show, table
 from shared.errors import ConfigError, UserError, one_of
@@ -36,7 +37,11 @@ def sweep(
     objective: Annotated[str, typer.Option(help="accuracy or loss, of the validation images.")] = "accuracy",
     seeds: Annotated[int, typer.Option(min=1, help="Trainings a trial, from --seed on; their mean counts.")] = 1,
     study: Annotated[
-        str | None, typer.Option(metavar="NAME", help="[default: ARCHITECTURE-FRAMEWORK-DATASET-EPOCHS]")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The search to go on with, or to begin. [default: ARCHITECTURE-FRAMEWORK-DATASET-EPOCHS]",
+        ),
     ] = None,
     storage: Annotated[
         str | None,
@@ -52,7 +57,11 @@ def sweep(
         bool, typer.Option("--prune/--no-prune", help="End trials early that half of the others were ahead of.")
     ] = True,
     remote: Annotated[
-        str | None, typer.Option(help="kaggle or emulator: each trial is a run there. [default: train here]")
+        str | None,
+        typer.Option(
+            autocompletion=complete.remotes,
+            help="kaggle or emulator: each trial is a run there. [default: train here]",
+        ),
     ] = None,
     owner: options.Owner = None,
     slug: Annotated[
@@ -163,8 +172,10 @@ def _runs(
 
 
 def _announce(study: "Study", where: str, trials: int) -> None:
-    there = study.finished()
-    going = f"goes on after {there} of {trials} trials" if there else f"{trials} trials"
+    from local.zoo.wording import count
+
+    there, total = study.finished(), count(trials, "trial")
+    going = f"goes on after {there} of {total}" if there else total
     say(f"study {study.name}: {going}, in {where}")
     say("  searching " + ", ".join(f"{one.name} {one.text}" for one in study.task.space))
 
@@ -182,8 +193,10 @@ def _tell(study: "Study", row: dict[str, Any]) -> None:
 def _interrupted(study: "Study", trials: int, url: str, remote: str | None) -> str:
     """What is left, and how to go on; the command is not written out where a password stands in it."""
     from local.sweep.storage import shown
+    from local.zoo.wording import count
 
-    there = f"interrupted: {study.finished()} of {trials} trials are finished, and kept in the study {study.name}."
+    ended = f"{study.finished()} of {count(trials, 'trial')}"
+    there = f"interrupted: {ended} {'is' if trials == 1 else 'are'} finished, and kept in the study {study.name}."
     if remote and study.held:
         there += f"\nThe runs of {len(study.held)} others go on at {remote}; their results are taken then."
     return f"{there}\nGo on with: {again() if shown(url) == url else 'the same command'}"

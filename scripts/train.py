@@ -7,13 +7,20 @@ import typer
 
 from scripts import _options as options
 from scripts._edge import Ended, Json, again, emit, run, say, show
-from scripts._training import followed
+from scripts._training import followed, kept
 
 if TYPE_CHECKING:
     from local.checkpoints import Checkpoint
     from local.compare import Training
     from local.train import Interrupted
     from shared.config import TrainConfig
+
+
+# What one does with a network next, by what it was trained on; {0} is its name.
+OTHERWISE = ("next: k2l evaluate {0} --all", "make it smaller: k2l quantize {0}")
+READS = ("next: k2l predict PICTURE --model {0}", OTHERWISE[1])
+DIGITS_ALONE = (*READS, "For photographs leave out --model: the zoo's camera, made for them, reads them better.")
+NEXT = {"mnist": DIGITS_ALONE, "digits": DIGITS_ALONE, "camera": READS}
 
 
 @options.trained()
@@ -57,7 +64,17 @@ def train(
     if json:
         emit([stated])
     else:
-        show(f"test accuracy {stated['metrics']['test']['accuracy']:.2%}; everything is in {training.folder}")
+        show_all(stated, training.folder)
+
+
+def show_all(stated: dict[str, Any], folder: Path) -> None:
+    """What came of it, and what can be done with it now."""
+    import numpy as np
+
+    accuracy, count = stated["metrics"]["test"]["accuracy"], len(np.load(folder / "labels.npy", mmap_mode="r"))
+    show(f"test accuracy {accuracy:.2%} of {stated['dataset']} ({count:,} images); everything is in {folder}")
+    for line in NEXT.get(stated["dataset"], OTHERWISE):
+        say(line.format(folder.name))
 
 
 def single(training: "Training", *, resume: bool, data_dir: Path | None) -> dict[str, Any]:
@@ -93,7 +110,7 @@ def several(training: "Training", count: int, *, keep: int | None, data_dir: Pat
 
     try:
         done = seeds.trained(
-            training, count, train=one, on_seed=lambda seed, row: say(seeds.line(seed, row)), keep=keep
+            training, count, train=one, on_seed=lambda seed, row: say(seeds.line(seed, row)), keep=keep, on_kept=kept
         )
     except KeyboardInterrupt:
         raise Ended(f"interrupted: every epoch that ended is kept.\nGo on with: {again()}") from None
@@ -134,19 +151,16 @@ def tell(found: "Checkpoint", *, resume: bool) -> None:
 
 def interrupted(end: "Interrupted", folder: Path, *, replaced: bool) -> str:
     """What was left by an interrupted training, and how to go on."""
-    from local import paths
-
     go_on = f"Go on with: {again('--resume')}"
     if not end.epoch:
         there = f"{folder} is as it was" if replaced else "nothing is left behind"
-        return f"interrupted before the first epoch had ended: {there}. Run the same command again."
+        return f"interrupted before the first epoch had ended: {there}.\nNothing to resume: run the same command again."
     if end.manifest is None:
         return f"interrupted before another epoch had ended: the first {end.epoch} of {end.epochs} are kept.\n{go_on}"
     if "interrupted" not in end.manifest:
         return f"interrupted when the training had ended: {folder} is whole."
     best = f"validation accuracy {end.manifest['metrics']['validation']['accuracy']:.2%}"
-    aside = f" The {folder.name} that was there is kept in {paths.state() / 'replaced'}." if replaced else ""
-    return f"interrupted after epoch {end.epoch} of {end.epochs}: {folder} has the best one ({best}).{aside}\n{go_on}"
+    return f"interrupted after epoch {end.epoch} of {end.epochs}: {folder} has the best one ({best}).\n{go_on}"
 
 
 if __name__ == "__main__":

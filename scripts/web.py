@@ -16,9 +16,11 @@ def web(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on; 0 takes any free one.")] = 7860,
     host: Annotated[str | None, typer.Option(help="Address to serve on; loopback unless named.")] = None,
     i_know: Annotated[bool, typer.Option("--i-know", help="Let others in: the page asks nobody who they are.")] = False,
-    browser: Annotated[bool, typer.Option("--open/--no-browser", help="Open the page in a browser here.")] = False,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", "--open", help="Open the page in a browser here.")
+    ] = False,
 ) -> None:
-    """Read digits in the browser: drawn there, in a picture, or before its camera.
+    """Read digits in the browser: drawn, in a picture, by its camera.
 
     Shows what the network sees, its probabilities, and the float and int8 files of a network side by side with the
     time each takes. Needs no display; on a machine elsewhere, ssh -L 7860:localhost:7860 brings the page here.

@@ -14,7 +14,20 @@ import numpy as np
 import numpy.typing as npt
 
 from shared import by_hand
-from shared.architectures import Architecture, Conv, Crop, Layer, MaxPool, Relu, trace
+from shared.architectures import (
+    Architecture,
+    BatchNorm,
+    Conv,
+    Crop,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePool,
+    Layer,
+    MaxPool,
+    Relu,
+    trace,
+)
 from shared.preprocessing import SIDE
 
 PATCH = 5  # pixels a side that are covered at once: a stroke is 2 to 4 wide
@@ -107,7 +120,8 @@ def _moved(layer: Layer, side: int) -> tuple[float, int]:
             return (0 if same else (k - 1) / 2), stride
         case MaxPool(size=size):
             return (size - 1) / 2, size
-    return 0, 1
+        case BatchNorm() | Relu() | GlobalAveragePool() | Flatten() | Dense() | Dropout():
+            return 0, 1
 
 
 def cover(image: Image, row: int, column: int, *, size: int = PATCH) -> Image:

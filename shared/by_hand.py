@@ -20,6 +20,7 @@ from shared.architectures import (
     Conv,
     Crop,
     Dense,
+    Dropout,
     Flatten,
     GlobalAveragePool,
     Layer,
@@ -123,7 +124,8 @@ def _forward(layer: Layer, own: Weights, x: Array) -> Array:
             return x.reshape(len(x), -1)
         case Dense():
             return dense(x, own["weight"], own["bias"])
-    return x  # dropout is for training
+        case Dropout():  # is for training
+            return x
 
 
 def _backward(layer: Layer, own: Weights, x: Array, gradient: Array) -> Array:
@@ -148,7 +150,8 @@ def _backward(layer: Layer, own: Weights, x: Array, gradient: Array) -> Array:
             return gradient.reshape(x.shape)
         case Dense():
             return np.asarray(gradient @ own["weight"])
-    return gradient
+        case Dropout():
+            return gradient
 
 
 def _spread(gradient: Array, filters: Array, x: Array, *, stride: int, pad: int) -> Array:

@@ -15,6 +15,12 @@ from shared.architectures import architecture
 from shared.augmentation import Augmentation
 from shared.errors import ConfigError, one_of
 
+# What people call parameters elsewhere. None is a parameter's name here: they serve the error that says which is.
+SHORT = {
+    "lr": "learning_rate", "bs": "batch_size", "batch": "batch_size", "wd": "weight_decay", "opt": "optimizer",
+    "arch": "architecture", "model": "architecture", "data": "dataset", "scheduler": "schedule", "amp": "precision",
+    "dtype": "precision", "momentum": "beta1", "translate": "shift", "early_stopping": "patience",
+}  # fmt: skip
 AUTO = "auto"  # mnist, or digits where mnist cannot be had
 DATASETS = (AUTO, "mnist", "fashion-mnist", "kmnist", "digits", "camera")
 EPOCHS = {"digits": 40}  # where none are asked for, in place of the recipe's: its 1,437 images make short epochs
@@ -151,7 +157,7 @@ class TrainConfig:
         """
         known = [field.name for field in dataclasses.fields(cls)]
         for name in parameters:
-            one_of("parameter", name, known)
+            one_of("parameter", name, known, short=SHORT)
         unsaid = {"dataset": AUTO}
         given = {name: value for name, value in parameters.items() if value not in (None, unsaid.get(name))}
         recipe = one_of("recipe", given.get("recipe", cls.recipe), RECIPES)
@@ -183,7 +189,7 @@ def beside_recipe(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def from_text(name: str, text: str) -> Any:
     """A parameter's value from the command line (`--set name=value`), typed as TrainConfig types it."""
     kinds = {field.name: field.type for field in dataclasses.fields(TrainConfig)}
-    kind = kinds[one_of("parameter", name, kinds)]
+    kind = kinds[one_of("parameter", name, kinds, short=SHORT)]
     if kind is str:
         return text
     try:

@@ -11,6 +11,7 @@ checkout, Kaggle's mounts, the mirrors. A damaged file is named, never passed ov
 scikit-learn. The test set is for the end: every choice is made on the validation part of the training set.
 """
 
+import logging
 import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ __all__ = [
     "AUTO", "NAMES", "DataSet", "Found", "choose", "data_folder", "load", "locate",
     "read_idx", "split", "write_idx",
 ]  # fmt: skip
+
+logger = logging.getLogger(__name__)
 
 DIGITS = tuple("0123456789")
 CLASSES = {
@@ -50,6 +53,7 @@ CLASSES = {
 }
 NAMES = tuple(CLASSES)
 MADE_OF = {"camera": "mnist"}
+FOUR = "{train,t10k}-images-idx3-ubyte.gz and {train,t10k}-labels-idx1-ubyte.gz"
 KAGGLE_REFS = {
     "mnist": "hojjatk/mnist-dataset",
     "fashion-mnist": "zalando-research/fashionmnist",
@@ -122,6 +126,7 @@ def load(
     else:
         found = locate(name, data_dir=data_dir) or _fetch(name, allowed=download, progress=progress)
         arrays, source = read(found.files, halves), found.source
+    logger.info("data set: %s from %s", name, source)
     return DataSet(
         name=name,
         train_images=arrays[0],
@@ -139,7 +144,7 @@ def choose(
     """The data set that a name stands for, and why if it is not the one hoped for.
 
     "auto" is mnist, fetched if it must be; where that cannot be had it is digits, and the reason a sentence
-    to be said loudly. Raises ConfigError for an unknown name, DataError for a wrong `data_dir`.
+    to be said loudly. Raises ConfigError for an unknown name, DataError for a wrong `data_dir` or $K2L_DATA.
     """
     if name in NAMES:
         return name, ""
@@ -149,15 +154,17 @@ def choose(
     try:
         _fetch("mnist", allowed=download, progress=progress)
     except DataError as error:
-        why = str(error).partition("\n")[0].rstrip(".")
-        return "digits", f"{why}: scikit-learn's 1,797 small digits take its place, and no figure is MNIST's."
+        why, _, mend = str(error).partition("\n")
+        instead = "scikit-learn's 1,797 small digits take its place, and no figure is MNIST's"
+        return "digits", f"{why.rstrip('.')}: {instead}.\n{mend}"
     return "mnist", ""
 
 
 def locate(name: str, *, data_dir: Path | None = None) -> Found | None:
     """Where the files of mnist, fashion-mnist or kmnist are on this machine; None if nowhere.
 
-    A `data_dir` is the only place then, and raises DataError if it does not hold the data set.
+    A `data_dir` is the only place then, and raises DataError if it does not hold the data set; $K2L_DATA does if it is
+    no folder.
     """
     if data_dir is not None:
         return _only_in(Path(data_dir).expanduser(), name)
@@ -233,7 +240,10 @@ def data_folder() -> Path:
 def _places() -> Iterator[tuple[Path, str]]:
     """The folders of this machine to look through, and what each is called."""
     if named := os.environ.get("K2L_DATA"):
-        yield Path(named).expanduser(), "$K2L_DATA"
+        folder = Path(named).expanduser()
+        if not folder.is_dir():
+            raise DataError(f"K2L_DATA={named} is not a folder: name one that is there, or unset it.")
+        yield folder, "$K2L_DATA"
     yield data_folder(), "data/"
     for mount in _mounts():
         yield mount, "Kaggle input"
@@ -273,8 +283,10 @@ def _incomplete(partial: Partial, name: str) -> DataError:
 def _fetch(name: str, *, allowed: bool, progress: Progress | None) -> Found:
     """Downloads into `data_folder()`, unless unwanted or on Kaggle, where no run may need the internet."""
     why = "downloading was not allowed"
+    mend = f"Fetch it where there is a network: `k2l data {name}`. Or set K2L_DATA to a folder with {FOUR}"
+    mend += ". Or take --dataset digits, where that will do."
     if os.environ.get("KAGGLE_KERNEL_RUN_TYPE"):
-        why = "a run on Kaggle downloads nothing"
+        why, mend = "a run on Kaggle downloads nothing", f"Attach the data set {KAGGLE_REFS[name]} in kernel.toml."
     elif allowed:
         from shared.download import download
 
@@ -282,7 +294,4 @@ def _fetch(name: str, *, allowed: bool, progress: Progress | None) -> Found:
         if not why and (found := locate(name)):
             return found
     looked = [f"{origin} ({folder})" for folder, origin in _places() if origin != "Kaggle input"]
-    raise DataError(
-        f"{name} was not found in {', '.join(looked)} or Kaggle's inputs, and {why}.\n"
-        f"Set K2L_DATA to the folder that holds it; on Kaggle, attach the data set {KAGGLE_REFS[name]}."
-    )
+    raise DataError(f"{name} was not found in {', '.join(looked)} or Kaggle's inputs, and {why}.\n{mend}")

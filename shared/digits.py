@@ -9,6 +9,7 @@ Source: Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", UCI, t
 import numpy as np
 import numpy.typing as npt
 
+from shared.errors import DataError
 from shared.preprocessing import SIDE
 
 TEST = 360  # of 1,797
@@ -19,9 +20,12 @@ def load_digits() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDA
     """Train images, train labels, test images, test labels: 1,437 and 360, always the same.
 
     Images uint8 [n, 28, 28], white on black; labels int64 [n]; the classes have the same shares in both.
+    Raises DataError without scikit-learn.
     """
-    from sklearn import datasets
-
+    try:
+        from sklearn import datasets
+    except ModuleNotFoundError:
+        raise DataError("digits comes with scikit-learn, missing here: pip install -r requirements.txt") from None
     from shared.data import split
 
     small, labels = datasets.load_digits(return_X_y=True)

@@ -95,18 +95,18 @@ def download(name: str, folder: Path, *, progress: Progress | None = None) -> st
 
 
 def _from_any_mirror(name: str, file: str, md5: str, budget: Budget, progress: Progress | None) -> tuple[bytes, str]:
-    """The file's bytes and "", or nothing and what the last mirror had to say."""
+    """The file's bytes and "", or nothing and what the first mirror had to say."""
     why = ""
     for mirror in MIRRORS[name]:
         host = urllib.parse.urlsplit(mirror).hostname
         try:
             content = fetched(mirror + file, budget, progress)
         except (OSError, http.client.HTTPException) as error:
-            why = f"could not be downloaded ({host}: {getattr(error, 'reason', None) or error})"
+            why = why or f"could not be downloaded ({host}: {getattr(error, 'reason', None) or error})"
             continue
         if hashlib.md5(content, usedforsecurity=False).hexdigest() == md5:
             return content, ""
-        why = f"could not be downloaded ({host} sent a {file} with a wrong checksum)"
+        why = why or f"could not be downloaded ({host} sent a {file} with a wrong checksum)"
     return b"", why
 
 

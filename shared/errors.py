@@ -18,7 +18,7 @@ The command line prints them without a traceback and exits 1; anything else is a
 """
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 LONGEST = 500  # characters of a foreign word in an error
@@ -87,10 +87,14 @@ def plain(value: object) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
-def one_of(what: str, value: Any, known: Collection[str]) -> str:
-    """The value, if it is a known one; else ConfigError with the nearest name and all there are."""
+def one_of(what: str, value: Any, known: Collection[str], *, short: Mapping[str, str] | None = None) -> str:
+    """The value, if it is a known one; else ConfigError with what was meant and all there are.
+
+    Meant is what `short` gives for it, else the nearest name.
+    """
     if isinstance(value, str) and value in known:
         return value
-    near = difflib.get_close_matches(str(value), known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    text = str(value)
+    meant = (short or {}).get(text) or next(iter(difflib.get_close_matches(text, known, n=1)), "")
+    hint = f"did you mean {meant!r}? " if meant else ""
     raise ConfigError(f"{what} {value!r} does not exist; {hint}there are: {', '.join(known)}.")

@@ -3,6 +3,7 @@
     save(way(explanation), Path("explained.png"))         # one tall picture with everything
     looked([explanation, …])                              # a row for each picture: where it found its answer
     convolution(image, kernel, row=…, column=…)           # one window, one filter, one number
+    block(explanation, 3)                                 # a filter's map, through convolution, ReLU and pooling
     chances(logits, classes)                              # scores, and the probabilities that softmax makes of them
 
 Figures as `shared.plots` makes them, in its style: ink dark on paper; blue is above 0 and vermilion below, told apart
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from shared.architectures import BatchNorm, Conv, Dropout, Row, trace
+from shared.architectures import BatchNorm, Conv, Dropout, MaxPool, Row, trace
 from shared.explanation import Explanation, Line, share
 from shared.metrics import softmax
 from shared.plots import BLUE, DIGITS, DPI, FAINT, PAPER, QUIET, STYLE, TEXT, VERMILION, empty_figure
@@ -58,23 +59,30 @@ def looked(several: Sequence[Explanation]) -> "Figure":
     """A row for each picture: as it is, what covering it costs the answer, the same for the truth, and Grad-CAM."""
     import matplotlib as mpl
 
-    with mpl.rc_context(STYLE | {"axes.grid": False, "axes.titlesize": 9, "axes.titleweight": "normal"}):
-        figure = empty_figure(9.2, 2.35 * len(several))
-        rows = figure.subplots(len(several), 4, squeeze=False)
-        for told, (seen, answer, truth, cam) in zip(several, rows, strict=True):
-            named = told.classes[told.answer]
-            _show_ink(seen, told.image)
-            seen.set_title(_reading(told), color=VERMILION if told.wrong else TEXT, weight="bold")
-            _show_map(answer, told.image, told.occlusion)
-            answer.set_title(f"blue for {named}, vermilion against")
-            if told.wrong and told.true is not None:
-                _show_map(truth, told.image, told.occlusion_of(told.true))
-                truth.set_title(f"the same for {told.classes[told.true]}")
-            else:
-                truth.set_axis_off()
-            _show_map(cam, told.image, told.grad_cam)
-            cam.set_title(f"Grad-CAM for {named}, of {told.grad_cam_layer}")
+    wide = round(9.2 * DPI)
+    pitch = wide // 4
+    side, high = pitch - 45, pitch + 15
+    with mpl.rc_context(STYLE | {"axes.grid": False}):
+        figure = _placed(9.2, len(several) * high / DPI)
+        axes = _canvas(figure, len(several) * high)
+        for row, told in enumerate(several):
+            for column, (title, picture, outline) in enumerate(_panels(told)):
+                left, top = 20 + column * pitch, row * high + 45
+                place = (left, left + side, top + side, top)
+                axes.imshow(picture, extent=place, aspect="auto", interpolation="nearest", zorder=2)
+                if outline:
+                    _outline(axes, told.image, left, top, side / len(picture))
+                colour = VERMILION if told.wrong and column == 0 else TEXT
+                weight = "normal" if column else "bold"
+                axes.text(left, top - 12, title, size=9, color=colour, weight=weight)
     return figure
+
+
+def _panels(told: Explanation) -> Iterator[tuple[str, Pixels, bool]]:
+    """Title and picture of each panel of a row, and whether the digit's outline is to be drawn over it."""
+    yield _reading(told), _tinted(told.image / 255, 1, ink=True), False
+    for title, _, values in _maps_of(told):
+        yield title, _tinted(values, float(np.abs(values).max())), True
 
 
 def filters(kernels: Values) -> "Figure":
@@ -85,7 +93,7 @@ def filters(kernels: Values) -> "Figure":
     columns = _columns([len(tiles)])
     picture = _grid(tiles, columns, ROOM // columns)
     with mpl.rc_context(STYLE | {"axes.grid": False}):
-        figure = empty_figure(9.2, 0.7 + 9.2 * len(picture) / picture.shape[1])
+        figure = empty_figure(9.2, 0.5 + 9.2 * len(picture) / picture.shape[1])
         axes = figure.subplots()
         axes.imshow(picture, interpolation="nearest")
         axes.set_axis_off()
@@ -114,9 +122,29 @@ def convolution(image: npt.NDArray[np.uint8], kernel: Values, *, row: int, colum
         _numbers(weights, kernel, "times the filter")
         result.imshow(_tinted(answers, float(np.abs(answers).max())), interpolation="nearest")
         _bare(result)
-        result.set_title(f"gives {answers[row, column]:.2f}")
+        result.set_title(f"adds up to {answers[row, column]:.2f}")
         for axes, side in ((whole, k), (result, 1)):
             _frame(axes, row, column, side)
+    return figure
+
+
+def block(told: Explanation, which: int) -> "Figure":
+    """What one filter makes of the picture: its map after the convolution, ReLU and pooling, each on its own scale."""
+    import matplotlib as mpl
+
+    rows = [row for row in trace(told.network) if len(row.shape) == 3]
+    ends = next((at for at, row in enumerate(rows) if isinstance(row.layer, MaxPool)), len(rows) - 1)
+    maps = {row.name: told.values[row.name] for row in rows[: ends + 1]}
+    with mpl.rc_context(STYLE | {"axes.grid": False}):
+        figure = empty_figure(9.2, 0.25 + 9.2 / (len(maps) + 1))
+        first, *others = figure.subplots(1, len(maps) + 1)
+        _show_ink(first, told.image)
+        first.set_title("the picture")
+        for axes, (name, values) in zip(others, maps.items(), strict=True):
+            one = values[min(which, len(values) - 1)]
+            axes.imshow(_tinted(one, float(np.abs(one).max())), interpolation="nearest")
+            _bare(axes)
+            axes.set_title(f"{name}: {one.min():.1f} to {one.max():.1f}")
     return figure
 
 
@@ -213,11 +241,11 @@ def _resized(picture: Pixels, high: int, wide: int) -> Pixels:
     return np.asarray(picture[np.arange(high) * height // high][:, np.arange(wide) * width // wide])
 
 
-def _tinted(values: Values, strongest: float) -> Pixels:
-    """Numbers [h, w] as colours: 0 is paper, `strongest` full blue, less than 0 vermilion, none white."""
+def _tinted(values: Values, strongest: float, *, ink: bool = False) -> Pixels:
+    """Numbers [h, w] as colours: 0 is paper, `strongest` full blue (or black), less than 0 vermilion, none white."""
     from matplotlib.colors import to_rgb
 
-    paper, blue, vermilion = (np.array(to_rgb(colour)) for colour in (PAPER, BLUE, VERMILION))
+    paper, blue, vermilion = (np.array(to_rgb(colour)) for colour in (PAPER, "black" if ink else BLUE, VERMILION))
     part = np.clip(np.nan_to_num(values) / (strongest or 1), -1, 1)[..., None]
     tint = np.where(part < 0, vermilion, blue)
     colours = paper + (tint - paper) * np.abs(part) ** 0.7  # small answers are to be seen too
@@ -289,9 +317,9 @@ def _colour(told: Explanation, label: int) -> str:
 
 def _canvas(figure: "Figure", high: int) -> "Axes":
     """One pair of axes for all steps, a unit a pixel: a pair for each would take seconds to draw."""
-    wide, height = round(WIDTH * DPI), figure.get_size_inches()[1]
+    width, height = figure.get_size_inches()
     axes = figure.add_axes((0, 0, 1, high / DPI / height))
-    axes.set_xlim(0, wide)
+    axes.set_xlim(0, round(width * DPI))
     axes.set_ylim(high, 0)
     axes.set_axis_off()
     return axes
@@ -375,9 +403,18 @@ def _show_ink(axes: "Axes", image: npt.NDArray[np.uint8]) -> None:
 def _show_map(axes: "Axes", image: npt.NDArray[np.uint8], values: Values) -> None:
     """A map [28, 28] with the digit's outline over it."""
     axes.imshow(_tinted(values, float(np.abs(values).max())), interpolation="nearest")
-    if image.any():
-        axes.contour(image, [image.max() / 2], colors=TEXT, linewidths=1)
+    _outline(axes, image, -0.5, -0.5, 1)
     _bare(axes)
+
+
+def _outline(axes: "Axes", image: npt.NDArray[np.uint8], left: float, top: float, pixel: float) -> None:
+    """Where a picture's ink is half as strong as its strongest, as a line; `left`, `top`: its corner."""
+    from contourpy import contour_generator
+    from matplotlib.collections import LineCollection
+
+    lines = contour_generator(z=image).lines(image.max() / 2) if image.any() else []
+    places = [(np.asarray(line) + 0.5) * pixel + (left, top) for line in lines]
+    axes.add_collection(LineCollection(places, colors=TEXT, linewidths=1, zorder=3), autolim=False)
 
 
 def _numbers(axes: "Axes", values: Values, title: str) -> None:

@@ -224,7 +224,6 @@ def _says(row: Row, before: tuple[int, ...], values: npt.NDArray[np.float32]) ->
             return f"{n} weighted sums of all {before[0]:,} numbers: {least} to {most}"
         case Dropout(rate=rate):
             return f"nothing: only in training it silences {rate:.0%} of them"
-    raise AssertionError(row)
 
 
 def _rounded(values: npt.NDArray[Any], digits: int = 4) -> list[float]:

@@ -25,6 +25,7 @@ from shared.config import TrainConfig
 from shared.data import DataSet
 from shared.device_keras import describe_device, pick_device, pick_precision
 from shared.metrics import Scores
+from shared.optimizer_keras import optimizer
 from shared.preprocessing import to_float, to_nhwc
 from shared.start_keras import keras
 from shared.start_keras import tensorflow as tf
@@ -43,7 +44,6 @@ from shared.training import (
 )
 
 WEIGHTS = "model.keras"
-EPSILON = 1e-8  # Adam's, the number that PyTorch has; Keras adds it before the bias correction
 
 
 def train(
@@ -74,7 +74,7 @@ def train(
         with _precision(precision):
             model = build_keras(for_training(architecture(config.architecture)))
         model.compile(
-            optimizer=_optimizer(config, steps=config.epochs * per_epoch),
+            optimizer=optimizer(config, steps=config.epochs * per_epoch),
             loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
             # The loss is told without the smoothing, so that it can be held beside the validation loss.
             metrics=[keras.metrics.CategoricalCrossentropy(from_logits=True, name="cross_entropy"), "accuracy"],
@@ -156,48 +156,6 @@ def _per_sample(config: TrainConfig, images_nhwc: NDArray[np.uint8], targets: ND
         return tf.cast(pixels[index], tf.float32) / 255, targets[index]
 
     return lambda order: order.map(scaled).batch(config.batch_size)
-
-
-class OneCycle(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """The learning rate rises from a 25th of `peak` to it in the first 30 % of the steps, then falls to nearly 0.
-
-    Both along a cosine or, if `linear`, a straight line: the one-cycle policy (Smith & Topin 2017), with the constants
-    of PyTorch's OneCycleLR.
-    """
-
-    def __init__(self, peak: float, steps: int, *, linear: bool = False) -> None:
-        self.peak, self.steps, self.linear = peak, steps, linear
-
-    def __call__(self, step: Any) -> Any:
-        """The learning rate of a step, counted from 0."""
-        top = 0.3 * (self.steps + 1) - 1
-        step = keras.ops.cast(step, "float32")
-        between = _line if self.linear else _cosine
-        rising = between(self.peak / 25, self.peak, step / top)
-        falling = between(self.peak, self.peak / 25e4, (step - top) / (self.steps - top))
-        return keras.ops.where(step <= top, rising, falling)
-
-    def get_config(self) -> dict[str, Any]:
-        """What makes an equal one."""
-        return {"peak": self.peak, "steps": self.steps, "linear": self.linear}
-
-
-def _line(start: float, end: float, share: Any) -> Any:
-    return start + (end - start) * share
-
-
-def _cosine(start: float, end: float, share: Any) -> Any:
-    return end + (start - end) / 2 * (1 + keras.ops.cos(math.pi * share))
-
-
-def _optimizer(config: TrainConfig, *, steps: int) -> keras.optimizers.Optimizer:
-    kind = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW}[config.optimizer]
-    rate = (
-        config.learning_rate
-        if config.schedule == "constant"
-        else OneCycle(config.learning_rate, steps, linear=config.schedule == "triangle")
-    )
-    return kind(rate, beta_1=config.beta1, beta_2=config.beta2, epsilon=EPSILON, weight_decay=config.weight_decay)
 
 
 class _Callbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
@@ -304,7 +262,7 @@ class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _state(self) -> dict[str, list[NDArray[Any]]]:
         """A copy of it."""
-        parts = {name: [np.array(one) for one in variables] for name, variables in self._variables().items()}
+        parts = {name: [np.array(one.numpy()) for one in variables] for name, variables in self._variables().items()}
         return {**parts, "best": self.best}
 
     def _load_state(self, state: dict[str, list[NDArray[Any]]]) -> None:

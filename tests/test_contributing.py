@@ -88,7 +88,8 @@ def test_the_tests_that_go_through_all_networks_go_through_the_new_one(checkout)
 def test_every_verb_knows_the_new_network(checkout):
     """The commands that CONTRIBUTING shows, the notebook on the emulator among them."""
     assert {shlex.split(command)[0] for command in COMMANDS} >= {
-        "train", "loop", "export", "quantize", "evaluate", "bench", "predict", "compare", "sweep", "race", "report",
+        "train", "loop", "export", "quantize", "evaluate", "bench", "predict", "explain", "publish", "compare", "sweep",
+        "race", "report",
     }  # fmt: skip
     said = run(checkout, sys.executable, "-c", SESSION, input="\n".join(COMMANDS))
     assert "lenet" in said

@@ -223,7 +223,7 @@ told = explain(network, arrays, image, logits_of=logits_of, classes=data.classes
 for line in told.lines():
     print(f"{line.name:<20}{line.size:>16}   {line.says}")
 
-to_conv1 = keras.Model(trained.model.inputs, trained.model.get_layer("conv1").output)
+to_conv1 = keras.Model(trained.model.inputs[0], trained.model.get_layer("conv1").output)
 maps = to_conv1(to_nhwc(to_float(image[None])), training=False).numpy()[0].transpose(2, 0, 1)  # channels first
 print(f"\nby hand and by Keras, conv1 differs by at most {np.abs(maps - told.values['conv1']).max():.1e}")
 explain_plots.way(told)
@@ -236,7 +236,7 @@ explain_plots.way(told)
 # each weighed by how the score grows with it. Both say where, neither says why.
 
 # %%
-surest = surest_mistakes(logits, data.test_labels)[:3] if wrong else [look_at]
+surest = surest_mistakes(logits, data.test_labels)[:2] if wrong else [look_at]
 looked_at = {"logits_of": logits_of, "classes": data.classes}
 explain_plots.looked([
     explain(network, arrays, data.test_images[n], true=int(data.test_labels[n]), **looked_at) for n in surest
@@ -267,7 +267,6 @@ gradient = tape.gradient(loss, kernel.value)  # [in, out], where PyTorch has [ou
 print("probabilities:", *(f"{name} {chance:.4f}  " for name, chance in zip(data.classes, chances, strict=True)))
 print(f"cross-entropy: {surprise:.6f} by hand, {float(loss):.6f} by Keras")
 print(f"gradients of {by_hand.size:,} weights differ by at most {np.abs(by_hand - gradient.numpy().T).max():.1e}")
-explain_plots.chances(scores, data.classes)
 
 # %% [markdown]
 # ## Adam, by hand

@@ -235,7 +235,7 @@ explain_plots.way(told)
 # each weighed by how the score grows with it. Both say where, neither says why.
 
 # %%
-surest = surest_mistakes(logits, data.test_labels)[:3] if wrong else [look_at]
+surest = surest_mistakes(logits, data.test_labels)[:2] if wrong else [look_at]
 looked_at = {"logits_of": logits_of, "classes": data.classes}
 explain_plots.looked([
     explain(network, arrays, data.test_images[n], true=int(data.test_labels[n]), **looked_at) for n in surest
@@ -270,7 +270,6 @@ loss = F.cross_entropy(trained.model(batch), torch.tensor([label], device=last.w
 print("probabilities:", *(f"{name} {chance:.4f}  " for name, chance in zip(data.classes, chances, strict=True)))
 print(f"cross-entropy: {surprise:.6f} by hand, {loss.item():.6f} by PyTorch")
 print(f"gradients of {by_hand.size:,} weights differ by at most {np.abs(by_hand - gradient.cpu().numpy()).max():.1e}")
-explain_plots.chances(scores, data.classes)
 
 # %% [markdown]
 # ## Adam, by hand

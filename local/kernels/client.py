@@ -1,4 +1,4 @@
-"""One Kaggle-speaking service, reached through the official SDK (`connect` makes it, and no other module knows it).
+"""One Kaggle-speaking service, reached through the official SDK (`connect` makes it; `shelf` asks it about models).
 
     service = connect("kaggle")
     service.push(spec, text, sources); service.status("slug", 3); service.outputs("slug", 3)
@@ -23,11 +23,19 @@ from shared.errors import CredentialsError, KernelError, RefusedError, ServiceEr
 QUIET = 3600.0  # seconds a log may say nothing
 
 MOST_PAGES = 1000  # of a hundred files each
+CONFLICT = 409
 
 # What the SDK, and who reads its answer, raise over one that is not what they expect.
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
+# What makes something, and may so not be called twice by itself: methods whose names begin so.
+CREATING = (("kernels.KernelsApiService", "SaveKernel"), ("models.ModelApiService", "CreateModel"))
+
 Stated = TypeVar("Stated")
+
+
+class ConflictError(RefusedError):
+    """What was to be made is there already, or its name is taken."""
 
 
 class PushLostError(ServiceError):
@@ -111,14 +119,17 @@ class Service:
         self.username = username
         self.label = label
         self.origin = origin
+        self.sdk = sdk
         self._kernels = sdk.kernels.kernels_api_client
         self._http = sdk.http_client()
         self._http._init_session()
         self._session: requests.Session = self._http._session
-        mount(self._session, unrepeatable=self._http._get_request_url("kernels.KernelsApiService", "SaveKernel"))
-        self._files = Bare()
-        self._files.trust_env = self._session.trust_env
+        mount(self._session, unrepeatable=[self._http._get_request_url(*method) for method in CREATING])
+        self._files, self._uploads = Bare(), Bare()
+        for session in (self._files, self._uploads):
+            session.trust_env = self._session.trust_env
         mount(self._files, strict=False)
+        mount(self._uploads, strict=False, unrepeatable=("https://", "http://"))  # where one ended, has to be asked
 
     def push(self, spec: KernelSpec, text: str, sources: list[str]) -> Pushed:
         """Saves and runs a notebook as the kernel's next version.
@@ -131,18 +142,17 @@ class Service:
         request = ApiSaveKernelRequest()
         for name, value in _save_fields(spec, f"{self.username}/{spec.slug}", text, sources).items():
             setattr(request, name, value)
-        try:
-            answer = self._kernels.save_kernel(request)
-            error, version = typed(str, answer.error), typed(int, answer.version_number)
-            receipt = Pushed(version=version, url=typed(str, answer.url), trouble=_trouble(answer, spec.slug))
-        except requests.HTTPError as failure:
-            raise _refusal(failure.response, spec.slug) from None
-        except (requests.RequestException, *UNREADABLE) as failure:
-            raise PushLostError(f"{self.label}: no answer to the push of {spec.slug} ({cause(failure)}).") from None
+
+        def read(answer: Any) -> tuple[str, Pushed]:
+            version, url = typed(int, answer.version_number), typed(str, answer.url)
+            return typed(str, answer.error), Pushed(version=version, url=url, trouble=_trouble(answer, spec.slug))
+
+        what = f"the push of {spec.slug}"
+        error, receipt = self.create(self._kernels.save_kernel, request, what, read)
         if error:
-            raise _refused(f"{self.label} refused the push of {spec.slug}: {plain(error)}")
-        if version < 1:
-            raise PushLostError(f"{self.label}: the answer to the push of {spec.slug} names no version.")
+            raise _refused(f"{self.label} refused {what}: {plain(error)}")
+        if receipt.version < 1:
+            raise PushLostError(f"{self.label}: the answer to {what} names no version.")
         return receipt
 
     def status(self, slug: str, version: int) -> Status:
@@ -237,6 +247,25 @@ class Service:
         except (requests.RequestException, *UNREADABLE) as error:
             raise ServiceError(f"{self.label}: a download broke off ({cause(error)}).") from None
 
+    def upload(self, url: str, data: Any, headers: dict[str, str]) -> requests.Response:
+        """One PUT to a signed URL, never repeated by itself: how much of it came has to be asked first."""
+        try:
+            return self._uploads.put(url, data=data, headers=headers, allow_redirects=False)
+        except (requests.RequestException, *UNREADABLE) as error:
+            raise ServiceError(f"{self.label}: an upload broke off ({cause(error)}).") from None
+
+    def create(self, method: Callable[[Any], Any], request: Any, what: str, read: Callable[[Any], Stated]) -> Stated:
+        """What `read` makes of the answer to a call that makes something, and so is not repeated.
+
+        Raises RefusedError for an HTTP error below 500, PushLostError where nobody can tell whether it was done.
+        """
+        try:
+            return read(method(request))
+        except requests.HTTPError as failure:
+            raise _refusal(failure.response, what) from None
+        except (requests.RequestException, *UNREADABLE) as failure:
+            raise PushLostError(f"{self.label}: no answer to {what} ({cause(failure)}).") from None
+
     def delete(self, slug: str) -> None:
         """Deletes the kernel with all its versions, which ends what runs and what it costs."""
         said = self._ask(
@@ -256,7 +285,7 @@ class Service:
                 refresh=answer.quota_refresh_time and answer.quota_refresh_time.replace(tzinfo=UTC),
             )
 
-        return self._call(self._kernels.get_accelerator_quota_statistics, None, "the quota", read)
+        return self.call(self._kernels.get_accelerator_quota_statistics, None, "the quota", read)
 
     def _ask(
         self, method: str, kind: str, slug: str, version: int | None, read: Callable[[Any], Stated], **fields: Any
@@ -271,10 +300,10 @@ class Service:
             if value is not None:
                 setattr(request, name, value)
         what = f"{self.username}/{slug}" + (f" version {version}" if version else "")
-        return self._call(getattr(self._kernels, method), request, what, read)
+        return self.call(getattr(self._kernels, method), request, what, read)
 
-    def _call(self, method: Callable[[Any], Any], request: Any, what: str, read: Callable[[Any], Stated]) -> Stated:
-        """What `read` makes of the answer; it may stumble over it as the SDK does."""
+    def call(self, method: Callable[[Any], Any], request: Any, what: str, read: Callable[[Any], Stated]) -> Stated:
+        """What `read` makes of the answer to a call that may be repeated; it may stumble over it as the SDK does."""
         try:
             return read(method(request))
         except requests.HTTPError as error:
@@ -343,15 +372,17 @@ def _trouble(answer: Any, slug: str) -> str:
     return ""
 
 
-def _refusal(response: requests.Response | None, slug: str) -> KernelError:
-    """A push answered with an HTTP error: below 500 nothing was saved; from there on nobody knows."""
+def _refusal(response: requests.Response | None, what: str) -> KernelError:
+    """A push, or its like, answered with an HTTP error: below 500 nothing was saved; from there on nobody knows."""
     said = service_words(response)
     code = response.status_code if response is not None else 500
     if code == 401:
-        return CredentialsError(f"the push of {slug} was not accepted: {said} {credentials.HOW}")
+        return CredentialsError(f"{what} was not accepted: {said} {credentials.HOW}")
+    if code == CONFLICT:
+        return ConflictError(f"{what} was refused: {said}")
     if code < 500:
-        return _refused(f"the push of {slug} was refused: {said}")
-    return PushLostError(f"the service failed during the push of {slug}: {said}")
+        return _refused(f"{what} was refused: {said}")
+    return PushLostError(f"the service failed during {what}: {said}")
 
 
 def _refused(message: str) -> RefusedError:

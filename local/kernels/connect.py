@@ -5,6 +5,7 @@ service = connect("emulator")        # ours on loopback, started where none runs
 service = reach("emulator")          # the same, but nothing is started
 """
 
+import logging
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,8 @@ from local.kernels import credentials
 from local.kernels.client import UNREADABLE, Service, typed
 from local.kernels.wire import cause, mount
 from shared.errors import CredentialsError, KernelError
+
+logger = logging.getLogger(__name__)
 
 
 def connect(remote: str, *, username: str | None = None) -> Service:
@@ -68,6 +71,7 @@ def _connect_kaggle() -> Service:
     http._init_session()
     if env is KaggleEnv.TEST:
         http._session.trust_env = False  # it is on this machine: no proxy has any business with it
+    logger.info("service: %s, by %s", label, found.origin)
     username = found.username or _introspect(sdk, found.token, label)
     return Service(sdk, username=username, label=label, origin=found.origin)
 
@@ -87,6 +91,7 @@ def at_loopback(url: str, *, username: str, key: str) -> Service:
     if urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
         raise KernelError(f"{url} is not on this machine: an emulator never is anywhere else.")
     sdk = KaggleClient(env=KaggleEnv.TEST, username=username, password=key)
+    logger.info("service: the emulator at %s", url)
     http = sdk.http_client()
     http._endpoint = url  # the SDK knows one port only
     http._init_session()

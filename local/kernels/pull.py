@@ -7,6 +7,7 @@ Nothing is trusted: the manifest must be this run's and this bundle's; names tha
 Until everything is there and right, it lies in the run's own folder, never under `models/`.
 """
 
+import logging
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,9 @@ EXECUTED = "__notebook__.ipynb"  # made by the service, so the run's manifest ca
 OURS = (manifest.NAME, "run.log", "notebook.ipynb")  # put there by us, whatever the run left
 
 
+logger = logging.getLogger(__name__)
+
+
 def pull(
     service: Service,
     run: Run,
@@ -36,26 +40,29 @@ def pull(
     again: bool = False,
     max_bytes: int = MAX_BYTES,
     on_file: Callable[[str, int], None] = lambda name, size: None,
+    on_kept: Callable[[Path], None] = lambda aside: None,
 ) -> tuple[Run, list[str]]:
     """Brings a complete run home to `models/<name>/`; returns the run and the names that were left out.
 
     `on_file` is told each file that has come, with its bytes. A model of that name that is there already is kept in
-    the run's folder; one of this very run that is whole is left as it is, unless `again`. Raises KernelError where
-    the proof fails; `models/` is then as it was.
+    the run's folder, and `on_kept` told where; one of this very run that is whole is left as it is, unless `again`.
+    Raises KernelError where the proof fails; `models/` is then as it was.
     """
     if not again and _is_home(run):
+        logger.info("run %s is home already", run.run_id)
         return run.record(state="pulled"), []
     files, log = service.outputs(run.slug, run.version)
     urls = {file.name: file for file in files}
     run.stage.mkdir(parents=True, exist_ok=True)
     stated = _manifest(service, run, urls, max_bytes)["files"]
     wanted = {name: facts for name, facts in stated.items() if not matches(run.stage / name, facts)}
+    logger.info("%d files are stated, %d offered, %d to be fetched", len(stated), len(urls), len(wanted))
     _check_offer(stated, urls, max_bytes)
     _fetch_all(service, run, urls, wanted, on_file)
     run.keep_log(log)
     _vouch_for_extras(service, run, urls)
     _drop_strays(run.stage)
-    install(run.stage, run.name, aside=run.folder / "replaced")
+    install(run.stage, run.name, aside=run.folder / "replaced", on_kept=on_kept)
     shutil.rmtree(run.parts, ignore_errors=True)
     return run.record(state="pulled"), sorted(set(urls) - set(stated) - {manifest.NAME, EXECUTED})
 

@@ -5,6 +5,7 @@ run = push(service, cargo)
 run = push(service, cargo, waiting=capacity.Waiting(limit=…, on_wait=…))     # where there is no room, later
 """
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from local.kernels.runs import Run
 from local.kernels.spec import KernelSpec
 from shared.config import TrainConfig
 from shared.errors import KernelError, RefusedError, RunError
+
+logger = logging.getLogger(__name__)
 
 UNKNOWN = -1  # the version before a push, where the service does not tell it
 MOST_SINCE = 50  # versions that are looked through for a push whose answer was lost
@@ -63,8 +66,12 @@ def push(
         _check_gpu_time(service, cargo.spec, waiting, on_doubt)
         latest = service.current_version(cargo.spec.slug)
         run = _intend(cargo, **place, version_before=UNKNOWN if latest is None else latest)
+        logger.info("run %s: new, after version %s of %s", run.run_id, latest, run.slug)
     elif run.state == "intended":
         run = _settled(service, run)
+        logger.info("run %s: was written down before, and is %s", run.run_id, run.state)
+    else:
+        logger.info("run %s: the same, %s already: nothing is pushed", run.run_id, run.state)
     return _send(service, cargo, run, waiting) if run.state == "intended" else run
 
 

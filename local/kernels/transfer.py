@@ -9,6 +9,7 @@ brings nothing new is tried a few times, with growing and jittered waits between
 
 import base64
 import hashlib
+import logging
 import random
 import re
 import time
@@ -21,7 +22,9 @@ from local.kernels import wire
 from local.kernels.client import OutputFile, Service
 from local.kernels.runs import Run
 from shared import manifest
-from shared.errors import KernelError, ServiceError
+from shared.errors import KernelError, ServiceError, plain
+
+logger = logging.getLogger(__name__)
 
 MAX_BYTES = 2_000_000_000
 CHUNK = 1 << 18  # bytes asked of the connection at once; it gives what is there
@@ -53,6 +56,7 @@ def fetch(
         if not trouble:
             part.replace(path)
             return
+        logger.info("%s did not come whole: %s", plain(file.name), trouble)
         if trouble.startswith(WRONG):
             part.unlink(missing_ok=True)
         fruitless = 0 if _size(part) - had >= FRUIT else fruitless + 1
@@ -91,6 +95,8 @@ def _size(part: Path) -> int:
 def _transfer(service: Service, url: str, part: Path, limit: int, *, proven: bool) -> str:
     """Adds to `part` what it lacks; "" if the transfer ended well, else what went wrong."""
     start = _size(part)
+    if start:
+        logger.info("%s: goes on behind %d bytes", part.name, start)
     try:
         with service.download(url, start=start) as answer:
             if answer.status_code == 416 and start:  # nothing is left to come

@@ -1,17 +1,24 @@
 """HTTP as this project wants it: time-outs on every call, bounded and jittered retries, and errors in plain words.
 
-Knows `requests` and `urllib3` alone, nothing of Kaggle's client.
+Knows `requests` and `urllib3` alone, nothing of Kaggle's client. Every call is logged, without its query and its
+headers: there are the signatures and the keys.
 """
 
 import json
+import logging
 import re
+import time
+from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from shared.errors import plain
+
+logger = logging.getLogger(__name__)
 
 CONNECT, READ = 5.0, 60.0  # seconds
 LONGEST_WAIT = 60  # seconds; no Retry-After keeps anyone waiting for longer
@@ -35,16 +42,28 @@ class Patient(HTTPAdapter):
         self, request: requests.PreparedRequest, stream: bool = False, timeout: Any = None, **rest: Any
     ) -> requests.Response:
         for further in reversed(range(self.tries)):
-            answer = super().send(request, stream=stream, timeout=timeout or (CONNECT, READ), **rest)
+            answer = self._timed(request, stream=stream, timeout=timeout or (CONNECT, READ), **rest)
             try:
                 if not stream or (self.strict and answer.status_code >= 400):
                     _ = answer.content  # read to its end, the connection is free again
                 break
-            except requests.RequestException:
+            except requests.RequestException as error:
                 if not further:
                     raise
+                logger.info("%s %s again: its answer broke off (%s)", request.method, place(request.url), cause(error))
         if self.strict and answer.status_code >= 400:
             raise requests.HTTPError(f"HTTP {answer.status_code}", response=answer)
+        return answer
+
+    def _timed(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """The answer as it begins, and a line about it."""
+        began, what = time.monotonic(), f"{request.method} {place(request.url)}"
+        try:
+            answer = super().send(request, **options)
+        except requests.RequestException as error:
+            logger.info("%s failed after %.0f ms: %s", what, 1000 * (time.monotonic() - began), cause(error))
+            raise
+        logger.info("%s %d in %.0f ms", what, answer.status_code, 1000 * (time.monotonic() - began))
         return answer
 
 
@@ -59,21 +78,39 @@ class Bare(requests.Session):
         prepared_request.headers.pop("Authorization", None)
 
 
-class _Careful(Retry):
+class _Told(Retry):
+    """Says why a call is made again."""
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: Any = None,
+        error: Exception | None = None,
+        *rest: Any,
+        **more: Any,
+    ) -> "_Told":
+        further = super().increment(method, url, response, error, *rest, **more)
+        why = f"HTTP {response.status}" if response is not None else cause(error) if error else "no answer"
+        logger.info("%s %s again: %s", method, place(url), why)
+        return further
+
+
+class _Careful(_Told):
     """Repeats only what surely did nothing; of the answers with Retry-After that is 429 alone."""
 
     RETRY_AFTER_STATUS_CODES = frozenset({429})
 
 
-def mount(session: requests.Session, *, strict: bool = True, unrepeatable: str = "") -> None:
-    """Gives a session time-outs, and retries; below the URL `unrepeatable` only what surely did nothing is retried."""
+def mount(session: requests.Session, *, strict: bool = True, unrepeatable: Sequence[str] = ()) -> None:
+    """Gives a session time-outs, and retries; below the URLs `unrepeatable` only what surely did nothing is retried."""
     # A 429 says that nothing was done, and so does a connection that never came about.
     careful = _retry(_Careful, status_forcelist=(429,), read=0, other=0)
-    bold = _retry(Retry, status_forcelist=(429, 500, 502, 503, 504))
+    bold = _retry(_Told, status_forcelist=(429, 500, 502, 503, 504))
     for prefix in ("https://", "http://"):
         session.mount(prefix, Patient(max_retries=bold, strict=strict))
-    if unrepeatable:
-        session.mount(unrepeatable, Patient(max_retries=careful, strict=strict, unrepeatable=True))
+    for prefix in unrepeatable:
+        session.mount(prefix, Patient(max_retries=careful, strict=strict, unrepeatable=True))
 
 
 def _retry(kind: type[Retry], **rules: Any) -> Retry:
@@ -81,6 +118,12 @@ def _retry(kind: type[Retry], **rules: Any) -> Retry:
         total=TRIES, allowed_methods=None, raise_on_status=False, backoff_factor=0.5, backoff_jitter=0.5,
         backoff_max=20, retry_after_max=LONGEST_WAIT, **rules,
     )  # fmt: skip
+
+
+def place(url: str | bytes | None) -> str:
+    """Host and path of a URL: what may be said of it."""
+    parts = urlsplit(url.decode(errors="replace") if isinstance(url, bytes) else url or "")
+    return plain(f"{parts.hostname or ''}{parts.path}")
 
 
 def log_text(log: str) -> str:

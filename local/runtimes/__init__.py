@@ -10,6 +10,7 @@ Whether a file may be trusted is asked in `local.models`; that it is what its su
 
 import importlib
 import importlib.util
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 
 from local.runtimes import content, room
 from shared.errors import ModelError
+
+logger = logging.getLogger(__name__)
 
 # suffix -> module of this package; the order is the order of preference within a model folder
 SUFFIXES = {".onnx": "onnx_runtime", ".tflite": "litert_runtime", ".pth": "torch_runtime", ".keras": "keras_runtime"}
@@ -67,6 +70,7 @@ def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> Ru
     loader = importlib.import_module(f"local.runtimes.{module}")
     with room.limited(path):
         runtime: Runtime = loader.load(path, threads=threads, architecture=architecture)
+    logger.info("runtime: %s (threads: %d) for %s", runtime.name, threads, path)
     return runtime
 
 

@@ -18,6 +18,13 @@ from shared.normalise import median
 Grey = NDArray[np.uint8]  # [h, w]
 Colour = NDArray[np.uint8]  # [h, w, 3], blue, green, red, as OpenCV has them
 NO_PICTURE = "not a picture that OpenCV can read (png, jpg, webp, bmp, tiff, …; at most 200 megapixels)"
+# What people take for pictures and OpenCV does not, by what stands in its first bytes.
+HEAD = 256
+FOREIGN = {
+    b"%PDF-": "a PDF, not a picture",
+    **dict.fromkeys((b"ftyphei", b"ftyphev", b"ftypmif1"), "a HEIC photograph, which OpenCV cannot read"),
+    b"<svg": "an SVG drawing, which OpenCV cannot read",
+}
 SUFFIXES = (".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 
@@ -33,8 +40,16 @@ def decoded(data: NDArray[np.uint8], name: str) -> Grey:
     """The bytes of a picture file as uint8 [h, w]. Raises PictureError, naming it, where they are no picture."""
     grey = decode(data)
     if grey is None:
-        raise PictureError(f"{name}: {NO_PICTURE}")
+        raise PictureError(f"{name}: {_what_is_it(data)}")
     return grey
+
+
+def _what_is_it(data: NDArray[np.uint8]) -> str:
+    """Why these bytes are no picture, by their beginning."""
+    if data.size == 0:
+        return "is empty"
+    head = data[:HEAD].tobytes()
+    return next((f"{kind}: save it as PNG or JPEG" for mark, kind in FOREIGN.items() if mark in head), NO_PICTURE)
 
 
 def bytes_of(path: Path) -> NDArray[np.uint8]:

@@ -104,6 +104,7 @@ def test_a_failing_cell_leaves_its_traceback_and_what_was_written(emulator):
     assert sorted(files) == ["__notebook__.ipynb", "before.txt"]
     executed = json.loads(emulator.http.get(files["__notebook__.ipynb"]).content)
     assert any(cell.get("outputs") for cell in executed["cells"])
+    assert str(emulator.state) not in json.dumps(executed["metadata"])  # where it lies here is nobody's business
 
 
 @pytest.mark.parametrize(("code", "status"), [("0", "COMPLETE"), ("3", "ERROR")])

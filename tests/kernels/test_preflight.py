@@ -186,7 +186,7 @@ def test_an_emulator_that_does_not_run_is_not_started(look, home):
 
 
 def test_data_that_the_emulator_would_have_to_fetch_is_a_warning(look, tmp_path, monkeypatch):
-    monkeypatch.setenv("K2L_DATA", str(tmp_path / "none"))
+    monkeypatch.setenv("K2L_DATA", str(tmp_path))
     one = look("data sources", dataset="mnist", remote="emulator")
     assert one.verdict == WARN and "mnist is not here" in one.found
     assert look("data sources", dataset="mnist").verdict == GOOD  # Kaggle has it

@@ -159,8 +159,9 @@ def test_a_model_that_was_there_is_kept_aside(emulator, service):
     old.mkdir(parents=True)
     (old / "model.pth").write_bytes(b"old")
     one = trips.finished(emulator, {"a": b"a"})
-    done, _ = pull.pull(service, one)
-    assert not (paths.models() / "mine" / "model.pth").exists()
+    told = []
+    done, _ = pull.pull(service, one, on_kept=told.append)
+    assert told == [one.folder / "replaced"] and not (paths.models() / "mine" / "model.pth").exists()
     pull.pull(service, one)  # killed before the journal knew: nothing is fetched, nothing moved
     pull.pull(service, done, again=True)
     kept = sorted(path.name for path in one.folder.glob("replaced*"))

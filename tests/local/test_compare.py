@@ -160,7 +160,7 @@ class Trap:
 
 
 def test_answers_that_would_run_code_or_are_none_are_refused_in_a_line(tmp_path):
-    network = Network(folder=tmp_path, manifest={}, history=[], trained_now=False, replaced=False)
+    network = Network(folder=tmp_path, manifest={}, history=[], trained_now=False)
     traps = [np.array([Trap(tmp_path / "it-ran")]), np.zeros((2, 2), int), np.zeros(3)]
     for trap in traps:
         for name in ("labels.npy", "predictions.npy"):

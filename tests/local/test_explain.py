@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import cv2
@@ -176,6 +177,12 @@ def test_of_both_frameworks_weights_those_are_read_whose_framework_is_here(home,
     again = explain.open_weights("mine")
     assert again.model.file.name == "model.keras"
     assert all(np.array_equal(again.arrays[key], values) for key, values in opened.arrays.items())
+
+
+def test_without_a_framework_it_says_what_to_install(home, error_of, raw, monkeypatch):
+    write_folder(home / "models" / "mine", "lite")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert "not installed here: pip install torch" in error_of("explain", raw, "--model", "mine")
 
 
 def test_a_keras_model_of_another_kind_is_refused(home, error_of, raw):

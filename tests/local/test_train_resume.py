@@ -124,7 +124,7 @@ def test_ctrl_c_when_the_training_has_ended_lets_it_be_whole():
 
 
 def test_only_the_same_training_is_resumed():
-    with pytest.raises(ConfigError, match=r"no interrupted training of 'small'.*from the start"):
+    with pytest.raises(ConfigError, match=r"no interrupted training of 'small'.*leave out --resume"):
         run(resume=True)
     with pytest.raises(Interrupted):
         run(on_step=ctrl_c(2))

@@ -119,10 +119,10 @@ def test_exit_codes_are_told_by_help_as_in_the_readme(k2l):
     ("typed", "offered"),
     [
         (("",), set(VERBS)),
-        (("pu",), {"push", "pull"}),
+        (("pu",), {"publish", "pull", "push"}),
         (("push", "--ep"), {"--epochs"}),
-        (("doctor", "--"), {"--json", "--help"}),
-        (("--v",), {"--version"}),
+        (("doctor", "--"), {"--json", "--help", "--verbose"}),
+        (("--vers",), {"--version"}),
     ],
 )
 def test_a_shell_is_told_verbs_and_options(k2l, monkeypatch, typed, offered):

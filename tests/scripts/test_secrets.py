@@ -82,7 +82,7 @@ def written(text):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """The machine after a whole trip, a push that nobody answers, one without a token, and one that meets a bug."""
+    """The machine after a whole trip, pushes that nobody answers or that meet a bug, and a model published twice."""
     place = Place(tmp_path_factory.mktemp("place"))
     failures = [
         ((), {}, "did not check the access token"),
@@ -91,12 +91,15 @@ def place(tmp_path_factory):
         (("KAGGLE_API_TOKEN",), {"BREAK": "1"}, "RuntimeError: a bug"),
     ]
     with ThreadPoolExecutor() as pool:  # for what fails mostly waits to try again
-        trip = pool.submit(place.run, "loop", "--remote", "emulator", *OPTIONS)
+        trip = pool.submit(place.run, "-vv", "loop", "--remote", "emulator", *OPTIONS)
         pushes = [
-            pool.submit(place.run, "push", *OPTIONS[:-1], f"not-{n}", without=without, **more)
+            pool.submit(place.run, "-vv", "push", *OPTIONS[:-1], f"not-{n}", without=without, **more)
             for n, (without, more, _) in enumerate(failures)
         ]
     assert trip.result().returncode == 0, trip.result().stderr
+    for _ in range(2):
+        assert place.run("-vv", "publish", "small", "--remote", "emulator").returncode == 0, place.said[-1]
+    assert "StartBlobUpload 200" in place.said[-2] and "DownloadModelInstanceVersion 302" in place.said[-1]
     for push, (_, _, said) in zip(pushes, failures, strict=True):
         assert push.result().returncode == 1 and said in push.result().stderr, push.result().stderr
     assert "Traceback" in "".join(place.said) and "DEBUG:" in "".join(place.said)

@@ -11,6 +11,8 @@ import time
 import pytest
 
 from local import paths
+from local.train import Interrupted
+from scripts.train import interrupted
 from shared import manifest
 
 TRAIN = ("train", "--architecture", "sprint", "--dataset", "digits", "--name", "small")
@@ -155,3 +157,20 @@ def test_several_seeds_are_told_with_their_mean_and_trained_once(home, k2l):
     assert [row["seed"] for row in manifest.verify(home / "models" / "small")["seeds"]] == [0, 1]
     code, _, err = k2l(*command)
     assert code == 0 and "epoch" not in err
+
+
+def test_its_end_says_what_was_reached_what_is_next_and_where_the_older_one_is_kept(home, k2l):
+    code, out, err = k2l(*TRAIN, "--epochs", "1")
+    assert code == 0 and re.fullmatch(
+        r"test accuracy [\d.]+% of digits \(360 images\); everything is in .*small\n", out
+    )
+    assert "next: k2l predict PICTURE --model small" in err and "photographs" in err and "kept" not in err
+    code, _, err = k2l(*TRAIN, "--epochs", "1")
+    kept = home / ".k2l" / "replaced" / "small"
+    assert code == 0 and re.search(rf"^the small that was there \([\d.]+% of digits\) is kept in {kept}$", err, re.M)
+    assert manifest.verify(kept)
+
+
+def test_interrupted_before_an_epoch_has_ended_it_says_that_nothing_can_be_resumed(tmp_path):
+    end = Interrupted(0, 5, None)
+    assert interrupted(end, tmp_path, replaced=False).endswith("Nothing to resume: run the same command again.")

@@ -42,3 +42,12 @@ def test_nothing_is_told_before_there_is_anything_to_tell_it_from(clock):
     pace.step(Progress(epochs=2, images_per_epoch=100, images=10))
     pace.look(Progress(epochs=2, images_per_epoch=100, images=10))
     assert pace.speed is None and pace.left is None
+
+
+@pytest.mark.parametrize("epochs", [3, 15, 400])
+def test_eighty_columns_have_room_for_every_word_and_a_bar(epochs):
+    values = {
+        "epoch": epochs, "epochs": epochs, "loss": 0.1234, "accuracy": 0.9912, "speed": "112,345", "left": "0:01:23",
+    }  # fmt: skip
+    before, after = (text.format(**values) for text in _training.FORMS[1])
+    assert after.endswith("left") and 80 - _training.ECHO - len(before) - len(after) - 2 >= _training.BAR

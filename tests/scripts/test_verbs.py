@@ -1,15 +1,17 @@
 """What a person sees: help with an example, one-line errors, exit codes, JSON alone on stdout."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 
 import pytest
 
+from local import paths
 from local.kernels.emulator import daemon
 from local.kernels.runs import Run
-from scripts.__main__ import VERBS
+from scripts._verbs import GROUPS, VERBS, pasteable
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +59,7 @@ def test_the_list_of_verbs_is_shown_without_one(k2l):
         ("pull", "no run is pushed or complete"),
         ("cancel", "no run is pushed"),
         ("evaluate nothing", "nothing"),
-        ("predict nothing.png", "No such file"),
+        ("predict nothing.png", "cannot be read"),
     ],
 )
 def test_wrong_input_ends_in_a_line_or_two_and_exit_1(k2l, command, said):
@@ -142,3 +144,118 @@ def test_runs_and_quota_of_the_emulator(k2l, home):
         assert code == 0 and json.loads(out)["total_hours"] == 30
     finally:
         daemon.stop(home / "k2l" / ".k2l" / "emulator")
+
+
+@pytest.mark.parametrize(
+    ("command", "meant"),
+    [
+        ("trian", "Did you mean train?"),
+        ("train compact", "Did you mean --architecture compact?"),
+        ("push --epochs 3 keras", "Did you mean --framework keras?"),
+        ("predict x.png --conf 95", "Write 95 % as 0.95."),
+    ],
+)
+def test_wrong_usage_says_what_was_probably_meant(k2l, command, meant):
+    code, out, err = k2l(*command.split())
+    assert (code, out) == (2, "") and err.splitlines()[-1].endswith(meant)
+
+
+@pytest.mark.parametrize(("short", "name"), [("lr", "learning_rate"), ("bs", "batch_size"), ("epoch", "epochs")])
+def test_parameters_are_known_by_what_others_call_them(k2l, short, name):
+    code, _, err = k2l("bundle", "--set", f"{short}=1")
+    assert code == 1 and f"did you mean {name!r}?" in err
+
+
+@pytest.mark.parametrize("command", [(), *((verb,) for verb in VERBS)])
+def test_h_is_help(k2l, command):
+    assert k2l(*command, "-h") == k2l(*command, "--help")
+
+
+def test_the_list_of_verbs_is_in_groups_and_cuts_nothing(k2l, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = k2l("--help")
+    lines = out[out.index(next(iter(GROUPS))) : out.index("Exit codes")].splitlines()
+    assert [line for line in lines if line and not line.startswith(" ")] == [f"{title}:" for title in GROUPS]
+    assert [line.split()[0] for line in lines if line.startswith("  ") and line.strip()] == list(VERBS)
+    assert "..." not in "".join(lines)
+
+
+WITHOUT = "import sys; sys.modules[{!r}] = None; sys.argv = {}; import scripts.__main__ as k; k.main()"
+
+
+def process(code, **environment):
+    """A fresh process that runs this."""
+    words = [sys.executable, "-c", code]
+    return subprocess.run(words, capture_output=True, text=True, cwd=paths.CHECKOUT, env={**os.environ, **environment})
+
+
+@pytest.mark.parametrize(
+    ("missing", "command"),
+    [
+        ("optuna", "sweep --dataset digits"),
+        ("filelock", "train --dataset digits"),
+        ("jupytext", "bundle"),
+        ("starlette", "emulator"),
+    ],
+)
+def test_a_package_that_is_missing_is_named_with_what_installs_it(missing, command):
+    done = process(WITHOUT.format(missing, ["k2l", *command.split()]))
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1 and missing in done.stderr and "pip install -r requirements.txt" in done.stderr
+
+
+def test_the_list_of_data_sets_needs_no_scikit_learn():
+    done = process(WITHOUT.format("sklearn", ["k2l", "data"]))
+    assert done.returncode == 0 and "digits comes with scikit-learn, missing here" in done.stdout, done.stderr
+
+
+def test_a_module_of_ours_that_is_missing_is_a_fault_and_shows_itself():
+    done = process(WITHOUT.format("local.paths", ["k2l", "runs"]))
+    assert "Traceback" in done.stderr
+
+
+def test_without_what_the_command_line_needs_a_line_says_where_it_is():
+    done = process("import runpy, sys; sys.modules['typer'] = None; runpy.run_module('scripts', run_name='__main__')")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1) and ".venv/bin/k2l" in done.stderr
+
+
+def test_commands_that_are_shown_can_be_typed_where_k2l_is_not_on_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+    text = "next: k2l watch r1. k2l web: http://… and k2l-torch are none"
+    assert pasteable(text) == text.replace("k2l watch", f"{tmp_path}/bin/python -m scripts watch")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "k2l").touch(mode=0o755)
+    monkeypatch.chdir(tmp_path)
+    assert pasteable(text) == text.replace("k2l watch", "bin/k2l watch")
+    monkeypatch.setenv("PATH", "bin")
+    assert pasteable(text) == text
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("train --architecture co", {"compact"}),
+        ("train --framework ", {"torch", "keras"}),
+        ("train --dataset k", {"kmnist"}),
+        ("compare --recipe ", {"plain", "tuned"}),
+        ("push --remote e", {"emulator"}),
+        ("predict --model m", {"mine"}),
+        ("evaluate mi", {"mine"}),
+        ("export li", {"lite"}),
+        ("watch ", {"r1", "r2"}),
+    ],
+)
+def test_a_shell_is_told_values_and_nothing_heavy_is_loaded_for_them(home, typed, offered):
+    for path in ("models/mine/manifest.json", ".k2l/runs/r1/run.jsonl", ".k2l/runs/r2/run.jsonl"):
+        (home / "k2l" / path).parent.mkdir(parents=True)
+        (home / "k2l" / path).write_text("")
+    code = (
+        "import contextlib, sys; sys.argv = ['k2l']; import scripts.__main__ as k\n"
+        "with contextlib.suppress(SystemExit): k.main()\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    words = f"k2l {typed}"
+    done = process(code, _K2L_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(words.count(" ")))
+    assert set(done.stdout.split()) == offered
+    assert not set(done.stderr.split()) & {"numpy", "torch", "kagglesdk", "rich.table"}

@@ -78,9 +78,18 @@ def test_a_given_folder_without_the_data_set_is_an_error_that_says_what_was_look
 
 
 def test_a_variable_that_names_a_folder_without_it_is_passed_over(tmp_path, monkeypatch):
-    monkeypatch.setenv("K2L_DATA", str(tmp_path / "missing"))
+    monkeypatch.setenv("K2L_DATA", str(tmp_path))
     write(tmp_path / "home" / "data" / "mnist")
     assert locate("mnist").origin == "data/"
+
+
+def test_a_variable_that_names_no_folder_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("K2L_DATA", str(tmp_path / "missing"))
+    write(tmp_path / "home" / "data" / "mnist")
+    for name in ("mnist", "auto"):
+        with pytest.raises(DataError, match=r"K2L_DATA=.*missing is not a folder"):
+            load(name)
+    assert load("digits").name == "digits"
 
 
 def test_the_three_sets_that_share_their_file_names_are_told_apart(tmp_path, monkeypatch):
@@ -136,13 +145,19 @@ def test_auto_hides_no_damage_and_no_wrong_folder(tmp_path, monkeypatch):
 
 
 def test_what_is_nowhere_is_told_where_it_looked_and_the_ways_out(tmp_path, monkeypatch):
+    (tmp_path / "nothing").mkdir()
     monkeypatch.setenv("K2L_DATA", str(tmp_path / "nothing"))
     with pytest.raises(DataError) as caught:
         load("fashion-mnist")
-    message = str(caught.value)
-    for expected in (str(tmp_path / "nothing"), str(tmp_path / "home"), "no network", "K2L_DATA", "zalando-research"):
-        assert expected in message
-    assert len(message.splitlines()) == 2
+    what, mend = str(caught.value).splitlines()
+    for expected in (str(tmp_path / "nothing"), str(tmp_path / "home"), "no network"):
+        assert expected in what
+    for way in ("k2l data fashion-mnist", "K2L_DATA", "t10k", "-labels-idx1-ubyte.gz", "--dataset digits"):
+        assert way in mend
+    assert choose("auto")[1].endswith(mend.replace("fashion-mnist", "mnist"))
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Batch")
+    with pytest.raises(DataError, match="Attach the data set zalando-research"):
+        load("fashion-mnist")
 
 
 def test_nothing_is_fetched_on_kaggle_or_against_the_wish(monkeypatch):

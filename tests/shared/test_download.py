@@ -99,6 +99,11 @@ def test_what_cannot_be_had_leaves_no_file_and_says_why(tmp_path, mirrors, bad, 
     assert not list(tmp_path.iterdir())
 
 
+def test_of_several_mirrors_that_fail_the_first_is_told_of(tmp_path, mirrors):
+    mirrors("missing", "breaks")
+    assert "Not Found" in download("mnist", tmp_path)
+
+
 @pytest.mark.parametrize("bad", ["silent", "stalls", "trickles"])
 def test_a_network_that_does_not_work_is_given_up_in_time(tmp_path, mirrors, monkeypatch, bad):
     monkeypatch.setattr(download_module, "PATIENCE", 0.8)

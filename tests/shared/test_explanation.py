@@ -88,6 +88,7 @@ def test_shares_keep_the_digits_that_matter():
     [
         lambda told: explain_plots.way(told),
         lambda told: explain_plots.looked([told, told]),
+        lambda told: explain_plots.block(told, 3),
         lambda told: explain_plots.filters(told.arrays["conv1.weight"]),
         lambda told: explain_plots.convolution(told.image, told.arrays["conv1.weight"][0, 0], row=5, column=12),
         lambda told: explain_plots.chances(told.logits),
@@ -126,7 +127,7 @@ def test_the_convolution_drawn_is_the_one_computed():
     kernel = np.zeros((3, 3), np.float32)
     kernel[1, 1] = 2
     figure = explain_plots.convolution(IMAGE, kernel, row=10, column=13)
-    assert figure.axes[3].get_title(loc="left") == f"gives {2 * 230 / 255:.2f}"
+    assert figure.axes[3].get_title(loc="left") == f"adds up to {2 * 230 / 255:.2f}"
 
 
 def test_an_empty_picture_can_be_explained():

@@ -200,7 +200,7 @@ def test_the_weights_are_plain_float32_whatever_they_were_trained_in(data, tmp_p
 
 @pytest.mark.parametrize("strategy", ["cos", "linear"])
 def test_keras_follows_the_learning_rates_of_torchs_one_cycle(strategy):
-    from shared.train_keras import OneCycle
+    from shared.optimizer_keras import OneCycle
 
     weights = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([weights], 1.0, momentum=0.9)
@@ -225,7 +225,7 @@ def test_three_steps_move_the_same_weights_to_the_same_place_in_both():
     Adam's first step is of one size whatever its betas; the two that follow depend on both.
     """
     from local import convert
-    from shared import train_keras, train_torch
+    from shared import optimizer_keras, train_torch
     from shared.start_keras import keras
 
     network = architecture("lite")
@@ -246,7 +246,7 @@ def test_three_steps_move_the_same_weights_to_the_same_place_in_both():
         optimizer.step()
 
     model.compile(
-        optimizer=train_keras._optimizer(given, steps=10),
+        optimizer=optimizer_keras.optimizer(given, steps=10),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1),
     )
     for _ in range(3):

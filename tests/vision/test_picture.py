@@ -68,13 +68,27 @@ def test_a_camera_on_its_side_is_turned_upright(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"text", b"\x89PNG\r\n\x1a\nno", b"\xff\xd8\xff\xe0\x00\x10", b"GIF89a" + bytes(20)]
+    "content", [b"text", b"\x89PNG\r\n\x1a\nno", b"\xff\xd8\xff\xe0\x00\x10", b"GIF89a" + bytes(20)]
 )
 def test_what_is_no_picture_is_named(tmp_path, capfd, content):
     (tmp_path / "no.png").write_bytes(content)
     with pytest.raises(PictureError, match=r"no\.png: not a picture"):
         picture.read(tmp_path / "no.png")
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC photograph, .*: save it as PNG or JPEG"),
+        (b"%PDF-1.7\n", "a PDF, .*: save it as PNG or JPEG"),
+    ],
+)
+def test_what_people_take_for_a_picture_is_named_with_the_way_to_one(tmp_path, content, said):
+    (tmp_path / "one").write_bytes(content)
+    with pytest.raises(PictureError, match=f"one: {said}$"):
+        picture.read(tmp_path / "one")
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])

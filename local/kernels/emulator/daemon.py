@@ -11,6 +11,7 @@ has asked it anything, and nothing has run, for ten minutes. Two callers at once
 import base64
 import http.client
 import json
+import logging
 import os
 import sys
 import time
@@ -26,6 +27,8 @@ from local import paths
 from local.kernels.emulator import processes
 from local.kernels.emulator.mounts import source_of_data
 from shared.errors import KernelError
+
+logger = logging.getLogger(__name__)
 
 IDLE_TIMEOUT = 600.0
 START_TIMEOUT = 30.0
@@ -88,6 +91,7 @@ def ensure(
     with FileLock(state / "start.lock"):
         found = running(state)
         if found and not replaceable(found[1], data_dir):
+            logger.info("an emulator runs already, on %s", state)
             return found[0]
         if found:
             stop(state)
@@ -114,6 +118,7 @@ def start(state: Path, *, data_dir: Path | None, username: str | None, idle_time
     while time.monotonic() < deadline:
         found = running(state)
         if found and found[0].pid == child.pid:
+            logger.info("an emulator was started, process %d, on %s", child.pid, state)
             processes.forget(child)
             return found[0]
         if child.poll() is not None:

@@ -8,9 +8,9 @@ A fault is asked for over HTTP with the key, while the emulator runs (`POST /emu
     {"fault": "truncate", "method": "Download", "match": "model.pth"}
     {"fault": "drop", "method": "*", "chance": 0.2, "times": null}      a fifth of all calls
 
-`method` is a method's name, `Download` for signed URLs, `LogStream`, or `*`; `match` is a part of the file's
-name; `skip` lets that many calls through first, `times` counts the calls it strikes (null: all), `chance` is the share
-of calls it strikes.
+`method` is a method's name, `Download` and `Upload` for signed URLs, `LogStream`, or `*`; `match` is a part of the
+file's name; `skip` lets that many calls through first, `times` counts the calls it strikes (null: all), `chance` is the
+share of calls it strikes.
 
 `front` acts on the faults that concern the wire; the others reach the methods as `struck`. To add a kind, name it in
 KINDS, in USUAL_METHOD where one method alone knows it, and act on it in `front`, `methods`, `pushing` or `server`.
@@ -25,6 +25,7 @@ from typing import Any
 KINDS = {
     "status": "answers `status` with `headers` and `body`, and does nothing",
     "drop": "closes the connection, `before` the call is done or `after`",
+    "cut": "takes half of the request, then closes the connection",
     "delay": "waits `seconds` first",
     "truncate": "sends half of the body, then closes the connection",
     "stall": "sends half of the body, then nothing, for as long as the client waits",
@@ -40,10 +41,13 @@ KINDS = {
     "no_quota": "answers as if the week's GPU time were used up",
     "no_capacity": "answers as if no further session could run",
     "invalid_sources": "starts the session, and names `names` as data sets that do not exist",
+    "unseen": "answers as if the latest version of a model were not ready yet",
     "misfiled": "files the kernel under another slug",
 }
 USUAL_METHOD = {
     **dict.fromkeys(("truncate", "stall", "slow", "corrupt", "expired"), "Download"),
+    **dict.fromkeys(("cut",), "Upload"),
+    **dict.fromkeys(("unseen",), "GetModelInstance"),
     **dict.fromkeys(("stale_status", "stuck"), "GetKernelSessionStatus"),
     **dict.fromkeys(("empty_log", "cut_log", "listed", "unlisted"), "ListKernelSessionOutput"),
     **dict.fromkeys(("no_capacity", "invalid_sources", "misfiled"), "SaveKernel"),

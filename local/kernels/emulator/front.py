@@ -31,9 +31,11 @@ class Wire(H11Protocol):
 
 
 def method_of(path: str) -> str:
-    """A path's name in faults: a method's, `Download`, `LogStream`, or nothing for the emulator's own."""
+    """A path's name in faults: a method's, `Download`, `Upload`, `LogStream`, or nothing for the emulator's own."""
     if path.startswith("/storage/"):
         return "Download"
+    if path.startswith("/upload/"):
+        return "Upload"
     if "/kernels/logs/stream/" in path:
         return "LogStream"
     return "" if path.startswith("/emulator/") else path.rpartition("/")[2]
@@ -53,6 +55,22 @@ async def answer_status(fault: Fault, send: Send) -> None:
     pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": fault.status, "headers": pairs})
     await send({"type": "http.response.body", "body": body})
+
+
+class Cut:
+    """A `receive` after which the sender seems gone once half of what it announced has come."""
+
+    def __init__(self, receive: Receive, scope: Scope) -> None:
+        self.receive = receive
+        self.left = int(dict(scope["headers"]).get(b"content-length", 0)) // 2
+
+    async def __call__(self) -> Message:
+        if self.left <= 0:
+            return {"type": "http.disconnect"}
+        message = await self.receive()
+        body = message.get("body", b"")[: self.left]
+        self.left -= len(message.get("body", b""))
+        return {**message, "body": body, "more_body": True}
 
 
 SPOILING = {"truncate", "stall", "slow", "corrupt"}
@@ -139,6 +157,9 @@ class Front:
         if "status" in struck:
             await drain(receive)
             return await answer_status(struck["status"], send)
+        if "cut" in struck:
+            await self.app(scope, Cut(receive, scope), nothing)
+            return await hang_up(scope)
         if "drop" in struck:
             if struck["drop"].moment == "after":
                 await self.app(scope, receive, nothing)

@@ -2,13 +2,11 @@
 
 A method takes the service, its parsed request and the faults that strike the call, and returns a response of
 the SDK's types, a plain dict where those cannot say it, or a `Redirect`. It raises `Refusal` for HTTP
-errors.
+errors. Those about models are in `publishing`.
 """
 
 import time
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,11 @@ from kagglesdk.kernels.types import kernels_api_service as api
 from kagglesdk.kernels.types.kernels_enums import KernelsListViewType, KernelWorkerStatus
 from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, IntrospectTokenResponse
 
-from local.kernels.emulator import quota
+from local.kernels.emulator import publishing, quota
 from local.kernels.emulator.kernel import ENDED, Kernel, Version
 from local.kernels.emulator.pushing import save_kernel
 from local.kernels.emulator.service import (
+    Method,
     Redirect,
     Refusal,
     Service,
@@ -206,15 +205,6 @@ ARCHIVE_BYTES = (
 KERNELS, SECURITY = "kernels.KernelsApiService", "security.OAuthService"
 
 
-@dataclass(frozen=True)
-class Method:
-    """A method: what its request is parsed as, and what answers it."""
-
-    request: Any
-    answer: Callable[[Service, Any, Struck], Any]
-    asks_for_key: bool = True
-
-
 METHODS = {
     f"{KERNELS}/SaveKernel": Method(api.ApiSaveKernelRequest, save_kernel),
     f"{KERNELS}/GetKernelSessionStatus": Method(api.ApiGetKernelSessionStatusRequest, session_status),
@@ -227,4 +217,5 @@ METHODS = {
     f"{KERNELS}/GetAcceleratorQuotaStatistics": Method(QuotaRequest, accelerator_quota),
     f"{KERNELS}/DownloadKernelOutput": Method(api.ApiDownloadKernelOutputRequest, download_output),
     f"{SECURITY}/IntrospectToken": Method(IntrospectTokenRequest, introspect_token, asks_for_key=False),
+    **publishing.METHODS,
 }  # fmt: skip

@@ -1,8 +1,8 @@
 """The emulator's HTTP application: keys, methods, the log stream, storage.
 
 Each under `/api/v1` and `/v1`: `POST <service>/<Method>` and `GET kernels/logs/stream/<owner>/<slug>`. Beside
-them `GET /storage/…` (signed, no key) and, for the emulator itself, `GET /emulator/ping` and `GET|POST|DELETE
-/emulator/faults`. `running.serve` puts it on a port.
+them `GET /storage/…` and `PUT /upload/…` (signed, no key) and, for the emulator itself, `GET /emulator/ping` and
+`GET|POST|DELETE /emulator/faults`. `running.serve` puts it on a port.
 """
 
 import asyncio
@@ -21,7 +21,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from local.kernels.emulator.blobs import take
 from local.kernels.emulator.faults import Faults
+from local.kernels.emulator.gallery import FIRST
 from local.kernels.emulator.kernel import ENDED, Version
 from local.kernels.emulator.methods import ARCHIVE, METHODS
 from local.kernels.emulator.service import Redirect, Refusal, Service, stored_log, version_number
@@ -68,6 +70,12 @@ def check_key(service: Service, request: Request) -> None:
     """Refusal 401 for a request without the key."""
     if not holds_key(service, request):
         raise unauthenticated()
+
+
+def check_no_key(request: Request) -> None:
+    """Refusal 400 for a request that brings the key where no key has any business."""
+    if "authorization" in request.headers:
+        raise Refusal(400, "Storage takes signed URLs: leave the Authorization header, which is for the service, out")
 
 
 def elsewhere(service: Service, request: Request, redirect: Redirect) -> Response:
@@ -144,23 +152,33 @@ class Application:
         """An output, for whoever holds its signed URL; ranges are served."""
         name = request.path_params["name"]
         query = request.query_params
-        if "authorization" in request.headers:
-            raise Refusal(
-                400,
-                "Storage takes signed URLs: leave the Authorization header, which is for the service, out",
-            )
+        check_no_key(request)
         genuine = self.service.signer.accepts(name, query.get("expires", ""), query.get("signature", ""))
         if not genuine or "expired" in request.state.struck:
             return Response(EXPIRED, 403, media_type="application/xml")
-        owner, slug, number, file_name = name.split("/", 3)
-        version = self.service.find_version(owner, slug, int(number))
-        path = version.folder / ARCHIVE if file_name == ARCHIVE else version.output(file_name)
+        path = self.stored(name)
         if path is None or not path.exists():
-            raise Refusal(404, f"'{file_name}' is gone")
+            raise Refusal(404, f"'{name}' is gone")
         headers = {"content-disposition": "attachment"}
         if path.stat().st_size <= HASHED_BYTES:
             headers["x-goog-hash"] = f"md5={md5_of(path, path.stat().st_mtime_ns)}"
         return FileResponse(path, media_type="application/octet-stream", headers=headers)
+
+    def stored(self, name: str) -> Path | None:
+        """The file that a signed URL names, of a model or of a kernel's version."""
+        if name.startswith(f"{FIRST}/"):
+            return self.service.gallery.stored(name)
+        owner, slug, number, file_name = name.split("/", 3)
+        version = self.service.find_version(owner, slug, int(number))
+        return version.folder / ARCHIVE if file_name == ARCHIVE else version.output(file_name)
+
+    async def upload(self, request: Request) -> Response:
+        """A file on its way in, from whoever holds its URL."""
+        check_no_key(request)
+        blob = self.service.blobs.at(request.query_params.get("upload_id", ""))
+        if blob is None:
+            raise Refusal(404, "There is no such upload, or it has expired")
+        return await take(blob, request)
 
     def ping(self, request: Request) -> Response:
         """Which emulator this is, how many sessions it has under way, and how often which fault has struck."""
@@ -194,6 +212,7 @@ def build(service: Service, faults: Faults, about: dict[str, Any]) -> Starlette:
     application = Application(service, faults, about)
     routes = [
         Route("/storage/{name:path}", application.storage),
+        Route("/upload/{name}", application.upload, methods=["PUT"]),
         Route("/emulator/ping", application.ping),
         Route("/emulator/faults", application.change_faults, methods=["GET", "POST", "DELETE"]),
     ]

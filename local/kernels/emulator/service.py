@@ -1,4 +1,4 @@
-"""One user's kernels, as `pushing` and `methods` see them: finding, refusing, paging, signed URLs, logs."""
+"""One user's kernels and models, as the methods see them: finding, refusing, paging, signed URLs, logs."""
 
 import base64
 import hashlib
@@ -6,14 +6,16 @@ import hmac
 import re
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
+from local.kernels.emulator.blobs import Blobs
 from local.kernels.emulator.faults import Fault
+from local.kernels.emulator.gallery import Gallery
 from local.kernels.emulator.kernel import Kernel, Version
 from local.kernels.emulator.mounts import Mounts
 from local.kernels.emulator.store import Store
@@ -111,6 +113,8 @@ class Service:
         self.store = Store(state)
         self.mounts = Mounts(self.store.state, data_dir)
         self.signer = Signer(secret)
+        self.gallery = Gallery(self.store.state)
+        self.blobs = Blobs(self.store.state / "blobs", secret)
         self.username, self.key, self.base = username, key, base
         self.saving = threading.Lock()
 
@@ -135,6 +139,15 @@ class Service:
     def url_of(self, version: Version, file_name: str) -> str:
         """A signed URL for an output, path and query alone."""
         return self.signer.sign(f"{version.name}/{file_name}")
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method: what its request is parsed as, and what answers it."""
+
+    request: Any
+    answer: Callable[[Service, Any, Struck], Any]
+    asks_for_key: bool = True
 
 
 def stored_log(version: Version, struck: Struck) -> str:

@@ -71,12 +71,15 @@ class Session:
         self.end("ERROR", TIMED_OUT)
 
     def execute(self) -> None:
-        """Papermill without parameters; the executed notebook is saved after every cell."""
+        """Papermill without parameters; the executed notebook is saved after every cell.
+
+        It writes down what its files are called: relative names tell nobody where on this machine they lie.
+        """
         import papermill
 
         papermill.execute_notebook(
-            str(self.folder / "source.ipynb"),
-            str(self.folder / "__notebook__.ipynb"),
+            os.path.relpath(self.folder / "source.ipynb"),
+            os.path.relpath(self.folder / "__notebook__.ipynb"),
             progress_bar=False,
             stdout_file=self.stdout,
             stderr_file=self.stderr,

@@ -1,0 +1,130 @@
+"""`k2l publish`: a model folder becomes a Kaggle Model; nothing is published twice."""
+
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scripts import _options as options
+from scripts._edge import Ended, Json, again, bar, emit, run, say, show, table
+
+if TYPE_CHECKING:
+    from local.kernels.parcel import Parcel
+    from local.kernels.publish import Step
+
+
+def publish(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A folder under models/, or a path.")],
+    remote: options.Remote = "kaggle",
+    public: Annotated[bool, typer.Option("--public", help="Everybody sees it. [default: private]")] = False,
+    slug: Annotated[str, typer.Option(help="Its name in the URL. [default: k2l-MODEL]")] = "",
+    title: Annotated[str, typer.Option(help="Its title, where it is new. [default: k2l MODEL]")] = "",
+    license: Annotated[str, typer.Option(help="As Kaggle spells it, e.g. 'Apache 2.0'. [default: MIT]")] = "",
+    notes: Annotated[str, typer.Option(help="What is new in this version.")] = "",
+    resend: Annotated[
+        bool, typer.Option("--again", help="Send a version once more whose answer was lost and that is not seen there.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done, and write nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Make a Kaggle Model of a model folder, private at first.
+
+    One instance a framework (PyTorch, Keras, ONNX, LiteRT), each with the manifest; the model card is its description.
+    The same command again publishes nothing twice, and goes on where it was interrupted.
+
+    Example: k2l publish compact --remote emulator --dry-run
+    """
+    from local.kernels import parcel as parcels
+    from shared.errors import one_of
+
+    one_of("remote", remote, options.REMOTES)
+    parcel = parcels.pack(model, slug=slug, title=title, license=license, notes=notes)
+    if dry_run:
+        return tell_plan(parcel, remote, public=public, json=json)
+    steps = sent(parcel, remote, public=public, resend=resend)
+    if json:
+        emit(asdict(step) for step in steps)
+    else:
+        table(["instance", "version", "what became of it"], [[one.handle, one.version, one.state] for one in steps])
+        tell_next(steps, remote)
+    return None
+
+
+def sent(parcel: "Parcel", remote: str, *, public: bool, resend: bool) -> "list[Step]":
+    """Publishes, and says each step; Ctrl-C is answered with how to go on."""
+    from local.kernels import publish as publishing
+    from local.kernels import runs
+
+    with runs.lock(parcel.folder.resolve().name), ExitStack() as stack:
+        service = options.service(remote)
+        done = stack.enter_context(bar(f"publishing {parcel.slug}"))
+        try:
+            return list(
+                publishing.publish(
+                    service,
+                    parcel,
+                    public=public,
+                    again=resend,
+                    on_step=say,
+                    on_share=done,
+                )
+            )
+        except KeyboardInterrupt:
+            raise Ended(f"interrupted: what arrived is kept, and nothing is made twice. Go on: {again()}") from None
+
+
+def tell_plan(parcel: "Parcel", remote: str, *, public: bool, json: bool) -> None:
+    """What would be done, as far as that can be known without writing anything.
+
+    Raises what a publishing would end with, credentials that are missing only after all that is known without them.
+    """
+    from local.kernels import connect
+    from local.kernels import publish as publishing
+    from shared.errors import CredentialsError
+
+    service, lacking = None, None
+    try:
+        service = connect.reach(remote)
+    except CredentialsError as error:
+        lacking = error
+    if service is None:
+        say(f"NOTE: what is there is not known: {'no credentials' if lacking else 'the emulator does not run'}")
+    todo, steps = publishing.plan(service, parcel, public=public)
+    if json:
+        emit(asdict(step) for step in steps)
+    else:
+        show(f"{parcel.title} ({parcel.slug}), {'public' if public else 'private'}")
+        for one in todo:
+            show(f"  {one}")
+        columns = ["instance", "state", "version", "files", "bytes", "license"]
+        table(columns, [row(step) for step in steps])
+    for name in parcel.left_out:
+        say(f"left out: {name} (of no framework that is published)")
+    if lacking:
+        raise lacking
+    say(f"nothing was published. It would be {sum(map(size_of, steps)):,} bytes of files.")
+
+
+def size_of(step: "Step") -> int:
+    """The bytes that a step sends."""
+    from local.kernels.publish import SAME
+
+    return 0 if step.state == SAME else step.bytes
+
+
+def row(step: "Step") -> list[object]:
+    """A step's row of the plan."""
+    version = step.version or ""
+    return [step.handle, step.state, version, ", ".join(step.files), f"{step.bytes:,}", step.license]
+
+
+def tell_next(steps: "list[Step]", remote: str) -> None:
+    """How to fetch it, where that is Kaggle."""
+    if remote != "emulator":
+        first = steps[0]
+        say(f"next: kaggle models instances versions download {first.handle}/{first.version}")
+
+
+if __name__ == "__main__":
+    run(publish)
