@@ -1,9 +1,9 @@
 """What a check comes to, each by itself: the frame of the doctor and of a push's preflight.
 
-    found = outcome("disk", look, failed="bad")        # `look` gives a Finding, or raises what is wrong
+    found = outcome("disk", look)        # `look` gives a Finding, or raises what is wrong
     found.check, found.verdict, found.found, found.fix
 
-The verdicts are the caller's own words. Whatever is no UserError is a fault of the check, and goes through.
+Whatever is no UserError is a fault of the check, and goes through.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from shared.errors import UserError
+
+GOOD, WARN, BAD, NOT_CHECKED = "good", "warn", "bad", "not checked"
 
 
 class Finding(NamedTuple):
@@ -31,11 +33,14 @@ class Result:
     fix: str = ""
 
 
-def outcome(check: str, look: Callable[[], Finding], *, failed: str, fix: str = "") -> Result:
-    """What `look` comes to. Of a UserError the first line is what was found, the others what to do, or else `fix`."""
+def outcome(check: str, look: Callable[[], Finding], *, fix: str = "") -> Result:
+    """What `look` comes to.
+
+    A UserError is BAD: its first line is what was found, the others what to do, or else `fix`.
+    """
     try:
         found = look()
     except UserError as error:
         said, _, way = str(error).partition("\n")
-        found = Finding(failed, said, way or fix)
+        found = Finding(BAD, said, way or fix)
     return Result(check=check, **found._asdict())

@@ -19,10 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from local import distribution, machine, paths
-from local.checks import Finding, Result, outcome
+from local.checks import BAD, GOOD, WARN, Finding, Result, outcome
 from shared.errors import UserError, plain
-
-GOOD, WARN, BAD = "good", "warn", "bad"
 
 LINUX = sys.platform.startswith("linux")
 ROOM, LEAST_ROOM = 2e9, 2e8  # bytes: for data sets and a few rehearsals; for one model that comes home
@@ -69,7 +67,7 @@ def examine() -> list[Result]:
 
 def look(name: str) -> Result:
     """What the check of that name came to."""
-    return outcome(name, partial(_guarded, CHECKS[name]), failed=BAD)
+    return outcome(name, partial(_guarded, CHECKS[name]))
 
 
 def _guarded(check: Callable[[], Finding]) -> Finding:

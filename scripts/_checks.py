@@ -1,6 +1,7 @@
 """Checks on the terminal: the doctor's and a dry run's."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from scripts._edge import emit, table
@@ -9,10 +10,10 @@ if TYPE_CHECKING:
     from local.checks import Result
 
 
-def tell(results: "Iterable[Result]", *, way_out: str, json: bool) -> None:
-    """A table, or an object a check; what to do about it is called `way_out` in both."""
+def tell(results: "Iterable[Result]", *, json: bool) -> None:
+    """A table, or an object a check."""
     if json:
-        emit({"check": one.check, "verdict": one.verdict, "found": one.found, way_out: one.fix} for one in results)
+        emit(asdict(one) for one in results)
         return
-    rows = [(one.check, one.verdict.upper(), one.found + (one.fix and f"\n{way_out}: {one.fix}")) for one in results]
+    rows = [(one.check, one.verdict.upper(), one.found + (one.fix and f"\nfix: {one.fix}")) for one in results]
     table(["check", "verdict", "found"], rows)

@@ -227,6 +227,8 @@ def flight(wanted: Wanted, *, remote: str, slug: str | None, accelerator: str | 
 
     one_of("remote", remote, REMOTES)
     changes = {"slug": slug, "accelerator": accelerator}
+    named = wanted.dataset != AUTO or any(pair.startswith("dataset=") for pair in wanted.given or ())
+    options["fallback"] = "" if named else "digits"
     return Flight(framework=wanted.framework, remote=remote, training=training, changes=changes, **options)
 
 

@@ -43,14 +43,15 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")
 
 def check(flight: "Flight", *, json: bool) -> NoReturn:
     """Shows what every check of a push comes to, and ends the verb: exit 1 if one fails."""
-    from local.kernels.preflight import FAIL, preflight
+    from local.checks import BAD
+    from local.kernels.preflight import preflight
 
     results = preflight(flight)
-    tell(results, way_out="do", json=json)
-    failed = [one.check for one in results if one.verdict == FAIL]
+    tell(results, json=json)
+    failed = [one.check for one in results if one.verdict == BAD]
     if failed:
         fail(f"a push would fail for: {', '.join(failed)}. Nothing was pushed.")
-    say("nothing was pushed. A push would fail for nothing that can be known here.")
+    say("every check that can be made here stands; nothing was pushed.")
     raise SystemExit(0)
 
 

@@ -13,10 +13,11 @@ def doctor(json: Json = False) -> None:
 
     Example: k2l doctor
     """
-    from local.doctor import BAD, WARN, examine
+    from local.checks import BAD, WARN
+    from local.doctor import examine
 
     results = examine()
-    tell(results, way_out="fix", json=json)
+    tell(results, json=json)
     if bad := [one.check for one in results if one.verdict == BAD]:
         fail(f"to be mended: {', '.join(bad)}.")
     warned = [one.check for one in results if one.verdict == WARN]

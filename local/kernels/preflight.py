@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 
-from local.checks import Finding, Result, outcome
+from local.checks import BAD, GOOD, NOT_CHECKED, WARN, Finding, Result, outcome
 from local.kernels import bundle, capacity, connect, runs, spec
 from local.kernels.bundle import Bundle
 from local.kernels.client import MissingError, Service, UntoldError
@@ -23,7 +23,6 @@ from local.kernels.spec import KernelSpec, session_kind
 from shared.config import TrainConfig
 from shared.errors import KernelError
 
-PASS, WARN, FAIL, NOT_CHECKED = "pass", "warn", "fail", "not checked"
 LONGEST_IDENTITY = {"run_id": "0" * 24, "source_commit": "f" * 40 + "-dirty"}  # what the push will write in
 
 
@@ -33,6 +32,7 @@ class Flight:
 
     `training` gives the model's name and the config, or raises what is wrong with them; `reach` gives the service
     without starting one (None: it would have to be started). `waits`: a push would wait for room.
+    `fallback`: the data set that it would settle for.
     """
 
     framework: str
@@ -42,6 +42,7 @@ class Flight:
     owner: str | None = None
     again: bool = False
     waits: bool = False
+    fallback: str = ""
     reach: Callable[[str], Service | None] = connect.reach
 
     @cached_property
@@ -92,9 +93,9 @@ def preflight(flight: Flight) -> list[Result]:
     """Runs every check and returns what each came to; one that needs a failed one is not checked."""
     results: dict[str, Result] = {}
     for check in CHECKS:
-        lacking = [name for name in check.needs if results[name].verdict in (FAIL, NOT_CHECKED)]
+        lacking = [name for name in check.needs if results[name].verdict in (BAD, NOT_CHECKED)]
         look = partial(_find, check, flight, lacking)
-        results[check.name] = outcome(check.name, look, failed=FAIL, fix=check.mend)
+        results[check.name] = outcome(check.name, look, fix=check.mend)
     return list(results.values())
 
 
@@ -102,7 +103,7 @@ def _find(check: "Check", flight: Flight, lacking: list[str]) -> Finding:
     if lacking:
         return Finding(NOT_CHECKED, f"needs: {', '.join(lacking)}")
     found = check.find(flight)
-    return found if isinstance(found, Finding) else Finding(PASS, found)
+    return found if isinstance(found, Finding) else Finding(GOOD, found)
 
 
 def _kernel_toml(flight: Flight) -> str:
@@ -148,8 +149,9 @@ def _sources(flight: Flight) -> Finding | str:
 
     if found := locate(MADE_OF.get(dataset, dataset)):
         return f"{attached}, from {found.source}"
-    found_not = f"{attached}, but it is not on this machine"
-    return Finding(WARN, found_not, "The push fetches it first. Without a network: --dataset digits.")
+    found_not = f"{attached}, but {dataset} is not here: the push fetches it first"
+    found_not += f"; where it cannot, it would train on {flight.fallback}" if flight.fallback else ""
+    return Finding(WARN, found_not, "Without a network: --dataset digits.")
 
 
 def _notebook(flight: Flight) -> str:
@@ -222,7 +224,7 @@ def _capacity(flight: Flight) -> Finding | str:
     named = (sure + perhaps)[0].run_id
     full = len(sure) >= most and not flight.waits
     do = "The push waits for room." if flight.waits else f"Wait: --wait-for-capacity. Or end one: k2l cancel {named}"
-    return Finding(FAIL if full else WARN, found, do)
+    return Finding(BAD if full else WARN, found, do)
 
 
 @dataclass(frozen=True, kw_only=True)

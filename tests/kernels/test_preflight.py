@@ -6,8 +6,9 @@ import pytest
 import trips
 
 from local import paths
+from local.checks import BAD, GOOD, NOT_CHECKED, WARN
 from local.kernels import bundle, connect, preflight, push, runs
-from local.kernels.preflight import FAIL, NOT_CHECKED, PASS, WARN, Flight
+from local.kernels.preflight import Flight
 from shared.config import TrainConfig
 from shared.errors import ConfigError, KernelError
 
@@ -26,7 +27,7 @@ def look(service, kernel):
         usual = {"remote": "kaggle", "training": lambda: (trips.NAME, config), "reach": lambda remote: service}
         results = preflight.preflight(Flight(framework="torch", changes=changes or {}, **{**usual, **more}))
         assert [one.check for one in results] == [check.name for check in preflight.CHECKS]
-        assert all(one.fix for one in results if one.verdict in (WARN, FAIL))
+        assert all(one.fix for one in results if one.verdict in (WARN, BAD))
         found = {one.check: one for one in results}
         return found[name] if name else found
 
@@ -52,7 +53,7 @@ def tree(folder):
 
 def test_a_push_that_would_go_passes_every_check(look):
     found = look()
-    assert {one.verdict for one in found.values()} == {PASS}
+    assert {one.verdict for one in found.values()} == {GOOD}
     assert not any(one.fix for one in found.values())
     assert found["slug and title"].found == "k2l-mine, 'k2l mine'"
     assert found["kernel"].found == "emulator/k2l-mine is new: version 1"
@@ -60,7 +61,7 @@ def test_a_push_that_would_go_passes_every_check(look):
 
 
 def test_what_passes_here_is_pushed(look, service, kernel, queued):
-    assert {one.verdict for one in look(changes=GPU).values()} == {PASS}
+    assert {one.verdict for one in look(changes=GPU).values()} == {GOOD}
     one = push.push(service, trips.cargo_of(kernel("1")))
     assert one.version == 1
     assert look("kernel").found == "emulator/k2l-mine has 1: the next version is 2"
@@ -89,8 +90,8 @@ def test_where_there_is_no_journal_none_is_made(look, home):
 )
 def test_what_is_wrong_on_the_command_line_fails_one_check_alone(look, check, changes, said):
     found = look(changes=changes)
-    assert found[check].verdict == FAIL and said in found[check].found
-    assert [one.check for one in found.values() if one.verdict == FAIL] == [check]
+    assert found[check].verdict == BAD and said in found[check].found
+    assert [one.check for one in found.values() if one.verdict == BAD] == [check]
 
 
 @pytest.mark.parametrize(
@@ -106,21 +107,21 @@ def test_what_is_wrong_on_the_command_line_fails_one_check_alone(look, check, ch
 def test_what_is_wrong_in_kernel_toml_fails_its_check(look, check, old, new, said):
     toml(old, new)
     one = look(check)
-    assert one.verdict == FAIL and said in one.found
+    assert one.verdict == BAD and said in one.found
 
 
 def test_parameters_that_cannot_be_fail(look):
     def wrong():
         raise ConfigError("epochs=0 is out of range.")
 
-    assert look("parameters", training=wrong).verdict == FAIL
+    assert look("parameters", training=wrong).verdict == BAD
 
 
 def test_a_parameter_that_the_notebook_does_not_know_fails(look):
     notebook = paths.kernels() / "torch" / "notebook.py"
     notebook.write_text(notebook.read_text().replace("seed = None\n", ""))
     one = look("parameters")
-    assert one.verdict == FAIL and "'seed' does not exist" in one.found
+    assert one.verdict == BAD and "'seed' does not exist" in one.found
 
 
 @pytest.mark.parametrize(
@@ -130,12 +131,12 @@ def test_a_parameter_that_the_notebook_does_not_know_fails(look):
 def test_a_notebook_that_could_not_run_fails(look, kernel, check, code, said):
     kernel(code)
     one = look(check)
-    assert one.verdict == FAIL and said in one.found
+    assert one.verdict == BAD and said in one.found
 
 
 def test_a_notebook_without_a_kernelspec_fails_here_as_in_a_push(look, service, kernel, monkeypatch):
     monkeypatch.setattr(bundle, "KERNELSPEC", {})
-    assert look("kernelspec").verdict == FAIL
+    assert look("kernelspec").verdict == BAD
     with pytest.raises(KernelError, match="no kernelspec"):
         push.push(service, trips.cargo_of(kernel("1")))
 
@@ -143,9 +144,9 @@ def test_a_notebook_without_a_kernelspec_fails_here_as_in_a_push(look, service, 
 def test_credentials_that_the_service_does_not_take_fail(look, emulator):
     stranger = connect.at_loopback(emulator.url, username=emulator.username, key="wrong")
     found = look(reach=lambda remote: stranger)
-    assert found["credentials"].verdict == FAIL and "HTTP 401" in found["credentials"].found
+    assert found["credentials"].verdict == BAD and "HTTP 401" in found["credentials"].found
     assert found["capacity"].verdict == found["owner"].verdict == NOT_CHECKED
-    assert found["notebook"].verdict == PASS
+    assert found["notebook"].verdict == GOOD
     assert "wrong" not in str(found)
 
 
@@ -155,7 +156,7 @@ def test_where_there_are_no_credentials_that_fails(look, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
     one = look("credentials", reach=connect.reach)
-    assert one.verdict == FAIL and "no Kaggle credentials" in one.found
+    assert one.verdict == BAD and "no Kaggle credentials" in one.found
 
 
 @pytest.mark.parametrize("place", ["KAGGLE_USERNAME and KAGGLE_KEY", "kaggle.json"])
@@ -172,9 +173,9 @@ def test_where_credentials_are_from_is_told_and_the_key_is_not(emulator, tmp_pat
 
 
 def test_nobody_pushes_for_another(look):
-    assert look("owner", owner="emulator").verdict == PASS
+    assert look("owner", owner="emulator").verdict == GOOD
     one = look("owner", owner="somebody")
-    assert one.verdict == FAIL and "Leave --owner out" in one.fix
+    assert one.verdict == BAD and "Leave --owner out" in one.fix
 
 
 def test_an_emulator_that_does_not_run_is_not_started(look, home):
@@ -187,8 +188,8 @@ def test_an_emulator_that_does_not_run_is_not_started(look, home):
 def test_data_that_the_emulator_would_have_to_fetch_is_a_warning(look, tmp_path, monkeypatch):
     monkeypatch.setenv("K2L_DATA", str(tmp_path))
     one = look("data sources", dataset="mnist", remote="emulator")
-    assert one.verdict == WARN and "not on this machine" in one.found
-    assert look("data sources", dataset="mnist").verdict == PASS  # Kaggle has it
+    assert one.verdict == WARN and "mnist is not here" in one.found
+    assert look("data sources", dataset="mnist").verdict == GOOD  # Kaggle has it
 
 
 def test_a_service_that_does_not_tell_is_a_warning(look, service, monkeypatch):
@@ -204,7 +205,7 @@ def test_gpu_time_that_is_gone_fails_and_too_little_is_a_warning(look, emulator)
     assert one.verdict == WARN and "0 h of GPU time are left" in one.found
     emulator.store.ledger.book(now, now + 60)
     one = look("GPU time", changes=GPU)
-    assert one.verdict == FAIL and "no GPU time is left" in one.found and "--accelerator none" in one.fix
+    assert one.verdict == BAD and "no GPU time is left" in one.found and "--accelerator none" in one.fix
     assert look("GPU time").found == "none is needed"
 
 
@@ -215,7 +216,7 @@ def test_full_capacity_fails_unless_it_is_waited_for(look, service, kernel, queu
         gpu = trips.cargo_of(trips.spec.load("torch", **GPU))
         push.push(service, gpu, again=True)
     one = look("capacity", changes=GPU, again=True)
-    assert one.verdict == FAIL and runs.every()[0].run_id in one.fix and "--wait-for-capacity" in one.fix
+    assert one.verdict == BAD and runs.every()[0].run_id in one.fix and "--wait-for-capacity" in one.fix
     assert look("capacity", changes=GPU, again=True, waits=True).verdict == WARN
     assert look("capacity", again=True).found.startswith("0 of 5 CPU sessions")
 
@@ -228,10 +229,10 @@ def test_runs_that_have_ended_take_no_room_and_unknown_ones_may(look, emulator, 
     one = look("capacity", changes=GPU, again=True)
     assert one.verdict == WARN and "1 of 2 GPU sessions" in one.found and "1 more may be" in one.found
     first.record(accelerator="", owner="somebody")
-    assert look("capacity", changes=GPU, again=True).verdict == PASS
+    assert look("capacity", changes=GPU, again=True).verdict == GOOD
     first.record(accelerator="")
     emulator.store.cancel(emulator.version(trips.SLUG, first.version))
-    assert look("capacity", changes=GPU, again=True).verdict == PASS
+    assert look("capacity", changes=GPU, again=True).verdict == GOOD
     service.delete(trips.SLUG)
     assert look("capacity", changes=GPU, again=True).found.startswith("0 of 2")
 
@@ -255,8 +256,8 @@ def test_a_damaged_journal_fails_its_check_alone(look, monkeypatch):
 
     monkeypatch.setattr(runs, "unfinished", damaged)
     found = look()
-    assert found["same run"].verdict == FAIL and "is damaged" in found["same run"].found
-    assert found["kernel"].verdict == PASS and found["capacity"].verdict == NOT_CHECKED
+    assert found["same run"].verdict == BAD and "is damaged" in found["same run"].found
+    assert found["kernel"].verdict == GOOD and found["capacity"].verdict == NOT_CHECKED
 
 
 def test_a_service_out_of_reach_is_told_in_its_row(look, emulator, service, monkeypatch):
@@ -266,4 +267,4 @@ def test_a_service_out_of_reach_is_told_in_its_row(look, emulator, service, monk
         one = look("credentials")
     finally:
         emulator.start()
-    assert one.verdict == FAIL and "cannot be reached" in one.found
+    assert one.verdict == BAD and "cannot be reached" in one.found

@@ -12,7 +12,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from local import distribution, doctor, machine, paths
-from local.doctor import BAD, CHECKS, GOOD, WARN
+from local.checks import BAD, GOOD, WARN
+from local.doctor import CHECKS
 from local.kernels import runs
 from shared.data_files import IDX_NAMES, PARTS
 from shared.idx import write_idx

@@ -10,6 +10,7 @@ from model_folders import write_manifest, write_weights
 from model_formats import write_classifier
 
 from local import evaluate, evidence, export, models, runtimes
+from scripts.evaluate import show_all
 from shared.data import load, split
 from shared.errors import ModelError
 from shared.metrics import score
@@ -59,12 +60,24 @@ def test_agreement_is_told_from_both_sides(tmp_path, home, digits):
     assert one["accuracy"] - other["accuracy"] == pytest.approx(right)
 
 
-def test_models_of_different_data_sets_are_not_held_against_each_other(tmp_path, home, digits):
+def test_models_of_different_data_sets_are_not_held_against_each_other(tmp_path, home, digits, capsys, monkeypatch):
     import dataclasses
 
     model = write_classifier(tmp_path / "one.onnx")
     elsewhere = dataclasses.replace(digits, name="mnist")
-    assert evaluate.agreements(evaluate.evaluate_all([(model, digits), (model, elsewhere)])) == {}
+    results = evaluate.evaluate_all([(model, digits), (model, elsewhere)])
+    assert evaluate.agreements(results) == {}
+    show_all(results, {})
+    told = capsys.readouterr().out
+    assert "tested on different data sets (digits, mnist)" in told and "to first" in told
+    show_all(results[:1], {})
+    told = capsys.readouterr().out
+    assert "different data sets" not in told and "to first" not in told and "macro F1" in told
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    show_all(results, {})
+    told = capsys.readouterr().out
+    assert "accuracy %" in told and "macro F1" not in told and "ECE" not in told
 
 
 def test_the_validation_images_are_those_that_no_training_learns_from(named, k2l, digits):

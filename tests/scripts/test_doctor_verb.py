@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from local import distribution, doctor, paths
-from local.checks import Result
-from local.doctor import BAD, GOOD, WARN
+from local.checks import BAD, GOOD, WARN, Result
 from scripts.__main__ import EXIT_CODES, VERBS
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
