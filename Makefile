@@ -44,7 +44,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/bin/python
-	@echo "Installing the packages into $(VENV) (a few minutes and 5 GB with the GPU build of torch) …"
+	@echo "Installing the packages into $(VENV) (a few minutes and 8.5 GB with the GPU build of torch) …"
 	@$(call install,.)
 	@touch $@
 
