@@ -103,7 +103,9 @@ def test_an_executed_notebook_is_saved_once_a_second_and_in_the_end(monkeypatch)
 
     saved = []
     monkeypatch.setattr(engines, "write_ipynb", lambda nb, path: saved.append(path))
-    manager = engines.NotebookExecutionManager(nbformat.v4.new_notebook(), output_path="executed.ipynb")
+    manager = engines.NotebookExecutionManager(
+        nbformat.v4.new_notebook(), output_path="executed.ipynb", progress_bar=False
+    )
 
     def cells(cls, nb_man, kernel_name):
         for seconds in (0.2, 0.4, 0.6):
