@@ -262,6 +262,17 @@ def test_a_version_that_lacks_a_file_is_not_taken_for_ours(emulator, service, mi
     assert [one.version for one in published_by(service)] == [2, 1, 1]
 
 
+@pytest.mark.parametrize("there", [0, 3, 7])
+def test_the_rest_of_a_file_says_how_long_it_is(service, tmp_path, there):
+    (tmp_path / "file").write_bytes(b"0123456789")
+    place = shelf.Shelf(service).start_upload("a.onnx", 10, 0)
+    service.upload(place.url, b"0123456789"[:there], {})
+    sent = []
+    service._uploads.hooks["response"].append(lambda answer, **rest: sent.append(answer.request.headers))
+    upload.send(service, place, tmp_path / "file", 10, fresh=False)
+    assert [one["Content-Length"] for one in sent] == ["0", str(10 - there)]
+
+
 def test_a_place_that_has_expired_begins_anew(emulator, service, mine):
     emulator.faults.add(fault="status", method="Upload", status=404, times=2)
     published_by(service)
