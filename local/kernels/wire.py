@@ -127,6 +127,12 @@ def place(url: str | bytes | None) -> str:
 
 
 def log_text(log: str) -> str:
+def stated_md5(answer: requests.Response) -> str:
+    """The MD5, in Base64, that Google's storage states of a file; "" where it states none, or packed it on the way."""
+    stated = re.search(r"md5=([\w+/=]+)", answer.headers.get("x-goog-hash", ""))
+    return stated[1] if stated and "Content-Encoding" not in answer.headers else ""
+
+
     """The plain text of a log: a JSON array of `{stream_name, time, data}`, whole or cut short; else it is text."""
     pieces, place = [], 0
     try:

@@ -292,6 +292,15 @@ def test_other_bytes_than_were_sent_are_sent_anew(emulator, service, mine):
 def test_a_refusal_is_in_the_services_words_and_leaves_no_trace(emulator, service, mine):
     said = {"error": "Too many models today"}
     emulator.faults.add(fault="status", method="CreateModelInstance", status=200, body=said)
+def test_a_manifest_that_is_spoilt_when_it_is_read_back_is_read_again(emulator, service, mine):
+    published_by(service)
+    emulator.faults.add(fault="corrupt", match="manifest.json", times=2)
+    assert {one.state for one in published_by(service)} == {"there already"}
+    emulator.faults.add(fault="corrupt", match="manifest.json", times=None)
+    with pytest.raises(UntoldError, match="not those that the storage states"):
+        published_by(service)
+
+
     with pytest.raises(RefusedError, match="Too many models today"):
         published_by(service)
     published_by(service)
