@@ -1,5 +1,7 @@
 """Publishing against the emulator, over HTTP and through the real SDK: once, whole, and never by accident in public."""
 
+import re
+
 import published
 import pytest
 import requests
@@ -361,4 +363,11 @@ def test_no_key_goes_where_files_are_sent(emulator, service, mine):
     assert place.token not in repr(place) and place.url not in repr(place)
     answer = requests.put(place.url, data=b"abc", auth=("emulator", emulator.key), timeout=10)
     assert answer.status_code == 400
+def test_a_ledger_whose_entries_were_changed_is_begun_anew(emulator, service, mine):
+    published_by(service)
+    kept = next(paths.state().glob("publishing/*.json"))
+    kept.write_text(re.sub(r'"at": [\d.]+', '"at": "noon"', kept.read_text()))
+    assert {one.state for one in published_by(service)} == {"there already"}
+
+
     assert service.upload(place.url, b"abc", {}).status_code == 200
