@@ -371,3 +371,9 @@ def test_a_ledger_whose_entries_were_changed_is_begun_anew(emulator, service, mi
 
 
     assert service.upload(place.url, b"abc", {}).status_code == 200
+def test_an_error_holds_no_signature(service):
+    with pytest.raises(ServiceError, match="broke off") as failed:
+        service.upload("ftp://h/a?upload_id=secret", b"", {})
+    assert "secret" not in str(failed.value)
+
+
