@@ -218,6 +218,30 @@ def test_an_instance_that_was_made_and_is_not_seen_yet_is_not_made_again(emulato
     assert published.versions(emulator) == ONCE
 
 
+def test_a_version_that_was_answered_is_not_sent_again(emulator, service, mine):
+    published_by(service)
+    published.model(mine, run_id="r2")
+    published_by(service)
+    emulator.faults.add(fault="unseen", times=None)
+    assert {one.state for one in published_by(service, again=True)} == {"not ready there yet"}
+    emulator.faults.clear()
+    # Its number is told, its files are not there yet.
+    emulator.faults.add(fault="status", method="DownloadModelInstanceVersion", status=404, times=None)
+    assert {(one.state, one.version) for one in published_by(service)} == {("not ready there yet", 2)}
+    assert published.versions(emulator) == dict.fromkeys(published.FRAMEWORKS, 2)
+
+
+def test_what_is_sent_behind_an_instance_that_is_not_shown_is_sent_once(emulator, service, mine):
+    emulator.faults.add(fault="unseen", times=None)
+    published_by(service)
+    published.model(mine, run_id="r2")
+    assert {(one.state, one.version) for one in published_by(service)} == {("published", 2)}
+    assert {(one.state, one.version) for one in published_by(service)} == {("not ready there yet", 2)}
+    emulator.faults.clear()
+    assert {one.state for one in published_by(service)} == {"there already"}
+    assert published.versions(emulator) == dict.fromkeys(published.FRAMEWORKS, 2)
+
+
 def test_an_upload_goes_on_in_the_next_command(emulator, service, mine, monkeypatch):
     emulator.faults.add(fault="cut", match="model.pth")
     emulator.faults.add(fault="status", method="Upload", skip=1, times=None)
@@ -236,6 +260,17 @@ def test_an_upload_goes_on_in_the_next_command(emulator, service, mine, monkeypa
     assert sent[0]["Content-Range"] == f"bytes */{size}"
     assert sent[1]["Content-Range"].startswith("bytes ") and not sent[1]["Content-Range"].startswith("bytes 0-")
     assert published.versions(emulator) == ONCE and "upload_id" not in ledger.read_text()
+
+
+@pytest.mark.parametrize("there", [0, 3, 7])
+def test_the_rest_of_a_file_says_how_long_it_is(service, tmp_path, there):
+    (tmp_path / "file").write_bytes(b"0123456789")
+    place = shelf.Shelf(service).start_upload("a.onnx", 10, 0)
+    service.upload(place.url, b"0123456789"[:there], {})
+    sent = []
+    service._uploads.hooks["response"].append(lambda answer, **rest: sent.append(answer.request.headers))
+    upload.send(service, place, tmp_path / "file", 10, fresh=False)
+    assert [one["Content-Length"] for one in sent] == ["0", str(10 - there)]
 
 
 def test_a_file_of_no_bytes_is_sent_though_its_upload_was_begun_before(emulator, service, mine):
@@ -257,22 +292,20 @@ def test_a_manifest_that_breaks_off_when_it_is_read_back_is_read_again(emulator,
         published_by(service)
 
 
+def test_a_manifest_that_is_spoilt_when_it_is_read_back_is_read_again(emulator, service, mine):
+    published_by(service)
+    emulator.faults.add(fault="corrupt", match="manifest.json", times=2)
+    assert {one.state for one in published_by(service)} == {"there already"}
+    emulator.faults.add(fault="corrupt", match="manifest.json", times=None)
+    with pytest.raises(UntoldError, match="not those that the storage states"):
+        published_by(service)
+
+
 def test_a_version_that_lacks_a_file_is_not_taken_for_ours(emulator, service, mine):
     published_by(service)
     there = emulator.service.gallery.model(emulator.username, "k2l-mine").instances()
     next(path for one in there for path in one.versions()[0].folder.rglob("model.pth")).unlink()
     assert [one.version for one in published_by(service)] == [2, 1, 1]
-
-
-@pytest.mark.parametrize("there", [0, 3, 7])
-def test_the_rest_of_a_file_says_how_long_it_is(service, tmp_path, there):
-    (tmp_path / "file").write_bytes(b"0123456789")
-    place = shelf.Shelf(service).start_upload("a.onnx", 10, 0)
-    service.upload(place.url, b"0123456789"[:there], {})
-    sent = []
-    service._uploads.hooks["response"].append(lambda answer, **rest: sent.append(answer.request.headers))
-    upload.send(service, place, tmp_path / "file", 10, fresh=False)
-    assert [one["Content-Length"] for one in sent] == ["0", str(10 - there)]
 
 
 def test_a_place_that_has_expired_begins_anew(emulator, service, mine):
@@ -294,15 +327,6 @@ def test_other_bytes_than_were_sent_are_sent_anew(emulator, service, mine):
 def test_a_refusal_is_in_the_services_words_and_leaves_no_trace(emulator, service, mine):
     said = {"error": "Too many models today"}
     emulator.faults.add(fault="status", method="CreateModelInstance", status=200, body=said)
-def test_a_manifest_that_is_spoilt_when_it_is_read_back_is_read_again(emulator, service, mine):
-    published_by(service)
-    emulator.faults.add(fault="corrupt", match="manifest.json", times=2)
-    assert {one.state for one in published_by(service)} == {"there already"}
-    emulator.faults.add(fault="corrupt", match="manifest.json", times=None)
-    with pytest.raises(UntoldError, match="not those that the storage states"):
-        published_by(service)
-
-
     with pytest.raises(RefusedError, match="Too many models today"):
         published_by(service)
     published_by(service)
@@ -339,6 +363,13 @@ def test_a_ledger_that_cannot_be_read_is_begun_anew(emulator, service, mine, tex
     assert {one.state for one in published_by(service)} == {"there already"}
 
 
+def test_a_ledger_whose_entries_were_changed_is_begun_anew(emulator, service, mine):
+    published_by(service)
+    kept = next(paths.state().glob("publishing/*.json"))
+    kept.write_text(re.sub(r'"at": [\d.]+', '"at": "noon"', kept.read_text()))
+    assert {one.state for one in published_by(service)} == {"there already"}
+
+
 @pytest.mark.parametrize(
     ("method", "body"),
     [
@@ -358,22 +389,15 @@ def test_an_answer_that_cannot_be_read_is_a_line(emulator, service, mine, method
         published_by(service)
 
 
-def test_no_key_goes_where_files_are_sent(emulator, service, mine):
-    place = shelf.Shelf(service).start_upload("a.onnx", 3, 0)
-    assert place.token not in repr(place) and place.url not in repr(place)
-    answer = requests.put(place.url, data=b"abc", auth=("emulator", emulator.key), timeout=10)
-    assert answer.status_code == 400
-def test_a_ledger_whose_entries_were_changed_is_begun_anew(emulator, service, mine):
-    published_by(service)
-    kept = next(paths.state().glob("publishing/*.json"))
-    kept.write_text(re.sub(r'"at": [\d.]+', '"at": "noon"', kept.read_text()))
-    assert {one.state for one in published_by(service)} == {"there already"}
-
-
-    assert service.upload(place.url, b"abc", {}).status_code == 200
 def test_an_error_holds_no_signature(service):
     with pytest.raises(ServiceError, match="broke off") as failed:
         service.upload("ftp://h/a?upload_id=secret", b"", {})
     assert "secret" not in str(failed.value)
 
 
+def test_no_key_goes_where_files_are_sent(emulator, service, mine):
+    place = shelf.Shelf(service).start_upload("a.onnx", 3, 0)
+    assert place.token not in repr(place) and place.url not in repr(place)
+    answer = requests.put(place.url, data=b"abc", auth=("emulator", emulator.key), timeout=10)
+    assert answer.status_code == 400
+    assert service.upload(place.url, b"abc", {}).status_code == 200
