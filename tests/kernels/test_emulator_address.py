@@ -143,4 +143,5 @@ def test_every_route_asks_for_the_key(shared_emulator):
 
 
 def test_a_token_that_is_no_text_is_nobodys(shared_emulator):
-    assert shared_emulator.call("IntrospectToken", "security.OAuthService", token="\ud800").json() == {}
+    answer = shared_emulator.call("IntrospectToken", "security.OAuthService", token="\ud800")
+    assert answer.status_code == 400 and "cannot be parsed" in answer.json()["error"]["message"]
