@@ -20,7 +20,7 @@ from local.kernels.parcel import USUAL_LICENSE, Item, Parcel, Shipment
 from local.kernels.shelf import VARIATION, Edition, Published, Shelf
 from local.kernels.upload import GoneError, send
 from shared import manifest
-from shared.errors import CredentialsError, RefusedError
+from shared.errors import CredentialsError, ModelError, RefusedError
 
 logger = logging.getLogger(__name__)
 
@@ -73,11 +73,13 @@ def publish(
 ) -> Iterator[Step]:
     """Publishes what is not there yet, an instance after the other.
 
-    `again`: a version whose answer was lost, and that is not seen, is sent once more. `on_step` is told of each thing
-    that is done, `on_share` how much of a file is there, 0 to 1. Raises RefusedError where the service says no,
-    PushLostError where nobody can tell whether something was made (the same command finds out), ServiceError where it
-    cannot be reached.
+    The caller holds `runs.lock` of the folder. `again`: a version whose answer was lost, and that is not seen, is sent
+    once more. `on_step` is told of each thing that is done, `on_share` how much of a file is there, 0 to 1.
+    Raises RefusedError where the service says no, PushLostError where nobody can tell whether something was made (the
+    same command finds out), ServiceError where it cannot be reached, ModelError where the folder is not as packed.
     """
+    if manifest.sha256(parcel.manifest.path) != parcel.manifest.sha256:  # before it was locked
+        raise ModelError(f"{parcel.folder} was changed while it was looked at. Nothing was published; try again.")
     shelf = Shelf(service)
     _ensure_model(shelf, parcel, public=public, on_step=on_step)
     ledger = _ledger(shelf, parcel)

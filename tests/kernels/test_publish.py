@@ -129,6 +129,14 @@ def test_what_is_not_whole_is_not_published(mine, monkeypatch):
         parcel.pack("mine")
 
 
+def test_what_was_changed_since_it_was_packed_is_not_published(emulator, service, mine):
+    packed = parcel.pack("mine")
+    published.model(mine, run_id="r2")
+    with pytest.raises(ModelError, match="Nothing was published"):
+        list(publish.publish(service, packed, public=False))
+    assert published.versions(emulator) == {}
+
+
 def test_a_folder_without_weights_has_nothing_to_publish(home):
     published.model(home / "models" / "mine", {"history.csv": b"1"})
     with pytest.raises(ModelError, match="holds no file to publish"):
