@@ -3,11 +3,13 @@
 import re
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from scripts._checks import tell
-from scripts._edge import Ended, fail, say
+from scripts._edge import Ended, again, fail, say
 from scripts._training import kept
 
 if TYPE_CHECKING:
@@ -38,7 +40,22 @@ STANDS = {"pushed": "still under way", "complete": "trained there already", "pul
 
 # What the notebook says of each shared file that it unpacks, and, as the pull does later, of each that it leaves.
 _LISTED = re.compile(r"(Writing|Overwriting) \S+/shared/\w+\.py|[\d, ]{12,} bytes   [0-9a-f]{12}   .+")
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")
+# What rules a terminal: control characters, escape sequences too; but colours may stay.
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]|\x1b(?!\[[0-9;]*m)")
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Ctrl-C is answered with the command that goes on with the run that was begun."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Ended(f"interrupted: nothing is half-written. To go on: {_going_on()}.") from None
+
+
+def _going_on() -> str:
+    """The command that is running, but for `--again`, which would begin anew."""
+    return again(without="--again") if "--again" in sys.argv else "the same command"
 
 
 def check(flight: "Flight", *, json: bool) -> NoReturn:
@@ -104,10 +121,12 @@ def watched(service: "Service", run: "Run", *, quiet: bool = False, timeout: flo
         raise RunError(f"the run {run.run_id} ({run.title}) {run.state}: {run.message}\n{remains(run)}")
     if run.state != "pushed":
         return run
-    start = time.monotonic()
+    start, told = time.monotonic(), ""
     log = Indented(sys.stderr)
 
     def status(state: str) -> None:
+        nonlocal told
+        told = state
         log.end_line()
         say(f"[{time.monotonic() - start:6.1f} s] {state.lower()}")
 
@@ -116,10 +135,16 @@ def watched(service: "Service", run: "Run", *, quiet: bool = False, timeout: flo
         return watch(service, run, on_status=status, on_log=on_log, timeout=timeout)
     except KeyboardInterrupt:
         log.end_line()
-        raise Ended(
-            "interrupted here; the run goes on there: the same command comes back to it, "
-            f"k2l cancel {run.run_id} ends it."
-        ) from None
+        raise Ended(_interrupted(run, told)) from None
+
+
+def _interrupted(run: "Run", state: str) -> str:
+    """What Ctrl-C has left of a run whose state there was that."""
+    from local.kernels.watch import ENDED
+
+    if state in ENDED:
+        return f"interrupted here; the run has ended there: {_going_on()} fetches what it left."
+    return f"interrupted here; the run goes on there: {_going_on()} comes back to it, k2l cancel {run.run_id} ends it."
 
 
 class Indented:
@@ -133,7 +158,8 @@ class Indented:
 
     def write(self, piece: str) -> None:
         """Writes the lines that a piece ends."""
-        *lines, self.begun = (self.begun + CONTROL.sub("", piece)).split("\n")
+        *ended, self.begun = (self.begun + piece).split("\n")
+        lines = [CONTROL.sub("", line) for line in ended]
         self.stream.writelines(f"    {line}\n" for line in lines if not _LISTED.fullmatch(line))
         self.stream.flush()
 

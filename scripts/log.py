@@ -17,7 +17,8 @@ def log(run_id: options.RunId = None) -> None:
 
     one = runs.get(run_id) if run_id else runs.latest(*runs.STATES)
     if not one.log.is_file():
-        fail(f"no log of {one.run_id} is kept: it is {one.state}. While it is under way: k2l watch {one.run_id}")
+        why = f"k2l watch {one.run_id} follows it" if one.state == "pushed" else one.message.partition("\n")[0]
+        fail(f"no log of {one.run_id} is kept: it is {one.state}{f'. {why}' if why else '.'}")
     text = one.log.read_text(encoding="utf-8", errors="replace")
     if sys.stdout.isatty():
         from scripts._trip import CONTROL

@@ -40,7 +40,7 @@ def loop(
     if dry_run:
         trip.check(options.flight(wanted, **asked, owner=owner, again=again, waits=wait_for_capacity), json=json)
     cargo = options.cargo(wanted, **asked)
-    with runs.lock(cargo.name):
+    with runs.lock(cargo.name), trip.resumable():
         service = options.service(remote, owner)
         one = trip.sent(service, cargo, again=again, wait_hours=wait_limit if wait_for_capacity else None)
         one = trip.pulled(service, trip.watched(service, one, timeout=timeout))

@@ -71,7 +71,8 @@ def sent(parcel: "Parcel", remote: str, *, public: bool, resend: bool) -> "list[
                 )
             )
         except KeyboardInterrupt:
-            raise Ended(f"interrupted: what arrived is kept, and nothing is made twice. Go on: {again()}") from None
+            way = again(without="--again")  # which would make once more what may have arrived now
+            raise Ended(f"interrupted: what arrived is kept, and nothing is made twice. Go on: {way}") from None
 
 
 def tell_plan(parcel: "Parcel", remote: str, *, public: bool, json: bool) -> None:
@@ -108,9 +109,9 @@ def tell_plan(parcel: "Parcel", remote: str, *, public: bool, json: bool) -> Non
 
 def size_of(step: "Step") -> int:
     """The bytes that a step sends."""
-    from local.kernels.publish import SAME
+    from local.kernels.publish import SAME, UNSEEN
 
-    return 0 if step.state == SAME else step.bytes
+    return 0 if step.state in (SAME, UNSEEN) else step.bytes
 
 
 def row(step: "Step") -> list[object]:

@@ -32,7 +32,7 @@ def push(
     if dry_run:
         trip.check(options.flight(wanted, **asked, owner=owner, again=again, waits=wait_for_capacity), json=json)
     cargo = options.cargo(wanted, **asked)
-    with runs.lock(cargo.name):
+    with runs.lock(cargo.name), trip.resumable():
         wait_hours = wait_limit if wait_for_capacity else None
         one = trip.sent(options.service(remote, owner), cargo, again=again, wait_hours=wait_hours)
     if json:

@@ -20,7 +20,10 @@ from shared import manifest
 
 PATIENCE = 900.0  # seconds in which a version that was taken may not be seen yet: the service has to unpack it first
 KEPT = 6 * 24 * 3600.0  # seconds; after a week the storage forgets an upload that was begun
-KEYS = {"uploads": {"sha256", "url", "token", "at"}, "sent": {"sha256", "before", "lost", "at"}}
+KINDS = {
+    "uploads": {"sha256": str, "url": str, "token": str, "at": float},
+    "sent": {"sha256": str, "before": int, "lost": bool, "at": float},
+}
 
 
 class Ledger:
@@ -74,10 +77,10 @@ class Ledger:
     def _read(self) -> dict[str, Any]:
         try:
             facts = json.loads(self.path.read_text(encoding="utf-8"))
-            sound = all(set(entry) == KEYS[key] for key in KEYS for entry in facts[key].values())
+            sound = all(_kinds(entry) == KINDS[key] for key in KINDS for entry in facts[key].values())
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             sound = False
-        return facts if sound else {key: {} for key in KEYS}
+        return facts if sound else {key: {} for key in KINDS}
 
     def _write(self, key: str, name: str, entry: dict[str, Any] | None) -> None:
         self._facts[key].pop(name, None)
@@ -85,3 +88,7 @@ class Ledger:
             self._facts[key][name] = entry
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         manifest.write_json(self.path, self._facts)
+
+
+def _kinds(entry: dict[str, Any]) -> dict[str, type]:
+    return {name: type(value) for name, value in entry.items()}

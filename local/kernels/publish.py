@@ -20,7 +20,7 @@ from local.kernels.parcel import USUAL_LICENSE, Item, Parcel, Shipment
 from local.kernels.shelf import VARIATION, Edition, Published, Shelf
 from local.kernels.upload import GoneError, send
 from shared import manifest
-from shared.errors import CredentialsError, RefusedError
+from shared.errors import CredentialsError, ModelError, RefusedError
 
 logger = logging.getLogger(__name__)
 
@@ -73,10 +73,13 @@ def publish(
 ) -> Iterator[Step]:
     """Publishes what is not there yet, an instance after the other.
 
-    `again`: a version that was sent, and is not seen, is sent once more. `on_step` is told of each thing that is done,
-    `on_share` how much of a file is there, 0 to 1. Raises RefusedError where the service says no, PushLostError where
-    nobody can tell whether something was made (the same command finds out), ServiceError where it cannot be reached.
+    The caller holds `runs.lock` of the folder. `again`: a version whose answer was lost, and that is not seen, is sent
+    once more. `on_step` is told of each thing that is done, `on_share` how much of a file is there, 0 to 1.
+    Raises RefusedError where the service says no, PushLostError where nobody can tell whether something was made (the
+    same command finds out), ServiceError where it cannot be reached, ModelError where the folder is not as packed.
     """
+    if manifest.sha256(parcel.manifest.path) != parcel.manifest.sha256:  # before it was locked
+        raise ModelError(f"{parcel.folder} was changed while it was looked at. Nothing was published; try again.")
     shelf = Shelf(service)
     _ensure_model(shelf, parcel, public=public, on_step=on_step)
     ledger = _ledger(shelf, parcel)
@@ -135,10 +138,10 @@ def _changes(there: Published, parcel: Parcel, *, public: bool) -> dict[str, Any
 
 def _is_due(ledger: Ledger, shipment: Shipment, step: Step, *, again: bool) -> bool:
     """Whether it is to be sent. PushLostError where it was, its answer was lost, and a second one would be one more."""
-    if step.state != UNSEEN or again:
+    if step.state != UNSEEN:
         return step.state != SAME
     lost = bool((ledger.sent(shipment) or {}).get("lost"))
-    if lost and step.version > 1:
+    if lost and step.version > 1 and not again:
         raise PushLostError(
             f"{step.handle}: the answer to this very version was lost, and it is not seen there yet.\n"
             "Try the same command in a quarter of an hour, or send it once more with --again."
@@ -155,12 +158,14 @@ def _stand(shelf: Shelf, parcel: Parcel, shipment: Shipment, ledger: Ledger, *, 
             f"{shelf.ref(parcel.slug, shipment.framework)} is under {there.license!r} there: leave --license out, or "
             "change it on its page first. Nothing of it was published."
         )
-    if there and _ours(shelf, parcel, shipment, there):
-        state, version = SAME, there.version
-    elif sent and (there.version if there else 0) <= sent["before"]:
+    seen, ours = (there.version, _ours(shelf, parcel, shipment, there)) if there else (0, False)
+    if there and ours:
+        state, version = SAME, seen
+    # A version's number may be told before its files can be read.
+    elif sent and (seen <= sent["before"] or (ours is None and seen == sent["before"] + 1)):
         state, version = UNSEEN, sent["before"] + 1
     else:
-        state, version = (NEXT, there.version + 1) if there else (NEW, 1)
+        state, version = (NEXT, seen + 1) if there else (NEW, 1)
     url = there.url if there else ""
     step = _step(parcel, shipment, shelf.service.username, state, version, license, private=not public)
     logger.info("%s: %s, version %d", step.handle, state, version)
@@ -182,14 +187,14 @@ def _step(
     )
 
 
-def _ours(shelf: Shelf, parcel: Parcel, shipment: Shipment, there: Edition) -> bool:
+def _ours(shelf: Shelf, parcel: Parcel, shipment: Shipment, there: Edition) -> bool | None:
     """Whether the latest version is this very shipment: its manifest is, and no file is missing or of another size.
 
-    Where the service lists no files at all, or no size, the manifest alone decides.
+    Where the service lists no files at all, or no size, the manifest alone decides; None where it has no manifest.
     """
     stored = shelf.file(parcel.slug, shipment.framework, there.version, manifest.NAME)
     if stored != parcel.manifest.path.read_bytes():
-        return False
+        return False if stored else None
     listed = shelf.files(parcel.slug, shipment.framework, there.version)
     return not listed or all(listed.get(item.name, -1) in (item.bytes, 0) for item in shipment.items)
 
@@ -238,7 +243,9 @@ def _made(shelf: Shelf, parcel: Parcel, shipment: Shipment, ledger: Ledger, step
     retried = ledger.sent(shipment) is not None
     ledger.note_sent(shipment, step.version - 1, lost=True)
     try:
-        if step.version > 1 or (not _first(shelf, parcel, shipment, step, tokens) and not retried):
+        if step.version > 1 or not (_first(shelf, parcel, shipment, step, tokens) or retried):
+            step = replace(step, version=max(step.version, 2))  # behind one, shown or not
+            ledger.note_sent(shipment, step.version - 1, lost=True)
             shelf.create_version(parcel.slug, shipment.framework, tokens, parcel.notes)
     except PushLostError as lost:
         if not _appears(lambda: _seen(shelf, parcel, shipment)):
@@ -254,7 +261,7 @@ def _made(shelf: Shelf, parcel: Parcel, shipment: Shipment, ledger: Ledger, step
 
 def _seen(shelf: Shelf, parcel: Parcel, shipment: Shipment) -> bool:
     there = shelf.instance(parcel.slug, shipment.framework)
-    return there is not None and _ours(shelf, parcel, shipment, there)
+    return there is not None and bool(_ours(shelf, parcel, shipment, there))
 
 
 def _first(shelf: Shelf, parcel: Parcel, shipment: Shipment, step: Step, tokens: list[str]) -> bool:

@@ -190,7 +190,8 @@ def latest(*states: str) -> Run:
     """The latest run in one of these states, but for those of a search. Raises KernelError if none is."""
     found = [run for run in every() if run.state in states and not run.sweep]
     if not found:
-        raise KernelError(f"no run is {' or '.join(states)}. Start one with k2l push or k2l loop; all: k2l runs")
+        none = f"no run is {' or '.join(states)}" if len(states) < len(STATES) else "there is no run"
+        raise KernelError(f"{none}. Start one with k2l push or k2l loop; all: k2l runs")
     return found[-1]
 
 

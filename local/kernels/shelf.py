@@ -9,6 +9,8 @@ Beside `client` this is the one module that knows the SDK's types of models; `cl
 time-outs, retries and errors. What to publish, in which order, and what not twice, is decided in `publish`.
 """
 
+import base64
+import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,6 +29,7 @@ from local.kernels.client import (
     UntoldError,
     typed,
 )
+from local.kernels.wire import stated_md5
 from shared.errors import RefusedError, plain
 
 VARIATION = "default"  # the instance's own slug: we have one of each framework
@@ -129,18 +132,21 @@ class Shelf:
         raise UntoldError(f"{self.service.label} lists the files of {what} without end, {len(found):,} so far.")
 
     def file(self, slug: str, framework: str, version: int, name: str) -> bytes:
-        """A small file of a version; b"" where there is none."""
+        """A small file of a version, held to the MD5 that the storage states; b"" where there is none."""
         from kagglesdk.models.types.model_api_service import ApiDownloadModelInstanceVersionRequest
 
         def read(answer: Any) -> bytes:
             with answer:
-                return b"".join(islice(answer.iter_content(CHUNK), MOST_CHUNKS))
+                content = b"".join(islice(answer.iter_content(CHUNK), MOST_CHUNKS))
+            if stated_md5(answer) not in ("", base64.b64encode(hashlib.md5(content).digest()).decode()):
+                raise ValueError("its bytes are not those that the storage states")
+            return content
 
         request = self._named(ApiDownloadModelInstanceVersionRequest(), slug, framework)
         request.version_number, request.path = version, name
         what, method = f"{self.ref(slug, framework)} {name}", self._models.download_model_instance_version
         for _ in range(TRIES - 1):
-            with suppress(OutOfReachError):  # broken off on its way, which no session repeats by itself
+            with suppress(OutOfReachError, UntoldError):  # broken off or spoilt: no session repeats that by itself
                 return self._there(lambda: self.service.call(method, request, what, read)) or b""
         return self._there(lambda: self.service.call(method, request, what, read)) or b""
 

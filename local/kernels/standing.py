@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from local.kernels.client import MissingError, Service
 from local.kernels.connect import reach
 from local.kernels.runs import Run
+from local.kernels.watch import UNSEEN
 from shared.errors import CredentialsError, KernelError
 
 AWAY = ("pushed", "complete")
@@ -48,6 +49,6 @@ def _told(run: Run, services: dict[str, Service | str]) -> str:
     try:
         return service.status(run.slug, run.version).state
     except MissingError:
-        return GONE
+        return GONE if run.idle.total_seconds() > UNSEEN else "not seen yet"
     except KernelError:
         return "out of reach"

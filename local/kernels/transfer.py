@@ -135,23 +135,20 @@ def _write(answer: Any, part: Path, start: int, limit: int) -> str:
 def _shortfall(answer: Any, received: int) -> str:
     """What a whole answer lacks of the length it declared; servers that close early are not always noticed before."""
     declared = re.fullmatch(r"[0-9]{1,18}", answer.headers.get("Content-Length", ""))
-    if declared and not _packed(answer) and received < int(declared[0]):
+    # Packed on the way, its length is not that of the bytes.
+    if declared and "Content-Encoding" not in answer.headers and received < int(declared[0]):
         return f"only {received:,} of {int(declared[0]):,} bytes came"
     return ""
 
 
 def _falsified(answer: Any, part: Path) -> str:
     """What differs from the MD5 that the storage states of the whole file."""
-    stated = re.search(r"md5=([\w+/=]+)", answer.headers.get("x-goog-hash", ""))
-    if not stated or _packed(answer):
+    stated = wire.stated_md5(answer)
+    if not stated:
         return ""
     with part.open("rb") as file:
         came = hashlib.file_digest(file, "md5").digest()
-    return "" if stated[1] == base64.b64encode(came).decode() else f"{WRONG} the storage sent"
-
-
-def _packed(answer: Any) -> bool:
-    return "Content-Encoding" in answer.headers  # its length and hash are then not those of the bytes
+    return "" if stated == base64.b64encode(came).decode() else f"{WRONG} the storage sent"
 
 
 def _signed_anew(service: Service, run: Run, name: str) -> OutputFile:

@@ -43,11 +43,12 @@ class Standing(NamedTuple):
 class Body:
     """A file from where it stands to its end, as `requests` sends one; `on_bytes` hears of each piece."""
 
-    def __init__(self, file: IO[bytes], left: int, on_bytes: Callable[[int], None]) -> None:
-        self.file, self.left, self.on_bytes = file, left, on_bytes
+    def __init__(self, file: IO[bytes], size: int, on_bytes: Callable[[int], None]) -> None:
+        self.file, self.size, self.on_bytes = file, size, on_bytes
 
     def __len__(self) -> int:
-        return self.left
+        """The whole file's: `requests` takes off where it stands."""
+        return self.size
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(lambda: self.read(1 << 16), b"")
@@ -116,7 +117,7 @@ def _put(service: Service, place: Place, path: Path, start: int, on_bytes: Calla
         headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
     with path.open("rb") as file:
         file.seek(start)
-        return service.upload(place.url, Body(file, size - start, on_bytes) if size else b"", headers)
+        return service.upload(place.url, Body(file, size, on_bytes) if size else b"", headers)
 
 
 def _ask(service: Service, place: Place, size: int) -> Any:

@@ -88,8 +88,9 @@ def watch(
     its time limit and an hour.
     """
     log = LiveLog(service, run, on_log)
+    timeout = _usual_timeout(run) if timeout is None else timeout
     try:
-        ended = _await_end(service, run, on_status, log, timeout or _usual_timeout(run), sleep or log.pause)
+        ended = _await_end(service, run, on_status, log, timeout, sleep or log.pause)
     except LateError:
         run.keep_log("".join(log.pieces))
         raise

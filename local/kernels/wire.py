@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 CONNECT, READ = 5.0, 60.0  # seconds
 LONGEST_WAIT = 60  # seconds; no Retry-After keeps anyone waiting for longer
 TRIES = 5
+_QUERY = re.compile(r"\?\S+")  # of a signed URL, it opens it
 _BETWEEN = re.compile(r"\s*[\[,]\s*")  # what stands before a record
 
 
@@ -126,6 +127,12 @@ def place(url: str | bytes | None) -> str:
     return plain(f"{parts.hostname or ''}{parts.path}")
 
 
+def stated_md5(answer: requests.Response) -> str:
+    """The MD5, in Base64, that Google's storage states of a file; "" where it states none, or packed it on the way."""
+    stated = re.search(r"md5=([\w+/=]+)", answer.headers.get("x-goog-hash", ""))
+    return stated[1] if stated and "Content-Encoding" not in answer.headers else ""
+
+
 def log_text(log: str) -> str:
     """The plain text of a log: a JSON array of `{stream_name, time, data}`, whole or cut short; else it is text."""
     pieces, place = [], 0
@@ -154,7 +161,7 @@ def service_words(response: requests.Response | None) -> str:
 
 
 def cause(error: Exception) -> str:
-    """The innermost reason of a requests error, without its addresses and object names."""
+    """The innermost reason of a requests error, without its addresses, their queries, and object names."""
     response = getattr(error, "response", None)
     if response is not None:
         return f"HTTP {response.status_code}"
@@ -163,7 +170,8 @@ def cause(error: Exception) -> str:
         reason = inner
     text = str(reason)
     named = "object at 0x" in text or "Connection(" in text or "Pool(" in text
-    return plain(text.rsplit(": ", 1)[-1] if named else text) or type(reason).__name__
+    said = text.rsplit(": ", 1)[-1] if named else text
+    return plain(_QUERY.sub("?…", said)) or type(reason).__name__
 
 
 def _inner(error: BaseException) -> BaseException | None:

@@ -40,7 +40,9 @@ def test_runs_away_are_asked_after_and_no_others(emulator, monkeypatch):
     run_in("done", "r3")
     run_in("pushed", "r4", owner="somebody")
     assert away.state == "pushed"
-    assert standing.standing(runs.every()) == {"r1": "ERROR", "r2": standing.GONE, "r4": "of somebody"}
+    assert standing.standing(runs.every()) == {"r1": "ERROR", "r2": "not seen yet", "r4": "of somebody"}
+    monkeypatch.setattr(standing, "UNSEEN", 0)
+    assert standing.standing(runs.every())["r2"] == standing.GONE
 
 
 def test_a_service_that_cannot_be_asked_is_told_in_place_of_a_state(monkeypatch):

@@ -97,6 +97,11 @@ def test_a_page_that_gives_its_own_name_our_address_is_turned_away(shared_emulat
         assert asked(shared_emulator, f"http://{host}/emulator/ping", Host="localhost")[0] == 403
 
 
+@pytest.mark.parametrize("target", ["http://[/emulator/ping", "foo://[", "*", "//[/a://b"])
+def test_a_target_that_is_no_url_is_turned_away(shared_emulator, target):
+    assert asked(shared_emulator, target, Host="localhost")[0] in (403, 404)
+
+
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1:9", "[::1]:7777"])
 def test_every_name_of_loopback_is_ours(shared_emulator, host):
     assert asked(shared_emulator, "/emulator/ping", Host=host)[0] == 200
@@ -143,4 +148,5 @@ def test_every_route_asks_for_the_key(shared_emulator):
 
 
 def test_a_token_that_is_no_text_is_nobodys(shared_emulator):
-    assert shared_emulator.call("IntrospectToken", "security.OAuthService", token="\ud800").json() == {}
+    answer = shared_emulator.call("IntrospectToken", "security.OAuthService", token="\ud800")
+    assert answer.status_code == 400 and "cannot be parsed" in answer.json()["error"]["message"]

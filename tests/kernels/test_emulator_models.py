@@ -148,6 +148,7 @@ def test_a_resumable_upload_is_taken_as_googles_storage_takes_it(shared_emulator
     assert put(b"xyz", "bytes 7-9/10") == (308, "bytes=0-3")  # not behind what is there
     assert put(b"", "bytes */11") == (400, "") and put(b"", "chunks 1-2") == (400, "")
     assert put(b"x" * 11) == (400, "")
+    assert put(iter((b"0123456789", b"x"))) == (400, "") and put(b"", "bytes */10") == (308, "")
     assert put(b"abcd") == (308, "bytes=0-3")
     answer = requests.put(place["createUrl"], data=b"efghij", headers={"Content-Range": "bytes 4-9/10"}, timeout=10)
     assert answer.json()["md5Hash"] == base64.b64encode(hashlib.md5(b"abcdefghij").digest()).decode()
@@ -195,7 +196,8 @@ def test_what_cannot_be_a_model_is_refused(shared_emulator):
         assert "token is not valid" in error("CreateModelInstance", **at, body=body | {"files": files})
     assert "license 'Mine'" in error("CreateModelInstance", **at, body=body | {"licenseName": "Mine"})
     assert "framework" in error("CreateModelInstance", **at, body={"instanceSlug": "main"})
-    for slug in ("absent", "../../kernels", ""):
+    assert error("CreateModelInstance", **at, body=body | {"files": [{"token": "\ud800"}]})
+    for slug in ("absent", "../../kernels", "", "x" * 5000):
         assert emulator.call("GetModel", MODELS, **at | {"modelSlug": slug}).status_code == 404
 
 
@@ -214,6 +216,7 @@ def test_files_of_a_version_are_listed_page_by_page_and_fetched_by_signed_urls(s
     first = emulator.call("ListModelInstanceVersionFiles", MODELS, **at, pageSize=3).json()
     rest = emulator.call("ListModelInstanceVersionFiles", MODELS, **at, pageToken=first["nextPageToken"]).json()
     assert [one["name"] for one in first["files"] + rest["files"]] == [f"{n}.bin" for n in range(5)]
+    assert "must be specified" in emulator.call("CreateModelInstanceVersion", MODELS, **at).json()["error"]
     fetched = emulator.call("DownloadModelInstanceVersion", MODELS, **at, versionNumber=1, path="3.bin")
     assert fetched.content == b"3" and "signature=" in fetched.url
     packed = emulator.call("DownloadModelInstanceVersion", MODELS, **at, versionNumber=1)

@@ -36,6 +36,14 @@ def test_a_body_is_read_to_its_end_and_kept_only_with_the_key_and_up_to_20_mb(sh
         assert (answer.status_code, answer.json()["error"]["code"]) == (code, code)
 
 
+def test_json_that_python_cannot_follow_is_told(shared_emulator):
+    url = f"{shared_emulator.url}/api/v1/kernels.KernelsApiService/ListKernels"
+    auth = (shared_emulator.username, shared_emulator.key)
+    for text in ("[" * 100_000, '{"search": "\\ud800"}'):
+        answer = shared_emulator.http.post(url, data=text, auth=auth, timeout=10)
+        assert answer.status_code == 400 and "cannot be parsed" in answer.json()["error"]["message"]
+
+
 def test_both_prefixes_and_absolute_targets_are_understood(shared_emulator):
     emulator = shared_emulator
     path = "kernels.KernelsApiService/ListKernels"

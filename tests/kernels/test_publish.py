@@ -1,5 +1,7 @@
 """Publishing against the emulator, over HTTP and through the real SDK: once, whole, and never by accident in public."""
 
+import re
+
 import published
 import pytest
 import requests
@@ -127,6 +129,14 @@ def test_what_is_not_whole_is_not_published(mine, monkeypatch):
         parcel.pack("mine")
 
 
+def test_what_was_changed_since_it_was_packed_is_not_published(emulator, service, mine):
+    packed = parcel.pack("mine")
+    published.model(mine, run_id="r2")
+    with pytest.raises(ModelError, match="Nothing was published"):
+        list(publish.publish(service, packed, public=False))
+    assert published.versions(emulator) == {}
+
+
 def test_a_folder_without_weights_has_nothing_to_publish(home):
     published.model(home / "models" / "mine", {"history.csv": b"1"})
     with pytest.raises(ModelError, match="holds no file to publish"):
@@ -216,6 +226,30 @@ def test_an_instance_that_was_made_and_is_not_seen_yet_is_not_made_again(emulato
     assert published.versions(emulator) == ONCE
 
 
+def test_a_version_that_was_answered_is_not_sent_again(emulator, service, mine):
+    published_by(service)
+    published.model(mine, run_id="r2")
+    published_by(service)
+    emulator.faults.add(fault="unseen", times=None)
+    assert {one.state for one in published_by(service, again=True)} == {"not ready there yet"}
+    emulator.faults.clear()
+    # Its number is told, its files are not there yet.
+    emulator.faults.add(fault="status", method="DownloadModelInstanceVersion", status=404, times=None)
+    assert {(one.state, one.version) for one in published_by(service)} == {("not ready there yet", 2)}
+    assert published.versions(emulator) == dict.fromkeys(published.FRAMEWORKS, 2)
+
+
+def test_what_is_sent_behind_an_instance_that_is_not_shown_is_sent_once(emulator, service, mine):
+    emulator.faults.add(fault="unseen", times=None)
+    published_by(service)
+    published.model(mine, run_id="r2")
+    assert {(one.state, one.version) for one in published_by(service)} == {("published", 2)}
+    assert {(one.state, one.version) for one in published_by(service)} == {("not ready there yet", 2)}
+    emulator.faults.clear()
+    assert {one.state for one in published_by(service)} == {"there already"}
+    assert published.versions(emulator) == dict.fromkeys(published.FRAMEWORKS, 2)
+
+
 def test_an_upload_goes_on_in_the_next_command(emulator, service, mine, monkeypatch):
     emulator.faults.add(fault="cut", match="model.pth")
     emulator.faults.add(fault="status", method="Upload", skip=1, times=None)
@@ -236,6 +270,17 @@ def test_an_upload_goes_on_in_the_next_command(emulator, service, mine, monkeypa
     assert published.versions(emulator) == ONCE and "upload_id" not in ledger.read_text()
 
 
+@pytest.mark.parametrize("there", [0, 3, 7])
+def test_the_rest_of_a_file_says_how_long_it_is(service, tmp_path, there):
+    (tmp_path / "file").write_bytes(b"0123456789")
+    place = shelf.Shelf(service).start_upload("a.onnx", 10, 0)
+    service.upload(place.url, b"0123456789"[:there], {})
+    sent = []
+    service._uploads.hooks["response"].append(lambda answer, **rest: sent.append(answer.request.headers))
+    upload.send(service, place, tmp_path / "file", 10, fresh=False)
+    assert [one["Content-Length"] for one in sent] == ["0", str(10 - there)]
+
+
 def test_a_file_of_no_bytes_is_sent_though_its_upload_was_begun_before(emulator, service, mine):
     emulator.faults.add(fault="status", method="Upload", match="int8.tflite", times=None)
     with pytest.raises(ServiceError):
@@ -252,6 +297,15 @@ def test_a_manifest_that_breaks_off_when_it_is_read_back_is_read_again(emulator,
     assert emulator.faults.struck["truncate"] == 2
     emulator.faults.add(fault="truncate", match="manifest.json", times=None)
     with pytest.raises(ServiceError, match="cannot be reached"):
+        published_by(service)
+
+
+def test_a_manifest_that_is_spoilt_when_it_is_read_back_is_read_again(emulator, service, mine):
+    published_by(service)
+    emulator.faults.add(fault="corrupt", match="manifest.json", times=2)
+    assert {one.state for one in published_by(service)} == {"there already"}
+    emulator.faults.add(fault="corrupt", match="manifest.json", times=None)
+    with pytest.raises(UntoldError, match="not those that the storage states"):
         published_by(service)
 
 
@@ -317,6 +371,13 @@ def test_a_ledger_that_cannot_be_read_is_begun_anew(emulator, service, mine, tex
     assert {one.state for one in published_by(service)} == {"there already"}
 
 
+def test_a_ledger_whose_entries_were_changed_is_begun_anew(emulator, service, mine):
+    published_by(service)
+    kept = next(paths.state().glob("publishing/*.json"))
+    kept.write_text(re.sub(r'"at": [\d.]+', '"at": "noon"', kept.read_text()))
+    assert {one.state for one in published_by(service)} == {"there already"}
+
+
 @pytest.mark.parametrize(
     ("method", "body"),
     [
@@ -334,6 +395,12 @@ def test_an_answer_that_cannot_be_read_is_a_line(emulator, service, mine, method
     emulator.faults.add(fault="status", method=method, status=200, body=body)
     with pytest.raises(UntoldError):
         published_by(service)
+
+
+def test_an_error_holds_no_signature(service):
+    with pytest.raises(ServiceError, match="broke off") as failed:
+        service.upload("ftp://h/a?upload_id=secret", b"", {})
+    assert "secret" not in str(failed.value)
 
 
 def test_no_key_goes_where_files_are_sent(emulator, service, mine):

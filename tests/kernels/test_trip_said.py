@@ -7,6 +7,7 @@ import pytest
 import trips
 
 from local.kernels import connect, runs
+from local.kernels.watch import LateError
 from scripts import _ask, _options, _trip
 from scripts import cancel as verb
 from scripts._edge import Ended
@@ -38,6 +39,33 @@ def test_ctrl_c_says_that_the_run_goes_on_there(service, kernel):
     with pytest.raises(Ended, match=rf"goes on there: the same command .*k2l cancel {one.run_id} ends it"):
         _trip.watched(service, one)
     assert runs.get(one.run_id).state == "pushed"
+
+
+def test_ctrl_c_does_not_name_a_command_that_would_begin_anew(service, kernel, monkeypatch):
+    one = send(service, kernel(SLOW))
+    monkeypatch.setattr("sys.argv", ["k2l", "loop", "--again", "--epochs", "3"])
+    threading.Timer(1.5, signal.raise_signal, [signal.SIGINT]).start()
+    with pytest.raises(Ended, match=r"goes on there: k2l loop --epochs 3 comes back to it"):
+        _trip.watched(service, one)
+    with pytest.raises(Ended, match=r"half-written\. To go on: k2l loop --epochs 3\."), _trip.resumable():
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_does_not_say_of_a_run_that_has_ended_that_it_goes_on(service, kernel, monkeypatch):
+    one = send(service, kernel("1 / 0"))
+
+    def rescue(service, run):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("local.kernels.watch.rescue", rescue)
+    with pytest.raises(Ended, match="has ended there: the same command fetches what it left"):
+        _trip.watched(service, one)
+    assert runs.get(one.run_id).state == "pushed"
+
+
+def test_a_wait_of_no_seconds_is_none(service, kernel):
+    with pytest.raises(LateError, match="after 0 minutes"):
+        _trip.watched(service, send(service, kernel(SLOW)), timeout=0)
 
 
 @pytest.fixture

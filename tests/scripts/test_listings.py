@@ -120,8 +120,10 @@ def test_on_a_terminal_it_is_asked_first(k2l, yes, monkeypatch):
 
 
 def test_a_log_is_printed_as_it_is_kept(k2l):
-    one = begun(1, state="failed")
-    assert "no log of" in k2l("log")[2]
+    assert "error: there is no run. Start one" in k2l("log")[2]
+    one = begun(1, state="failed", message="no room")
+    assert k2l("log")[2] == f"error: no log of {one.run_id} is kept: it is failed. no room\n"
+    assert "is pushed. " in k2l("log", begun(0, state="pushed").run_id)[2]
     one.keep_log("epoch 1\nno ink")
     assert k2l("log") == (0, "epoch 1\nno ink\n", "") == k2l("log", one.run_id[:12])
 

@@ -16,10 +16,12 @@ import json
 import re
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
@@ -111,34 +113,38 @@ async def take(blob: Blob, request: Request) -> Response:
     header the file begins anew.
     """
     said = request.headers.get("content-range", "")
-    found = _RANGE.fullmatch(said)
-    if said and (found is None or int(found[3]) != blob.bytes):
-        return _refused(f"Content-Range '{said[:100]}' does not go with the {blob.bytes} bytes announced")
+    found, announced = _RANGE.fullmatch(said), blob.bytes
+    if said and (found is None or int(found[3]) != announced):
+        return _refused(f"Content-Range '{said[:100]}' does not go with the {announced} bytes announced")
     start = int(found[1]) if found and found[1] else 0
     asks = found is not None and found[1] is None
     if not asks and not blob.whole and start <= blob.received:
-        if not await _append(blob, start, request):
-            return _refused(f"there are more than the {blob.bytes} bytes announced")
+        if not await _append(blob, start, announced, request):
+            return _refused(f"there are more than the {announced} bytes announced")
         (blob.folder / "sent").touch()
     else:
-        async for _ in request.stream():  # to its end: an answer that comes sooner resets the connection
-            pass
-    return standing(blob)
+        with suppress(ClientDisconnect):
+            async for _ in request.stream():  # to its end: an answer that comes sooner resets the connection
+                pass
+    return await run_in_threadpool(standing, blob)
 
 
-async def _append(blob: Blob, start: int, request: Request) -> bool:
-    """Writes what comes behind the first `start` bytes; False where that is more than was announced."""
+async def _append(blob: Blob, start: int, announced: int, request: Request) -> bool:
+    """Writes what comes behind the first `start` bytes; False, and nothing of it, for more than was announced."""
+    end = start
     with blob.content.open("r+b") as file:
         file.truncate(start)
         file.seek(start)
         try:
             async for chunk in request.stream():
-                if file.tell() + len(chunk) > blob.bytes:
-                    return False
-                file.write(chunk)
+                end += len(chunk)
+                if end <= announced:
+                    file.write(chunk)
         except ClientDisconnect:
             pass
-    return True
+        if end > announced:
+            file.truncate(start)
+    return end <= announced
 
 
 def standing(blob: Blob) -> Response:

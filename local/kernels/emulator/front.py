@@ -11,7 +11,6 @@ import asyncio
 import json
 import time
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -146,8 +145,8 @@ class Front:
         if trouble := self._trouble(scope):
             await drain(receive)
             return await JSONResponse(Refusal(403, trouble).body(), 403)(scope, receive, send)
-        if "://" in path.partition("?")[0]:
-            scope["path"] = path = urlsplit(path).path
+        if not path.startswith("/"):
+            scope["path"] = path = "/" + path.partition("://")[2].partition("/")[2]
             scope["raw_path"] = path.encode()
         method = method_of(path)
         struck = self.faults.draw(method, path) if method else {}
@@ -172,7 +171,7 @@ class Front:
         """Why a request is not let in, or ""; an absolute target names a host too."""
         headers = [(name, value.decode("latin-1")) for name, value in scope["headers"]]
         hosts = [value for name, value in headers if name == b"host"]
-        hosts += [urlsplit(scope["path"]).netloc] if not scope["path"].startswith("/") else []
+        hosts += [scope["path"].partition("://")[2].partition("/")[0]] if not scope["path"].startswith("/") else []
         origin = any(name == b"origin" for name, _ in headers)
         return address.why_not(map(address.host_of, hosts), origin=origin, own=self.host)
 

@@ -22,7 +22,7 @@ from local.kernels.emulator.kernel import number_of, read_json
 from local.kernels.emulator.session import write_json
 
 SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_PART = re.compile(r"\w[\w-]*", re.ASCII)
+_PART = re.compile(r"\w[\w-]{0,99}", re.ASCII)  # longer ones no disk takes
 ARCHIVE = "archive.tar.gz"
 FIRST = "models"  # what names of signed URLs begin with, and no owner of a kernel is called
 

@@ -110,8 +110,10 @@ def create_instance(service: Service, request: Any) -> tuple[str, int]:
 
 def create_version(service: Service, request: Any) -> tuple[str, int]:
     """The next version of an instance."""
-    instance = find_instance(service, request, "models.update")
-    version = instance.add(blobs_of(service, request.body.files), request.body.version_notes or "")
+    instance, body = find_instance(service, request, "models.update"), request.body
+    if body is None:
+        raise Problem("The files must be specified")
+    version = instance.add(blobs_of(service, body.files), body.version_notes or "")
     return version.name, number_of(FIRST, version.name)
 
 

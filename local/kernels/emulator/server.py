@@ -62,6 +62,13 @@ def holds_key(service: Service, request: Request) -> bool:
     return genuine and service.is_key(key)
 
 
+def loaded(text: bytes) -> Any:
+    """A body's JSON. ValueError: it is none, or knows halves of characters, which no answer could give back."""
+    value = json.loads(text or b"{}")
+    json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
 def unauthenticated() -> Refusal:
     return Refusal(401, "Unauthenticated: the username or the key is not valid")
 
@@ -99,8 +106,8 @@ class Application:
         if method is None:
             raise Refusal(404, f"The emulator has no method {request.url.path}")
         try:
-            parsed = method.request.from_dict(json.loads(text or b"{}"))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            parsed = method.request.from_dict(loaded(text))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise Refusal(400, f"The request cannot be parsed: {error}") from None
         answer = await run_in_threadpool(method.answer, self.service, parsed, request.state.struck)
         if isinstance(answer, Redirect):
