@@ -58,7 +58,7 @@ ModelFolder = Annotated[
 ]
 Conf = Annotated[
     float | None,
-    typer.Option(min=0, max=1, help="Least probability of a digit; below, it is rejected. [default: the model's]"),
+    typer.Option(min=0, max=1, help="The least probability of a digit; less is rejected. [default: the model's]"),
 ]
 Timeout = Annotated[
     float | None,
@@ -93,7 +93,8 @@ class Wanted:
         ),
     ] = "torch"
     epochs: Annotated[
-        int | None, typer.Option(help="Times through the training images. [default: the recipe's; 40 for digits]")
+        int | None,
+        typer.Option(help="How often to go through the training images. [default: the recipe's; 40 for digits]"),
     ] = None
     dataset: Annotated[
         str,

@@ -19,12 +19,14 @@ def bench(
         typer.Argument(
             metavar="MODEL...",
             autocompletion=complete.models,
-            help="A folder gives every file of it that runs, model.onnx first; or a file.",
+            help="Files, or folders for every file in them that runs, model.onnx first.",
         ),
     ],
     threads: Annotated[int, typer.Option(min=1, max=256, help="Threads of the processor to use.")] = 1,
     batch: Annotated[str, typer.Option(metavar="N,N", help="Images a call, one or more sizes.")] = "1,256",
-    seconds: Annotated[float, typer.Option(min=0, help="Timing in all; loading and cold starts come on top.")] = 10.0,
+    seconds: Annotated[
+        float, typer.Option(min=0, help="How long to time; loading and cold starts come on top.")
+    ] = 10.0,
     cold_start: Annotated[
         bool, typer.Option("--cold-start/--no-cold-start", help="Also start each file in fresh processes.")
     ] = True,

@@ -24,10 +24,10 @@ def compare(
         str, typer.Option(metavar="NAME,NAME,…", help="Which networks, in this order.")
     ] = "ds_cnn_v1,ds_cnn_v2,ds_cnn_v3,lite",
     prefix: Annotated[
-        str, typer.Option(help="Begins the names of the models: PREFIXARCHITECTURE-FRAMEWORK under models/.")
+        str, typer.Option(help="Put before the models' names: PREFIXARCHITECTURE-FRAMEWORK under models/.")
     ] = "",
     anew: Annotated[
-        bool, typer.Option("--again", help="Train those too that are there, trained in the same way.")
+        bool, typer.Option("--again", help="Train also what is there already, trained in the same way.")
     ] = False,
     data_dir: options.DataDir = None,
     out: Annotated[Path | None, typer.Option(help="The pictures' folder. [default: build/compare]")] = None,

@@ -23,7 +23,7 @@ def data(
     data_dir: Annotated[Path | None, typer.Option(help="Look in this folder and nowhere else.")] = None,
     download: Annotated[
         bool | None,
-        typer.Option("--download/--no-download", help="Fetch what is not here; unless told, only what is named."),
+        typer.Option("--download/--no-download", help="Fetch what is not here. [default: only what is named]"),
     ] = None,
     json: Json = False,
 ) -> None:

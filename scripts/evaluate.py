@@ -35,12 +35,12 @@ def evaluate(
         str,
         typer.Option(
             autocompletion=complete.datasets,
-            help="mnist, fashion-mnist, kmnist, digits, camera, auto. Default: what each was trained on.",
+            help="mnist, fashion-mnist, kmnist, digits, camera or auto. [default: what each was trained on]",
         ),
     ] = "",
     data_dir: options.DataDir = None,
     split: Annotated[
-        str, typer.Option(help="test, or validation: the training images that no training learns from, to choose by.")
+        str, typer.Option(help="test; or validation, the training images that no training learns from, to choose by.")
     ] = "test",
     committee: Annotated[
         bool, typer.Option("--committee", help="Also let them answer as one, by the mean of their logits.")
@@ -55,11 +55,11 @@ def evaluate(
     ] = None,
     choose_conf: Annotated[
         bool,
-        typer.Option("--choose-conf", help="With --photos: choose on them when a digit is sure, for the manifest."),
+        typer.Option("--choose-conf", help="With --photos: choose the least probability of a digit, for the manifest."),
     ] = False,
     threads: Annotated[int, typer.Option(min=1, max=256, help="Threads of the processor to use.")] = 1,
     batch: Annotated[int, typer.Option(min=1, help="Images a forward pass.")] = 32,
-    every: Annotated[bool, typer.Option("--all", help="Of a folder every file that runs, not the best alone.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every file of a folder that runs, not only the best.")] = False,
     out: Annotated[
         Path | None, typer.Option(help="Keep pictures, logits, answers and figures in this folder. [default: none]")
     ] = None,
@@ -67,14 +67,14 @@ def evaluate(
 ) -> None:
     """Score models on the test images, and compare them.
 
-    Each file runs in the runtime that its suffix names. In --json every object has, under `agreement`, how it compares
-    with each other file on the same data set. The committee's comes last, with its `members`; its bytes and seconds
-    are theirs together. Choose who belongs to it with --split validation.
+    Each file runs in the runtime that its suffix names. With --json every object has, under `agreement`, how it
+    compares with each other file on the same data set. The committee's comes last, with its `members`; its bytes and
+    seconds are those of all members. Choose its members with --split validation.
 
     A folder of photographs has a labels.csv: file, label, kind (single, lowres, multi, negative), source. They are read
-    as `k2l predict` reads them; there is an object, or a line, for each kind and each source. With --choose-conf the
-    least probability of a digit is chosen on them and written into the model's manifest, where `predict` finds it; the
-    figures are then those of each source with the threshold that all others give.
+    as `k2l predict` reads them, and there is an object, or a line, for each kind and each source. With --choose-conf
+    the least probability of a digit is chosen on them and written into the model's manifest, where `predict` finds it;
+    each source is then scored with the threshold that the other sources give.
 
     Example: k2l evaluate compact-torch models/compact-torch/model.pth --dataset mnist
     """

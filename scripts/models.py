@@ -34,7 +34,7 @@ def models(json: Json = False) -> None:
 
 
 def row(one: "Held") -> dict[str, Any]:
-    """What is told of a model."""
+    """What `--json` prints of a model."""
     from local.zoo.entries import PUBLISHED
 
     facts, training = one.manifest, one.training

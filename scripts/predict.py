@@ -32,7 +32,7 @@ def predict(
     model: ReaderModel = "",
     single: Annotated[bool, typer.Option("--single", help="The whole picture is one digit, or none.")] = False,
     conf: Conf = None,
-    top: Annotated[int, typer.Option(min=1, max=10, help="Tell so many of each digit's likeliest classes.")] = 1,
+    top: Annotated[int, typer.Option(min=1, max=10, help="Show this many of each digit's likeliest classes.")] = 1,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Add the probability of every class to each digit.")
     ] = False,

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 def publish(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A folder under models/, or a path.")],
     remote: options.Remote = "kaggle",
-    public: Annotated[bool, typer.Option("--public", help="Everybody sees it. [default: private]")] = False,
+    public: Annotated[bool, typer.Option("--public", help="Let everybody see it. [default: private]")] = False,
     slug: Annotated[str, typer.Option(help="Its name in the URL. [default: k2l-MODEL]")] = "",
     title: Annotated[str, typer.Option(help="Its title, where it is new. [default: k2l MODEL]")] = "",
     license: Annotated[str, typer.Option(help="As Kaggle spells it, e.g. 'Apache 2.0'. [default: MIT]")] = "",
     notes: Annotated[str, typer.Option(help="What is new in this version.")] = "",
     resend: Annotated[
-        bool, typer.Option("--again", help="Send a version once more whose answer was lost and that is not seen there.")
+        bool, typer.Option("--again", help="Send once more a version whose answer was lost and that is not seen there.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done, and write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and write nothing.")] = False,
     json: Json = False,
 ) -> None:
     """Make a Kaggle Model of a model folder, private at first.

@@ -31,7 +31,7 @@ def quantize(
     """Make a model smaller: int8 and float16.
 
     int8 for onnxruntime, LiteRT and PyTorch, float16 for LiteRT.
-    Quantization calibration uses training images; what is lost is measured on the validation images. A file that
+    Quantization calibration uses training images; the drop is measured on the validation images, and a file that
     loses too much is not kept. All are timed side by side in one process.
 
     Example: k2l quantize compact-torch --to onnx,tflite --max-drop 0.1

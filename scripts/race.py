@@ -19,13 +19,13 @@ def race(
         str,
         typer.Option(
             metavar="A,B,…",
-            help="Each ARCHITECTURE[:RECIPE[:EPOCHS]]; 4x before it gives it four seeds to each one of the others.",
+            help="Each ARCHITECTURE[:RECIPE[:EPOCHS]]; 4x before one gives it four seeds for each one of the others.",
         ),
     ] = "4xsprint:tuned,compact:plain,baseline:plain",
-    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Rounds; in each, all run with seeds of their own.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Rounds; in each, every contestant has a new seed.")] = 5,
     target: Annotated[float, typer.Option(min=1, max=100, help="The validation accuracy to reach, in percent.")] = 99.0,
     max_epochs: Annotated[
-        int, typer.Option(min=1, max=1000, help="At most so many where the learning rate is constant.")
+        int, typer.Option(min=1, max=1000, help="The most epochs where the learning rate is constant.")
     ] = 20,
     framework: Annotated[str, typer.Option(autocompletion=complete.frameworks, help="torch or keras.")] = "torch",
     threads: Annotated[

@@ -14,7 +14,7 @@ from scripts._options import ReaderModel
 def web(
     model: ReaderModel = "",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on; 0 takes any free one.")] = 7860,
-    host: Annotated[str | None, typer.Option(help="Address to serve on; loopback unless named.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to serve on. [default: loopback]")] = None,
     i_know: Annotated[bool, typer.Option("--i-know", help="Let others in: the page asks nobody who they are.")] = False,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", "--open", help="Open the page in a browser here.")

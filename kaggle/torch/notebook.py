@@ -246,9 +246,9 @@ explain_plots.looked([
 #
 # *Softmax* turns scores into probabilities: e to the power of each, over the sum of all. *Cross-entropy* is minus the
 # logarithm of the probability of the right answer: 0 for a sure and right one, large for a sure and wrong one.
-# *Backpropagation* starts from its derivative by the scores, which is simply what was said less what is true, and goes
-# back layer by layer with the chain rule. The last layer's weights come first: each gets the error of its score times
-# the value that it weighed.
+# *Backpropagation* starts from its derivative with respect to the scores, which is simply the probabilities minus the
+# truth, and goes back layer by layer with the chain rule. The last layer's weights come first: the gradient of each is
+# the error of its score times the value that it weighed.
 
 # %%
 import torch
@@ -275,8 +275,9 @@ print(f"gradients of {by_hand.size:,} weights differ by at most {np.abs(by_hand 
 # ## Adam, by hand
 #
 # A plain step is the gradient times the learning rate. *Adam* keeps two averages of each weight's gradients: of the
-# gradients themselves (which way?) and of their squares (how large usually?). It steps by the one over the root of the
-# other, so that every weight moves at about the same pace. Its first step is the learning rate, whatever the gradient.
+# gradients themselves (which way?) and of their squares (how large usually?). It steps by the first over the root of
+# the second, so that every weight moves at about the same pace. The first step is the learning rate, whatever the
+# gradient.
 
 # %%
 gradients = (0.2, 0.1, -0.4)  # of one weight, in three steps; try others
