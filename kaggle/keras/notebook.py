@@ -219,7 +219,13 @@ def logits_of(images):
     return predict(trained.model, images)
 
 
-told = explain(network, arrays, image, logits_of=logits_of, classes=data.classes, true=label)
+def explained(n):
+    """The way of a test image."""
+    image, label = data.test_images[n], int(data.test_labels[n])
+    return explain(network, arrays, image, logits_of=logits_of, classes=data.classes, true=label)
+
+
+told = explained(look_at)
 for line in told.lines():
     print(f"{line.name:<20}{line.size:>16}   {line.says}")
 
@@ -237,10 +243,7 @@ explain_plots.way(told)
 
 # %%
 surest = surest_mistakes(logits, data.test_labels)[:2] if wrong else [look_at]
-looked_at = {"logits_of": logits_of, "classes": data.classes}
-explain_plots.looked([
-    explain(network, arrays, data.test_images[n], true=int(data.test_labels[n]), **looked_at) for n in surest
-])  # fmt: skip
+explain_plots.looked([explained(n) for n in surest])
 
 # %% [markdown]
 # ## Softmax, cross-entropy and backpropagation, by hand
@@ -253,19 +256,19 @@ explain_plots.looked([
 
 # %%
 scores = told.logits
-chances = np.exp(scores) / np.exp(scores).sum()
-surprise = -np.log(chances[label])
-error = chances - np.eye(len(chances))[label]
-before_last = list(told.values.values())[-2]
-by_hand = np.outer(error, before_last)
+probabilities = np.exp(scores) / np.exp(scores).sum()
+cross_entropy = -np.log(probabilities[label])
+error = probabilities - np.eye(len(probabilities))[label]
+inputs = list(told.values.values())[-2]  # what the last layer is given
+by_hand = np.outer(error, inputs)
 
 kernel = trained.model.layers[-1].kernel
 with tensorflow.GradientTape() as tape:
     answer = trained.model(to_nhwc(to_float(image[None])), training=False)
     loss = keras.losses.sparse_categorical_crossentropy(np.array([label]), answer, from_logits=True)[0]
 gradient = tape.gradient(loss, kernel.value)  # [in, out], where PyTorch has [out, in]
-print("probabilities:", *(f"{name} {chance:.4f}  " for name, chance in zip(data.classes, chances, strict=True)))
-print(f"cross-entropy: {surprise:.6f} by hand, {float(loss):.6f} by Keras")
+print("probabilities:", *(f"{name} {p:.4f}  " for name, p in zip(data.classes, probabilities, strict=True)))
+print(f"cross-entropy: {cross_entropy:.6f} by hand, {float(loss):.6f} by Keras")
 print(f"gradients of {by_hand.size:,} weights differ by at most {np.abs(by_hand - gradient.numpy().T).max():.1e}")
 
 # %% [markdown]
