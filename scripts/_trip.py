@@ -38,7 +38,8 @@ STANDS = {"pushed": "still under way", "complete": "trained there already", "pul
 
 # What the notebook says of each shared file that it unpacks, and, as the pull does later, of each that it leaves.
 _LISTED = re.compile(r"(Writing|Overwriting) \S+/shared/\w+\.py|[\d, ]{12,} bytes   [0-9a-f]{12}   .+")
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")
+# What rules a terminal; the escapes of colours do not, and a traceback has them.
+_CONTROL = re.compile(r"\x1b(?!\[[\d;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")
 
 
 def check(flight: "Flight", *, json: bool) -> NoReturn:
@@ -122,8 +123,13 @@ def watched(service: "Service", run: "Run", *, quiet: bool = False, timeout: flo
         ) from None
 
 
+def tame(log: str) -> str:
+    """A log that cannot rule the terminal: no bells, no jumps, no clearing; its colours stay."""
+    return _CONTROL.sub("", log)
+
+
 class Indented:
-    """Writes a log, which comes in pieces that need not be lines: whole lines, indented, none ruling the terminal.
+    """Writes a log, which comes in pieces that need not be lines: whole lines, indented and tame.
 
     What it says of each file that it unpacks or leaves is left out; the log that is kept has it.
     """
@@ -133,7 +139,8 @@ class Indented:
 
     def write(self, piece: str) -> None:
         """Writes the lines that a piece ends."""
-        *lines, self.begun = (self.begun + CONTROL.sub("", piece)).split("\n")
+        *ended, self.begun = (self.begun + piece).split("\n")
+        lines = map(tame, ended)
         self.stream.writelines(f"    {line}\n" for line in lines if not _LISTED.fullmatch(line))
         self.stream.flush()
 
