@@ -7,6 +7,7 @@ import typer
 
 from scripts import _complete as complete
 from scripts._edge import Json, emit, run, say, table
+from scripts._options import DataDir, settled
 
 if TYPE_CHECKING:
     from shared.data import DataSet
@@ -20,7 +21,7 @@ def data(
             help="mnist, fashion-mnist, kmnist, digits, camera or auto; without it, all there are.",
         ),
     ] = "",
-    data_dir: Annotated[Path | None, typer.Option(help="Look in this folder and nowhere else.")] = None,
+    data_dir: DataDir = None,
     download: Annotated[
         bool | None,
         typer.Option("--download/--no-download", help="Fetch what is not here. [default: only what is named]"),
@@ -33,15 +34,12 @@ def data(
 
     Example: k2l data mnist
     """
-    from shared.data import NAMES, choose
+    from shared.data import NAMES
     from shared.errors import DataError
 
     wanted: tuple[str, ...] = NAMES
     if name:
-        chosen, reason = choose(name, data_dir=data_dir, download=download is not False, progress=_progress)
-        wanted = (chosen,)
-        if reason:
-            say(f"NOTE: {reason}")
+        wanted = (settled(name, data_dir=data_dir, download=download is not False, progress=_progress),)
     rows = []
     for each in wanted:
         try:

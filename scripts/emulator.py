@@ -45,7 +45,7 @@ def emulator(
         idle_timeout=idle_timeout,
     )  # fmt: skip
     for address in serving.exposed:
-        say(f"warning: it listens on {address}: whoever reaches that and has the key runs code here as you")
+        say(f"WARNING: it listens on {address}: whoever reaches that and has the key runs code here as you")
 
     def ready() -> None:
         if not quiet:

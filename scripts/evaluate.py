@@ -122,12 +122,10 @@ def evaluate(
 
 
 def load_data(name: str, data_dir: Path | None, split: str) -> "DataSet":
-    """The half that holds the split; where `auto` had to settle for another data set, that is said."""
+    """The half of a data set that holds the split."""
     from shared import data
 
-    found, reason = data.choose(name, data_dir=data_dir)
-    if reason:
-        say(f"warning: {reason}")
+    found = options.settled(name, data_dir=data_dir)
     return data.load(found, data_dir=data_dir, halves=["test" if split == "test" else "train"])
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scripts._edge import Json, emit, run, say, show, table
-from scripts._options import Conf, ReaderModel, check_folder
+from scripts._options import Conf, ReaderModel, check_folder, usual_model
 
 if TYPE_CHECKING:
     from shared.explanation import Explanation
@@ -51,9 +51,7 @@ def explain(
     from shared.explain_plots import way
     from shared.plots import save
 
-    opened = explaining.open_weights(model)
-    if not model:
-        say(f"model: {opened.model.name} (--model names another)")
+    opened = explaining.open_weights(model or str(usual_model().place))
     subject = explaining.find(picture, opened, digit=digit, sure=conf)
     told = explaining.explain(subject, opened)
     target = place(out, subject.stem)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scripts._edge import Json, bar, emit, fail, run, say
+from scripts._edge import Json, bar, emit, fail, run, say, show
 from scripts._options import Conf, ReaderModel, check_folder, open_reader
 from shared.errors import ConfigError
 
@@ -144,16 +144,16 @@ def as_text(facts: dict[str, Any]) -> None:
     name = f"{facts['file']}, frame {facts['frame']}" if "frame" in facts else facts["file"]
     aside = f"; {rejected} rejected" if rejected else ""
     if not digits:
-        print(f"{name}: no digit{aside}")
+        show(f"{name}: no digit{aside}")
         return
     sure = ", ".join(f"{digit['confidence']:.1%}" for digit in digits)
-    print(f"{name}: {facts['text']} ({sure}{aside})")
+    show(f"{name}: {facts['text']} ({sure}{aside})")
     for digit in digits:
         if "top" in digit:
             first, *others = (f"{one['digit']} {one['confidence']:.1%}" for one in digit["top"])
-            print("  " + "   ".join([first, *(one for one in others if not one.endswith(" 0.0%"))]))
+            show("  " + "   ".join([first, *(one for one in others if not one.endswith(" 0.0%"))]))
         for label, share in enumerate(digit.get("probabilities", ())):
-            print(f"  {label}  {share:.4f}")
+            show(f"  {label}  {share:.4f}")
 
 
 def _album(

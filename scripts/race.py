@@ -1,7 +1,6 @@
 """`k2l race`: which network and recipe get to an accuracy soonest on this machine."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -53,7 +52,7 @@ def race(
     wanted = list(dict.fromkeys(map(racing.Contestant.parse, options.listed("contestants", contestants))))
     rules = racing.Rules(
         target=target / 100,
-        dataset=chosen(dataset, data_dir),
+        dataset=options.settled(dataset, data_dir=data_dir),
         data_dir=data_dir,
         framework=framework,
         threads=threads,
@@ -75,16 +74,6 @@ def race(
             emit(found)
         elif found:
             show_all(found, rules)
-
-
-def chosen(dataset: str, data_dir: Path | None) -> str:
-    """The data set that is meant; where `auto` had to settle for another one, that is said."""
-    from shared.data import choose
-
-    found, reason = choose(dataset, data_dir=data_dir)
-    if reason:
-        say(f"warning: {reason}")
-    return found
 
 
 def line(finish: "Finish", which: str) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from scripts._edge import fail, run, say
-from scripts._options import ReaderModel
+from scripts._options import ReaderModel, usual_model
 
 
 def web(
@@ -64,11 +64,7 @@ def _chosen(model: str) -> tuple[str, list[str]]:
     """The network to begin with, and all that the page offers."""
     from local import models
 
-    named = model or os.environ.get(models.MODEL_VARIABLE, "")
-    if not named:
-        default, reason = models.default()
-        named = default.name
-        say(f"model: {named} ({reason})")
+    named = model or os.environ.get(models.MODEL_VARIABLE) or usual_model().name
     return named, list(dict.fromkeys([named, *models.of_digits()]))
 
 
