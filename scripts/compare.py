@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scripts import _options as options
-from scripts._edge import Ended, Json, again, emit, run, say, show, table
+from scripts._edge import Ended, Json, again, emit, run, say, show
+from scripts._tables import table_of
 from scripts._training import followed
 from shared.errors import ConfigError
 
@@ -105,7 +106,7 @@ def show_all(networks: Sequence["Network"]) -> None:
     from local.compare import differences
 
     rows = [network.row() for network in networks]
-    table(list(COLUMNS), [[cell(row) for cell in COLUMNS.values()] for row in rows])
+    table_of(COLUMNS, rows)
     show("  ±: one standard error of an accuracy on so many images. Another seed moves it too: repeat with --seed.")
     pairs = differences(networks)
     if pairs:

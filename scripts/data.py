@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scripts import _complete as complete
-from scripts._edge import Json, emit, run, say, table
+from scripts._edge import Json, emit, run, say, show
 from scripts._options import DataDir, settled
+from scripts._tables import table
 
 if TYPE_CHECKING:
     from shared.data import DataSet
@@ -84,9 +85,9 @@ def _per_class(labels: Any, found: "DataSet") -> list[int]:
 
 def _show_one(row: dict[str, Any]) -> None:
     height, width = row["shape"]
-    print(f"{row['name']}, from {row['source']}")
+    show(f"{row['name']}, from {row['source']}")
     parts = ", ".join(f"{row[part]:,} {part}" for part in ("train", "validation", "test"))
-    print(f"images of {height}x{width}: {parts}")
+    show(f"images of {height}x{width}: {parts}")
     table(
         ["class", "training + validation", "test"],
         zip(row["classes"], row["train_per_class"], row["test_per_class"], strict=True),

@@ -9,8 +9,8 @@ import typer
 
 from scripts import _complete as complete
 from scripts import _options as options
-from scripts._edge import Json, bar, emit, run, say, show, table
-from scripts._listing import table_of
+from scripts._edge import Json, bar, emit, run, say, show
+from scripts._tables import table, table_of
 
 if TYPE_CHECKING:
     from local.agreement import Pair

@@ -1,12 +1,13 @@
 """`k2l explain`: one digit's way through the network, in words and as a picture."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scripts._edge import Json, emit, run, say, show, table
+from scripts._edge import Json, emit, run, say, show
 from scripts._options import Conf, ReaderModel, check_folder, usual_model
+from scripts._tables import table_of
 
 if TYPE_CHECKING:
     from shared.explanation import Explanation
@@ -68,15 +69,8 @@ def explain(
 def as_text(name: str, told: "Explanation") -> None:
     """The way in words."""
     show(f"{name}: {told.verdict()}\n")
-    table(["layer", "gives", "parameters", "what it does"], rows(told))
+    table_of(COLUMNS, told.lines())
     show(_covered(told))
-
-
-def rows(told: "Explanation") -> list[list[Any]]:
-    """A line a layer."""
-    return [
-        [line.name, line.size, f"{line.parameters:,}" if line.parameters else "", line.says] for line in told.lines()
-    ]
 
 
 def _covered(told: "Explanation") -> str:
@@ -119,6 +113,13 @@ def draw_lesson(out: Path | None) -> None:
     for path in lesson.draw(out):
         say(f"written: {path}")
 
+
+COLUMNS = {
+    "layer": lambda line: line.name,
+    "gives": lambda line: line.size,
+    "parameters": lambda line: f"{line.parameters:,}" if line.parameters else "",
+    "what it does": lambda line: line.says,
+}
 
 if __name__ == "__main__":
     run(explain)

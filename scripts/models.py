@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts._edge import Json, emit, run, say
-from scripts._listing import listing
+from scripts._tables import listing
 
 if TYPE_CHECKING:
     from local.models import Held

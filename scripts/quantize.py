@@ -8,7 +8,7 @@ import typer
 
 from scripts import _options as options
 from scripts._edge import Json, bar, emit, fail, run, say, show
-from scripts._listing import table_of
+from scripts._tables import table_of
 
 if TYPE_CHECKING:
     from local.benchmark import Row

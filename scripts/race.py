@@ -7,7 +7,8 @@ import typer
 
 from scripts import _complete as complete
 from scripts import _options as options
-from scripts._edge import Ended, Json, bar, emit, run, say, show, table
+from scripts._edge import Ended, Json, bar, emit, run, say, show
+from scripts._tables import table_of
 
 if TYPE_CHECKING:
     from local.race import Finish, Rules
@@ -88,7 +89,7 @@ def line(finish: "Finish", which: str) -> str:
 
 def show_all(found: Sequence[Mapping[str, Any]], rules: "Rules") -> None:
     """The table, and how to read it."""
-    table(list(COLUMNS), [[cell(row) for cell in COLUMNS.values()] for row in found])
+    table_of(COLUMNS, found)
     goal = f"{100 * rules.target:g} %"
     show(
         f"  Seconds: median (lowest to highest) to the first epoch at {goal} on the validation images, less the checks."

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from scripts import _options as options
-from scripts._edge import Json, bar, emit, fail, run, say, table
+from scripts._edge import Json, bar, emit, fail, run, say
+from scripts._tables import table_of
 
 
 def report(
@@ -47,7 +48,7 @@ def report(
     if json:
         emit(asdict(one) for one in figures)
     elif figures:
-        table(list(COLUMNS), [[cell(one) for cell in COLUMNS.values()] for one in figures])
+        table_of(COLUMNS, figures)
     tell(stale, check=check)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from scripts._edge import Json, emit, fail, run, say, show
-from scripts._listing import listing
+from scripts._tables import listing
 
 if TYPE_CHECKING:
     from local.kernels.runs import Run

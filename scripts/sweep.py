@@ -9,7 +9,8 @@ import typer
 
 from scripts import _complete as complete
 from scripts import _options as options
-from scripts._edge import Ended, Json, again, bar, emit, run, say, show, table
+from scripts._edge import Ended, Json, again, bar, emit, run, say, show
+from scripts._tables import table
 from shared.errors import ConfigError, UserError, one_of
 
 if TYPE_CHECKING:
