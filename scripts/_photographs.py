@@ -56,5 +56,5 @@ def _choose_threshold(model: "Model", found: "Sequence[Photograph]", reader: "Re
         models.write_threshold(model, least, photographs=len(answers), sources=len(used))
     say(f"{model.name}: a digit is sure from {least:g} on, chosen on {len(answers)} photographs and written down.")
     spread = f": {min(others.values()):g} to {max(others.values()):g}" if others else ""
-    say(f"The figures are those of thresholds that each source had no part in{spread}.")
+    say(f"Each source is scored with a threshold that it had no part in{spread}.")
     return {one.source: others.get(one.source, models.SURE) if one.source in used else least for one in found}

@@ -52,7 +52,7 @@ def check(flight: "Flight", *, json: bool) -> NoReturn:
     failed = [one.check for one in results if one.verdict == BAD]
     if failed:
         fail(f"a push would fail for: {', '.join(failed)}. Nothing was pushed.")
-    say("every check that can be made here stands; nothing was pushed.")
+    say("every check that can be made here has passed; nothing was pushed.")
     raise SystemExit(0)
 
 

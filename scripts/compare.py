@@ -96,7 +96,7 @@ def train(training: "Training", which: str, *, anew: bool, data_dir: Path | None
     except KeyboardInterrupt:
         raise Ended(f"interrupted: every epoch that ended is kept.\nGo on with: {again(without='--again')}") from None
     if not network.trained_now:
-        say(f"  is in {network.folder} already, of the same parameters and code; --again trains it anew")
+        say(f"  is in {network.folder} already, with the same parameters and code; --again trains it anew")
     return network
 
 

@@ -1,5 +1,6 @@
 """`k2l data`: where the data sets are, what is in them, and fetching them."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -117,8 +118,6 @@ def _show_all(rows: list[dict[str, Any]], data_dir: Path | None) -> None:
 
 def _progress(file: str, done: int, total: int) -> None:
     """One line a file, rewritten on a terminal, said once elsewhere."""
-    import sys
-
     if sys.stderr.isatty():
         end = "\n" if done == total else ""
         print(f"\r{file} {done / 1e6:.1f} of {total / 1e6:.1f} MB ", end=end, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""A Kaggle stand-in on this machine: prints how to reach it, then serves until Ctrl-C."""
+"""`k2l emulator`: a stand-in for Kaggle on this machine: prints how to reach it, then serves until Ctrl-C."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +21,7 @@ def emulator(
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not print the address and the key.")] = False,
     json: Json = False,
 ) -> None:
-    """Be Kaggle on this machine, for rehearsals.
+    """Stand in for Kaggle on this machine, for rehearsals.
 
     Serves Kaggle's kernels protocol on loopback, with a key. Whoever reaches it and has the key runs code here as you:
     other machines are let in only with --host and --i-know.

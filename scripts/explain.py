@@ -37,7 +37,7 @@ def explain(
 
     Leaves PICTURE-explained.png: the 28x28 glyph, the filters and maps of every layer, the scores and probabilities,
     what covering each place costs the answer (occlusion), and Grad-CAM. Of a model's files it reads the trained
-    weights, .pth or .keras. `misread:1` is the test image that it was surest of and wrong.
+    weights, .pth or .keras. `misread:1` is the test image that it gets wrong most surely.
 
     Example: k2l explain misread:1 --model compact
     """
@@ -91,7 +91,7 @@ def check_out(out: Path | None) -> None:
     if out is None or not _is_file(out):
         check_folder(out)
     elif out.is_dir():
-        raise ConfigError(f"--out {out}: it is a folder; end it in no .png.")
+        raise ConfigError(f"--out {out}: there is a folder of that name. Name another file.")
     else:
         check_folder(out.parent)
 

@@ -61,7 +61,7 @@ def predict(
     from local import sources
 
     if json and csv:
-        fail("--json and --csv: stdout can be one of them.", 2)
+        fail("--json and --csv: stdout can only be one of them.", 2)
     names = sources.expanded(paths)
     kept = {"--save": save, "--save-crops": save_crops, "--debug-dir": debug_dir}
     for option, folder in kept.items():

@@ -29,7 +29,7 @@ def publish(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and write nothing.")] = False,
     json: Json = False,
 ) -> None:
-    """Make a Kaggle Model of a model folder, private at first.
+    """Publish a model folder as a Kaggle Model, private by default.
 
     One instance a framework (PyTorch, Keras, ONNX, LiteRT), each with the manifest; the model card is its description.
     The same command again publishes nothing twice, and goes on where it was interrupted.
@@ -100,7 +100,7 @@ def tell_plan(parcel: "Parcel", remote: str, *, public: bool, json: bool) -> Non
             show(f"  {one}")
         table_of(PLANNED, steps)
     for name in parcel.left_out:
-        say(f"left out: {name} (of no framework that is published)")
+        say(f"left out: {name} (it belongs to no framework that is published)")
     if lacking:
         raise lacking
     say(f"nothing was published. It would be {sum(map(size_of, steps)):,} bytes of files.")

@@ -68,7 +68,7 @@ def quantize(
         if not one.kept:
             say(one.why)
     if not any(one.kept for one in made):
-        fail("no file was kept: nothing asked for reads well enough. Allow more with --max-drop, or train longer.")
+        fail("no file was kept: none reads well enough. Allow more with --max-drop, or train longer.")
 
 
 def _runnable(folder: Path, made: "Sequence[Quantized]") -> list[Any]:

@@ -89,7 +89,7 @@ def sweep(
     task = _task(wanted, search, objective=objective, seeds=seeds, remote=remote, data_dir=data_dir)
     name = _name(study, task)
     if remote and (workers > 1 or data_dir):
-        raise ConfigError("--workers and --data-dir are of trials on this machine: leave them out with --remote.")
+        raise ConfigError("--workers and --data-dir are for trials on this machine: leave them out with --remote.")
     url = storage or sweep_storage.url_of(name)
     if not storage:
         sweep_storage.folder(name).mkdir(parents=True, exist_ok=True)

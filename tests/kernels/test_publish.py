@@ -116,7 +116,7 @@ def test_what_the_service_would_not_take_is_said_before_it_is_asked(mine, option
 
 def test_what_is_not_whole_is_not_published(mine, monkeypatch):
     published.model(mine, interrupted={"epoch": 1})
-    with pytest.raises(ModelError, match="ended before its end"):
+    with pytest.raises(ModelError, match="a training that was interrupted"):
         parcel.pack("mine")
     published.model(mine)
     with monkeypatch.context() as patch, pytest.raises(ModelError, match="200,000 bytes: more than 100,000"):

@@ -70,7 +70,7 @@ def test_verdicts_stand_in_words_with_the_fix_below(k2l, monkeypatch):
 def test_warnings_alone_are_exit_0(k2l, monkeypatch):
     monkeypatch.setattr(doctor, "examine", lambda: list(RESULTS[:2]))
     code, _, err = k2l("doctor")
-    assert (code, err) == (0, "nothing is broken; to know of: camera\n")
+    assert (code, err) == (0, "nothing is broken; worth knowing: camera\n")
     monkeypatch.setattr(doctor, "examine", lambda: list(RESULTS[:1]))
     assert k2l("doctor")[2] == "nothing is missing\n"
 
