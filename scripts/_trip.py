@@ -63,7 +63,7 @@ def sent(service: "Service", cargo: "Cargo", *, again: bool, wait_hours: float |
     """
     from local.kernels import push, runs
     from local.kernels.capacity import Waiting
-    from local.kernels.client import CapacityError
+    from local.kernels.failures import CapacityError
 
     waiting = None if wait_hours is None else Waiting(limit=timedelta(hours=wait_hours), on_wait=say)
     before = {one.run_id for one in runs.every() if one.state != "intended"}

@@ -6,7 +6,7 @@ import requests
 
 from local import paths
 from local.kernels import parcel, publish, shelf, upload
-from local.kernels.client import PushLostError, UntoldError
+from local.kernels.failures import PushLostError, UntoldError
 from shared import manifest
 from shared.errors import ConfigError, CredentialsError, ModelError, RefusedError, ServiceError
 
