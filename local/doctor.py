@@ -43,9 +43,7 @@ class Group(NamedTuple):
 GROUPS = {
     "command line": Group(("typer", "rich", "packaging")),
     "reading digits": Group(("numpy", "opencv-python", "onnxruntime", "ai-edge-litert")),
-    "training": Group(
-        ("matplotlib", "seaborn", "scikit-learn", "filelock", "psutil"), "no training, no data set digits"
-    ),
+    "training": Group(("matplotlib", "scikit-learn", "filelock", "psutil"), "no training, no data set digits"),
     "PyTorch": Group(("torch", "torchvision"), "no training in PyTorch, no .pth"),
     "Keras": Group(("tensorflow", "keras"), "no training in Keras, no .keras"),
     "conversion": Group(("onnx", "onnxscript"), "no export, no quantize"),

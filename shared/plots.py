@@ -5,7 +5,7 @@
 
 Every function returns a figure that belongs to nobody else: pyplot's state is not touched, nothing is shown,
 nothing stays open. Blue and vermilion are Okabe and Ito's, told apart by every kind of eye, and colour never
-speaks alone. matplotlib and seaborn are imported when a picture is drawn, not before.
+speaks alone. matplotlib is imported when a picture is drawn, not before.
 """
 
 from collections.abc import Sequence
@@ -92,14 +92,13 @@ def paint_confusion(axes: "Axes", counts: Integers, classes: Sequence[str], *, s
 
     Several matrices that are to be compared are given the same `strongest`.
     """
-    from seaborn import heatmap
-
     k, on_diagonal = len(counts), np.eye(len(counts), dtype=bool)
     mistakes = np.where(on_diagonal, 0, counts)
     strongest = max(strongest, mistakes.max(), counts.sum() / (100 * k), 1)
-    look = {"ax": axes, "cbar": False, "linewidths": 1.5, "linecolor": "white", "vmin": 0}
-    heatmap(mistakes, mask=on_diagonal, cmap=_shades(VERMILION), vmax=strongest, **look)
-    heatmap(counts, mask=~on_diagonal, cmap=_shades(BLUE), vmax=max(counts.max(), 1) * 1.2, **look)
+    _shade(axes, np.ma.masked_where(on_diagonal, mistakes), VERMILION, strongest)
+    _shade(axes, np.ma.masked_where(~on_diagonal, counts), BLUE, max(counts.max(), 1) * 1.2)
+    axes.set(xlim=(0, k), ylim=(k, 0))
+    axes.spines[:].set_visible(False)
     _write_counts(axes, counts, strongest)
     _name_classes(axes, counts, classes)
 
@@ -207,6 +206,11 @@ def _note_last(axes: "Axes", history: Sequence[dict[str, Any]]) -> None:
     )  # fmt: skip
 
 
+def _shade(axes: "Axes", counts: Any, colour: str, most: float) -> None:
+    """Squares [k, k] that are the darker the more they count, those that are masked left out."""
+    axes.pcolormesh(counts, cmap=_shades(colour), vmin=0, vmax=most, edgecolors="white", linewidth=1.5)
+
+
 def _shades(colour: str) -> Any:
     """From paper to one colour."""
     from matplotlib.colors import LinearSegmentedColormap
@@ -227,7 +231,7 @@ def _name_classes(axes: "Axes", counts: Integers, classes: Sequence[str]) -> Non
     long = max(map(len, classes)) > 3
     middles = np.arange(k) + 0.5
     axes.set_xticks(middles, classes, rotation=40 if long else 0, ha="right" if long else "center")
-    axes.set_yticks(middles, classes, rotation=0)
+    axes.set_yticks(middles, classes, va="center")
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     for row, recall in enumerate(np.diag(counts) / np.maximum(counts.sum(axis=1), 1)):

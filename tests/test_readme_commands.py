@@ -25,6 +25,7 @@ NOT_RUN = {
     "k2l doctor": "says what is wrong with this machine; tests/scripts/test_doctor_verb.py runs it",
     "k2l log RUN": "needs a run's name; tests/scripts runs it",
     "k2l -v": "the same loop as without",
+    "misread:1": "needs MNIST; tests/local/test_explain.py runs it",
     "k2l emulator": "the same; tests/kernels runs it",
     "--resume": "only after an interruption; tests/local/test_train_resume.py runs it",
     "--photos": "needs labelled photographs; tests/vision/test_photos.py runs it",

@@ -17,7 +17,7 @@ LAYERS = ("shared", "local", "scripts", "tests")
 FRAMEWORKS = {"torch", "tensorflow", "keras", "kaggle"}
 DEPENDENCIES = {
     "torch", "torchvision", "tensorflow", "keras", "kaggle", "kagglesdk", "papermill", "jupytext", "nbformat", "cv2",
-    "opencv", "onnx", "onnxruntime", "onnxscript", "numpy", "sklearn", "matplotlib", "seaborn", "typer", "rich",
+    "opencv", "onnx", "onnxruntime", "onnxscript", "numpy", "sklearn", "matplotlib", "typer", "rich",
     "optuna", "ai_edge_litert", "triton", "starlette", "uvicorn", "requests", "urllib3", "slugify", "filelock",
     "psutil", "gradio",
 }  # fmt: skip

@@ -3,10 +3,14 @@
 import json
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 
+import nbformat
 import psutil
 import pytest
+
+from local.kernels.emulator import session
 
 ISOLATED = """
 import importlib, os, subprocess, sys
@@ -92,6 +96,28 @@ def test_a_push_is_complete_within_seconds(emulator):
     emulator.push("quick-one", "print(1)")
     assert emulator.wait("quick-one") == "COMPLETE"
     assert time.monotonic() - began < 20  # 1.1 s on two idle cores
+
+
+def test_an_executed_notebook_is_saved_once_a_second_and_in_the_end(monkeypatch):
+    from papermill import engines
+
+    saved = []
+    monkeypatch.setattr(engines, "write_ipynb", lambda nb, path: saved.append(path))
+    manager = engines.NotebookExecutionManager(
+        nbformat.v4.new_notebook(), output_path="executed.ipynb", progress_bar=False
+    )
+
+    def cells(cls, nb_man, kernel_name):
+        for seconds in (0.2, 0.4, 0.6):
+            nb_man.now = lambda at=start + timedelta(seconds=2 * seconds): at
+            nb_man.save()
+
+    start = manager.last_save_time
+    monkeypatch.setattr(engines.NBClientEngine, "execute_managed_notebook", classmethod(cells))
+    session.engine().execute_managed_notebook(manager, "python3")
+    assert len(saved) == 1  # after 1.2 seconds, neither after 0.4 nor after 0.8
+    manager.save()
+    assert len(saved) == 2
 
 
 def test_a_failing_cell_leaves_its_traceback_and_what_was_written(emulator):

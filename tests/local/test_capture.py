@@ -118,7 +118,7 @@ def test_a_film_and_a_folder_are_read_whole_and_in_order(tmp_path):
     (tmp_path / "clip.mp4").unlink()
     for name in "ab":
         cv2.imwrite(str(tmp_path / f"{name}.png"), page("1"))
-    (tmp_path / "bad.png").write_bytes(b"")
+    (tmp_path / "bad.png").write_bytes(b"text")
     told = []
     with capture.open_feed(str(tmp_path), told=told.append) as feed:
         assert [shot.name[-5:] for shot in feed] == ["a.png", "b.png"] and not feed.film
@@ -128,7 +128,7 @@ def test_a_film_and_a_folder_are_read_whole_and_in_order(tmp_path):
 def test_what_is_not_there_is_refused(tmp_path):
     with pytest.raises(PictureError, match=r"no such file or folder. A camera is named by its number"):
         capture.open_feed(str(tmp_path / "gone.mp4"), told=print)
-    (tmp_path / "bad.png").write_bytes(b"")
+    (tmp_path / "bad.png").write_bytes(b"text")
     feed = capture.open_feed(str(tmp_path / "bad.png"), told=print)
     with feed, pytest.raises(PictureError, match="not a picture"):
         next(iter(feed))

@@ -169,7 +169,7 @@ def test_the_verb_prints_one_object_a_contestant(k2l):
     assert [(row["contestant"], row["trainings"], len(row["seeds"])) for row in rows] == [
         ("sprint:tuned", 1, 1), ("compact:plain", 1, 1),
     ]  # fmt: skip
-    assert all(list(row) == ROW and row["accelerator"] == "CPU, 1 threads" for row in rows)
+    assert all(list(row) == ROW and row["accelerator"] == "CPU, 1 thread" for row in rows)
     assert rows[0]["ratio"] == 1 and all(row["process_seconds"] > row["seconds"] for row in rows)
     assert "2 of 2: " in done.stderr and len(done.stderr.splitlines()) == 2
 
