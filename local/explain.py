@@ -4,8 +4,8 @@
     subject = find("photo.png", model, digit=2)        # also "test:8", a test image, and "misread:1", one it misread
     told = explain(subject, model)                     # shared.explanation.Explanation
 
-What is deployed (ONNX, LiteRT, int8) has its layers fused or rounded: that runs, and cannot be looked into. The values
-between the layers are worked out in numpy, so that neither framework is asked for its own way of giving them.
+A file made for running (ONNX, LiteRT, int8) has its layers fused or rounded and cannot be looked into. The values
+between the layers are worked out in numpy, so that both frameworks' weights are explained by the same code.
 """
 
 import re
@@ -88,12 +88,12 @@ def explain(subject: Subject, model: Weights) -> Explanation:
 
 
 def open_weights(name: str) -> Weights:
-    """The trained weights of that model, or of the usual one for "".
+    """The trained weights of that model.
 
     Raises ModelError: no such model, no weights but deployed files, not a network of `shared.architectures`, or its
     framework is not installed.
     """
-    model = _trained(name or _usual())
+    model = _trained(name)
     network, arrays = _read(model)
     return Weights(model=model, network=network, arrays=arrays, runtime=models.open_runtime(model))
 
@@ -118,12 +118,6 @@ def find(name: str, model: Weights, *, digit: int = 1, sure: float | None = None
     return _of_a_page(shot, stem, model, digit, model.model.sure if sure is None else sure)
 
 
-def _usual() -> str:
-    """The usual model's folder, whose best file may be a deployed one; or its file, where it stands alone."""
-    model, _ = models.default()
-    return str(model.file if model.manifest is None else model.file.parent)
-
-
 def _trained(name: str) -> models.Model:
     """The first file of weights that can be read here; ModelError where there is none."""
     found = models.files(name)
@@ -133,12 +127,8 @@ def _trained(name: str) -> models.Model:
         return (here or usable)[0]  # where neither framework is installed, reading it says what to install
     file = found[0].file
     beside = [path.name for path in (file.with_name(f"model{suffix}") for suffix in SUFFIXES) if path.is_file()]
-    where = (
-        f"here {file.parent / beside[0]}" if beside else f"a {' or '.join(SUFFIXES)} file, and there is none beside it"
-    )
-    raise ModelError(
-        f"{file} is made for running, its layers fused or rounded. Explained are trained weights: {where}."
-    )
+    where = f"here {file.parent / beside[0]}" if beside else f"{' or '.join(SUFFIXES)}, and there is none beside it"
+    raise ModelError(f"{file} is made for running: its layers are fused or rounded. Name trained weights: {where}.")
 
 
 def _read(model: models.Model) -> tuple[Architecture, weights.Arrays]:
@@ -152,7 +142,7 @@ def _read(model: models.Model) -> tuple[Architecture, weights.Arrays]:
 
         state = torch_runtime.build(model.file, model.architecture).state_dict()
     if torch_ao.is_int8(state):
-        raise ModelError(f"{model.file} is in int8. Explained are the float weights that it was made of: model.pth.")
+        raise ModelError(f"{model.file} is in int8. Name the float weights that it was made of: model.pth.")
     return architectures.architecture(str(model.architecture)), weights.of_torch(state)
 
 

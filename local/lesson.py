@@ -58,7 +58,7 @@ def figures() -> "Iterator[tuple[str, Figure]]":
     yield "filters", layer_plots.filters(seven.arrays["conv1.weight"])
     yield "block", layer_plots.block(seven, FILTER)
     yield "way", explain_plots.way(seven)
-    yield "softmax", layer_plots.chances(_told(DOUBTFUL, model).logits)
+    yield "softmax", layer_plots.probabilities(_told(DOUBTFUL, model).logits)
     yield "descent", descent()
     yield "misread", explain_plots.looked([*(_told(one, model) for one in MISREAD), _told(MISREAD[0], other)])
 

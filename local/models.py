@@ -40,6 +40,11 @@ class Model:
     manifest: dict[str, Any] | None = None
 
     @property
+    def place(self) -> Path:
+        """Its folder, or the file itself where that stands alone."""
+        return self.file if self.manifest is None else self.file.parent
+
+    @property
     def architecture(self) -> str | None:
         """The network's name, where a manifest tells it."""
         return None if self.manifest is None else str(self.manifest["architecture"])

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from scripts._edge import emit, table
+from scripts._edge import emit
+from scripts._tables import table
 
 if TYPE_CHECKING:
     from local.checks import Result

@@ -4,7 +4,6 @@ Nothing below `scripts` prints or exits; everything a verb says goes through her
 Exit codes: 0 done, 1 an error the user can mend (said on stderr), 2 wrong usage, 130 interrupted.
 """
 
-import importlib.util
 import json
 import logging
 import shlex
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from scripts._logs import listening, quiet
+from scripts._logs import OURS, listening, quiet
 from scripts._verbs import pasteable
 from shared.errors import UserError
 
@@ -26,14 +25,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 INTERRUPTED = 130
-# A cell that is one of these words and no more has its colour, on a terminal that wants colours.
-VERDICTS = {
-    "GOOD": "green",
-    **dict.fromkeys(("WARN", "NOT CHECKED"), "yellow"),
-    "BAD": "bold red",
-}
-OURS = ("scripts", "local", "shared")
-PARAGRAPHS = 6  # columns; fewer can be folded and still be read
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable lines, alone on stdout.")]
 
@@ -62,44 +53,6 @@ def emit(objects: Iterable[dict[str, Any]]) -> None:
     """JSON objects on stdout, one a line."""
     for item in objects:
         print(json.dumps(item, ensure_ascii=False), flush=True)
-
-
-def table(columns: list[str], rows: Iterable[Iterable[object]]) -> None:
-    """A small table on stdout; as plain as the terminal asks for (`NO_COLOR`, pipes).
-
-    On a terminal too narrow for it, or without rich, each row is a paragraph, a line a cell.
-    """
-    rows = [[pasteable(str(cell)) for cell in row] for row in rows]
-    if not _drawn(columns, rows):
-        wide = max(map(len, columns))
-        for row in rows:
-            cells = zip(columns, row, strict=True)
-            show("\n".join(f"{column:<{wide}}  {cell}" for column, cell in cells if cell) + "\n")
-
-
-def _drawn(columns: list[str], rows: list[list[str]]) -> bool:
-    """Draws the table, if that can be done so that it can be read; whether it was."""
-    if importlib.util.find_spec("rich") is None:  # a machine so broken is what `k2l doctor` is for
-        return False
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    grid = Table(box=box.SIMPLE_HEAD)
-    for column in columns:
-        # The first names the row, for the next command: it is never cut.
-        grid.add_column(column, no_wrap=column == columns[0], overflow="fold")
-    for row in rows:
-        grid.add_row(*(Text(cell, VERDICTS[cell]) if cell in VERDICTS else cell for cell in row))
-    # Piped output has no width: give it enough that nothing is folded.
-    # Cells are text: "[data_sources]" is no markup, ":file:" no picture.
-    console = Console(width=None if sys.stdout.isatty() else 160, soft_wrap=False, markup=False, emoji=False)
-    natural = console.measure(grid, options=console.options.update(width=10_000)).maximum
-    if natural > console.width and len(columns) >= PARAGRAPHS:
-        return False
-    console.print(grid)
-    return True
 
 
 @contextmanager

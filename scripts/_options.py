@@ -58,7 +58,7 @@ ModelFolder = Annotated[
 ]
 Conf = Annotated[
     float | None,
-    typer.Option(min=0, max=1, help="Least probability of a digit; below, it is rejected. [default: the model's]"),
+    typer.Option(min=0, max=1, help="The least probability of a digit; less is rejected. [default: the model's]"),
 ]
 Timeout = Annotated[
     float | None,
@@ -93,7 +93,8 @@ class Wanted:
         ),
     ] = "torch"
     epochs: Annotated[
-        int | None, typer.Option(help="Times through the training images. [default: the recipe's; 40 for digits]")
+        int | None,
+        typer.Option(help="How often to go through the training images. [default: the recipe's; 40 for digits]"),
     ] = None
     dataset: Annotated[
         str,
@@ -125,12 +126,8 @@ class Wanted:
         config = TrainConfig.create(**named)
         if config.dataset != AUTO:
             return config
-        from shared.data import choose
-
-        name, why = ("mnist", "") if remote == "kaggle" else choose(AUTO, data_dir=data_dir)
-        if why:
-            say(f"NOTE: {why}")
-        return TrainConfig.create(**named | {"dataset": name})
+        dataset = "mnist" if remote == "kaggle" else settled(AUTO, data_dir=data_dir)
+        return TrainConfig.create(**named | {"dataset": dataset})
 
     def model(self, config: TrainConfig) -> str:
         """The model's name, checked."""
@@ -170,6 +167,16 @@ def trained(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]],
         return command
 
     return decorate
+
+
+def settled(dataset: str, **where: Any) -> str:
+    """The data set that is meant; where `auto` had to settle for another one, that is said."""
+    from shared.data import choose
+
+    name, reason = choose(dataset, **where)
+    if reason:
+        say(f"NOTE: {reason}")
+    return name
 
 
 def models(names: Sequence[str], *, every: bool) -> "list[Model]":
@@ -267,15 +274,20 @@ def service_of(run: "Run") -> "Service":
     return there
 
 
+def usual_model() -> "Model":
+    """The model where none is named; on a terminal it says which, and why."""
+    from local import models
+
+    chosen, reason = models.default()
+    if sys.stderr.isatty():
+        say(f"model: {chosen.name} ({reason})")
+    return chosen
+
+
 def open_reader(model: str, conf: float | None) -> "Reader":
-    """The model named, or the usual one, ready to read pictures; on a terminal the usual one is said."""
+    """The model named, or the usual one, ready to read pictures."""
     from local import models
     from local.predict import Reader
 
-    if model:
-        chosen = models.find(model)
-    else:
-        chosen, reason = models.default()
-        if sys.stderr.isatty():
-            say(f"model: {chosen.name} ({reason})")
+    chosen = models.find(model) if model else usual_model()
     return Reader(models.open_runtime(chosen), chosen.sure if conf is None else conf)

@@ -41,7 +41,7 @@ STANDS = {"pushed": "still under way", "complete": "trained there already", "pul
 # What the notebook says of each shared file that it unpacks, and, as the pull does later, of each that it leaves.
 _LISTED = re.compile(r"(Writing|Overwriting) \S+/shared/\w+\.py|[\d, ]{12,} bytes   [0-9a-f]{12}   .+")
 # What rules a terminal: control characters, escape sequences too; but colours may stay.
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]|\x1b(?!\[[0-9;]*m)")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]|\x1b(?!\[[0-9;]*m)")
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def check(flight: "Flight", *, json: bool) -> NoReturn:
     failed = [one.check for one in results if one.verdict == BAD]
     if failed:
         fail(f"a push would fail for: {', '.join(failed)}. Nothing was pushed.")
-    say("every check that can be made here stands; nothing was pushed.")
+    say("every check that can be made here has passed; nothing was pushed.")
     raise SystemExit(0)
 
 
@@ -79,7 +79,7 @@ def sent(service: "Service", cargo: "Cargo", *, again: bool, wait_hours: float |
     """
     from local.kernels import push, runs
     from local.kernels.capacity import Waiting
-    from local.kernels.client import CapacityError
+    from local.kernels.failures import CapacityError
 
     waiting = None if wait_hours is None else Waiting(limit=timedelta(hours=wait_hours), on_wait=say)
     before = {one.run_id for one in runs.every() if one.state != "intended"}
@@ -147,8 +147,13 @@ def _interrupted(run: "Run", state: str) -> str:
     return f"interrupted here; the run goes on there: {_going_on()} comes back to it, k2l cancel {run.run_id} ends it."
 
 
+def tame(log: str) -> str:
+    """A log that cannot rule the terminal: no bells, no jumps, no clearing; its colours stay."""
+    return _CONTROL.sub("", log)
+
+
 class Indented:
-    """Writes a log, which comes in pieces that need not be lines: whole lines, indented, none ruling the terminal.
+    """Writes a log, which comes in pieces that need not be lines: whole lines, indented and tame.
 
     What it says of each file that it unpacks or leaves is left out; the log that is kept has it.
     """
@@ -159,7 +164,7 @@ class Indented:
     def write(self, piece: str) -> None:
         """Writes the lines that a piece ends."""
         *ended, self.begun = (self.begun + piece).split("\n")
-        lines = [CONTROL.sub("", line) for line in ended]
+        lines = map(tame, ended)
         self.stream.writelines(f"    {line}\n" for line in lines if not _LISTED.fullmatch(line))
         self.stream.flush()
 

@@ -31,7 +31,7 @@ class Verb(TyperCommand):
 
 @contextmanager
 def hinted(hint: Callable[[Any], str]) -> Iterator[None]:
-    """Wrong usage inside is told with what the hint has to say to it."""
+    """Wrong usage inside is reported together with the hint."""
     try:
         yield
     except UsageError as error:

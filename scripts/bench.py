@@ -1,16 +1,16 @@
 """`k2l bench`: how fast model files run on this machine's processor."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from scripts import _complete as complete
 from scripts import _options as options
-from scripts._edge import Json, bar, emit, run, say, show, table
+from scripts._edge import Json, bar, emit, run, say, show
+from scripts._tables import table_of
 
-if TYPE_CHECKING:
-    from local.benchmark import Row
+MOST_IMAGES = 10_000
 
 
 def bench(
@@ -19,12 +19,14 @@ def bench(
         typer.Argument(
             metavar="MODEL...",
             autocompletion=complete.models,
-            help="A folder gives every file of it that runs, model.onnx first; or a file.",
+            help="Files, or folders for every file in them that runs, model.onnx first.",
         ),
     ],
     threads: Annotated[int, typer.Option(min=1, max=256, help="Threads of the processor to use.")] = 1,
     batch: Annotated[str, typer.Option(metavar="N,N", help="Images a call, one or more sizes.")] = "1,256",
-    seconds: Annotated[float, typer.Option(min=0, help="Timing in all; loading and cold starts come on top.")] = 10.0,
+    seconds: Annotated[
+        float, typer.Option(min=0, help="How long to time; loading and cold starts come on top.")
+    ] = 10.0,
     cold_start: Annotated[
         bool, typer.Option("--cold-start/--no-cold-start", help="Also start each file in fresh processes.")
     ] = True,
@@ -61,29 +63,9 @@ def bench(
     if json:
         emit(row.as_dict() for row in rows)
         return
-    table(COLUMNS, [_cells(row) for row in rows])
+    table_of(COLUMNS, rows)
     for sentence in benchmark.slow_int8(rows):
         show(sentence)
-
-
-COLUMNS = [
-    "model", "file", "runtime", "batch", "p50 µs", "p90 µs", "p99 µs", "images/s", "ratio", "ours µs", "start s", "kB",
-]  # fmt: skip
-
-
-def _cells(row: "Row") -> list[str]:
-    return [
-        row.model,
-        Path(row.file).name,
-        row.runtime,
-        str(row.batch),
-        *(f"{us:,.1f}" if us < 1000 else f"{us:,.0f}" for us in (row.p50_us, row.p90_us, row.p99_us)),
-        f"{row.images_per_second:,.0f}",
-        f"{row.ratio:.2f}",
-        "" if row.overhead_us is None else f"{row.overhead_us:.1f}",
-        "" if row.cold_start_s is None else f"{row.cold_start_s:.2f}",
-        f"{row.bytes / 1000:,.0f}",
-    ]
 
 
 def _sizes(text: str) -> list[int]:
@@ -98,9 +80,6 @@ def _sizes(text: str) -> list[int]:
     return list(dict.fromkeys(sizes))
 
 
-MOST_IMAGES = 10_000
-
-
 def _check_chart(chart: Path) -> None:
     """Before minutes of timing, not after."""
     from shared.errors import ConfigError
@@ -108,6 +87,25 @@ def _check_chart(chart: Path) -> None:
     if chart.suffix.lower() != ".png" or not chart.parent.is_dir() or chart.is_dir():
         raise ConfigError(f"--chart {chart}: it must be a .png in a folder that exists.")
 
+
+def _microseconds(value: float) -> str:
+    return f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
+
+
+COLUMNS = {
+    "model": lambda row: row.model,
+    "file": lambda row: Path(row.file).name,
+    "runtime": lambda row: row.runtime,
+    "batch": lambda row: row.batch,
+    "p50 µs": lambda row: _microseconds(row.p50_us),
+    "p90 µs": lambda row: _microseconds(row.p90_us),
+    "p99 µs": lambda row: _microseconds(row.p99_us),
+    "images/s": lambda row: f"{row.images_per_second:,.0f}",
+    "ratio": lambda row: f"{row.ratio:.2f}",
+    "ours µs": lambda row: "" if row.overhead_us is None else f"{row.overhead_us:.1f}",
+    "start s": lambda row: "" if row.cold_start_s is None else f"{row.cold_start_s:.2f}",
+    "kB": lambda row: f"{row.bytes / 1000:,.0f}",
+}
 
 if __name__ == "__main__":
     run(bench)

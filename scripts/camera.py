@@ -33,7 +33,7 @@ def camera(
         Path | None, typer.Option(metavar="FILE", help="A JSON object a frame, into that file; - is stdout.")
     ] = None,
     patience: Annotated[
-        float, typer.Option(min=1, max=86_400, help="Seconds without a picture, after which a camera is given up.")
+        float, typer.Option(min=1, max=86_400, help="Seconds without a picture after which a camera is given up.")
     ] = 30.0,
 ) -> None:
     """Read the digits a camera sees, live, with boxes round them.
@@ -85,7 +85,7 @@ def _window(stack: ExitStack) -> "Window | None":
 
 
 def _teller(stack: ExitStack, target: Path | None) -> Callable[[dict[str, Any]], None]:
-    """What tells of each frame: JSON lines into a file or on stdout, else a plain line when the text changes."""
+    """What reports each frame: JSON lines into a file or on stdout, else a plain line when the text changes."""
     if target is None:
         last: list[str] = [""]
 

@@ -31,7 +31,7 @@ def cancel(
     one = runs.get(run_id) if run_id else runs.latest("pushed", "intended")
     what = f"this deletes the kernel {one.owner}/{one.slug} with all its versions there.{_with_it(one)}"
     if not yes and not sys.stdin.isatty():
-        fail(f"{what} Say so: --yes")
+        fail(f"{what} To confirm: --yes")
     if yes:
         say(what)
     elif not agreed(f"{what} Go on?"):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scripts import _options as options
-from scripts._edge import Ended, Json, again, emit, run, say, show, table
+from scripts._edge import Ended, Json, again, emit, run, say, show
+from scripts._tables import table_of
 from scripts._training import followed
 from shared.errors import ConfigError
 
@@ -24,10 +25,10 @@ def compare(
         str, typer.Option(metavar="NAME,NAME,…", help="Which networks, in this order.")
     ] = "ds_cnn_v1,ds_cnn_v2,ds_cnn_v3,lite",
     prefix: Annotated[
-        str, typer.Option(help="Begins the names of the models: PREFIXARCHITECTURE-FRAMEWORK under models/.")
+        str, typer.Option(help="Put before the models' names: PREFIXARCHITECTURE-FRAMEWORK under models/.")
     ] = "",
     anew: Annotated[
-        bool, typer.Option("--again", help="Train those too that are there, trained in the same way.")
+        bool, typer.Option("--again", help="Train also what is there already, trained in the same way.")
     ] = False,
     data_dir: options.DataDir = None,
     out: Annotated[Path | None, typer.Option(help="The pictures' folder. [default: build/compare]")] = None,
@@ -95,7 +96,7 @@ def train(training: "Training", which: str, *, anew: bool, data_dir: Path | None
     except KeyboardInterrupt:
         raise Ended(f"interrupted: every epoch that ended is kept.\nGo on with: {again(without='--again')}") from None
     if not network.trained_now:
-        say(f"  is in {network.folder} already, of the same parameters and code; --again trains it anew")
+        say(f"  is in {network.folder} already, with the same parameters and code; --again trains it anew")
     return network
 
 
@@ -105,7 +106,7 @@ def show_all(networks: Sequence["Network"]) -> None:
     from local.compare import differences
 
     rows = [network.row() for network in networks]
-    table(list(COLUMNS), [[cell(row) for cell in COLUMNS.values()] for row in rows])
+    table_of(COLUMNS, rows)
     show("  ±: one standard error of an accuracy on so many images. Another seed moves it too: repeat with --seed.")
     pairs = differences(networks)
     if pairs:

@@ -1,12 +1,15 @@
 """`k2l data`: where the data sets are, what is in them, and fetching them."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from scripts import _complete as complete
-from scripts._edge import Json, emit, run, say, table
+from scripts._edge import Json, emit, run, say, show
+from scripts._options import DataDir, settled
+from scripts._tables import table
 
 if TYPE_CHECKING:
     from shared.data import DataSet
@@ -20,10 +23,10 @@ def data(
             help="mnist, fashion-mnist, kmnist, digits, camera or auto; without it, all there are.",
         ),
     ] = "",
-    data_dir: Annotated[Path | None, typer.Option(help="Look in this folder and nowhere else.")] = None,
+    data_dir: DataDir = None,
     download: Annotated[
         bool | None,
-        typer.Option("--download/--no-download", help="Fetch what is not here; unless told, only what is named."),
+        typer.Option("--download/--no-download", help="Fetch what is not here. [default: only what is named]"),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -33,15 +36,12 @@ def data(
 
     Example: k2l data mnist
     """
-    from shared.data import NAMES, choose
+    from shared.data import NAMES
     from shared.errors import DataError
 
     wanted: tuple[str, ...] = NAMES
     if name:
-        chosen, reason = choose(name, data_dir=data_dir, download=download is not False, progress=_progress)
-        wanted = (chosen,)
-        if reason:
-            say(f"NOTE: {reason}")
+        wanted = (settled(name, data_dir=data_dir, download=download is not False, progress=_progress),)
     rows = []
     for each in wanted:
         try:
@@ -86,9 +86,9 @@ def _per_class(labels: Any, found: "DataSet") -> list[int]:
 
 def _show_one(row: dict[str, Any]) -> None:
     height, width = row["shape"]
-    print(f"{row['name']}, from {row['source']}")
+    show(f"{row['name']}, from {row['source']}")
     parts = ", ".join(f"{row[part]:,} {part}" for part in ("train", "validation", "test"))
-    print(f"images of {height}x{width}: {parts}")
+    show(f"images of {height}x{width}: {parts}")
     table(
         ["class", "training + validation", "test"],
         zip(row["classes"], row["train_per_class"], row["test_per_class"], strict=True),
@@ -118,8 +118,6 @@ def _show_all(rows: list[dict[str, Any]], data_dir: Path | None) -> None:
 
 def _progress(file: str, done: int, total: int) -> None:
     """One line a file, rewritten on a terminal, said once elsewhere."""
-    import sys
-
     if sys.stderr.isatty():
         end = "\n" if done == total else ""
         print(f"\r{file} {done / 1e6:.1f} of {total / 1e6:.1f} MB ", end=end, file=sys.stderr, flush=True)

@@ -21,7 +21,7 @@ def doctor(json: Json = False) -> None:
     if bad := [one.check for one in results if one.verdict == BAD]:
         fail(f"to be mended: {', '.join(bad)}.")
     warned = [one.check for one in results if one.verdict == WARN]
-    say(f"nothing is broken; to know of: {', '.join(warned)}" if warned else "nothing is missing")
+    say(f"nothing is broken; worth knowing: {', '.join(warned)}" if warned else "nothing is missing")
 
 
 if __name__ == "__main__":

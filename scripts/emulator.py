@@ -1,4 +1,4 @@
-"""A Kaggle stand-in on this machine: prints how to reach it, then serves until Ctrl-C."""
+"""`k2l emulator`: a stand-in for Kaggle on this machine: prints how to reach it, then serves until Ctrl-C."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,25 +10,24 @@ from scripts._edge import Json, emit, run, say
 
 def emulator(
     port: Annotated[int, typer.Option(help="Port; 0 takes any free one.", min=0, max=65535)] = 7777,
-    host: Annotated[str | None, typer.Option(help="Address to listen on; loopback unless named.")] = None,
-    i_know: Annotated[bool, typer.Option("--i-know", help="The address may be one that others can reach.")] = False,
-    key: Annotated[str | None, typer.Option(help="Key to ask for; made up at first use and kept.")] = None,
-    username: Annotated[str | None, typer.Option(help="Whose kernels it keeps; 'emulator' unless named.")] = None,
-    state: Annotated[Path | None, typer.Option(help="Folder it keeps everything in; .k2l/emulator.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Where data sets for mounts are looked for first.")] = None,
-    idle_timeout: Annotated[float | None, typer.Option(help="Leave after so many idle seconds.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. [default: loopback]")] = None,
+    i_know: Annotated[bool, typer.Option("--i-know", help="Let the address be one that others can reach.")] = False,
+    key: Annotated[str | None, typer.Option(help="Key to ask for. [default: made up at first use, and kept]")] = None,
+    username: Annotated[str | None, typer.Option(help="Whose kernels it keeps. [default: emulator]")] = None,
+    state: Annotated[Path | None, typer.Option(help="Folder it keeps everything in. [default: .k2l/emulator]")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Look here first for the data sets to mount.")] = None,
+    idle_timeout: Annotated[float | None, typer.Option(help="Stop after this many idle seconds.")] = None,
     stop: Annotated[bool, typer.Option("--stop", help="Stop the running one and its sessions.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not print the address and the key.")] = False,
     json: Json = False,
 ) -> None:
-    """Be Kaggle on this machine, for rehearsals.
+    """Stand in for Kaggle on this machine, for rehearsals.
 
-    Serves Kaggle's kernels protocol on loopback, with a key. Who has both runs code here as you: other machines
-    are let in with --host and --i-know alone.
+    Serves Kaggle's kernels protocol on loopback, with a key. Whoever reaches it and has the key runs code here as you:
+    other machines are let in only with --host and --i-know.
 
-    Notebooks pushed to it are really executed here. It works for `k2l … --remote kaggle` and for the
-    unmodified `kaggle` command with the environment that it prints, and is what `--remote emulator` starts by
-    itself.
+    Notebooks pushed to it are really executed here. It works for `k2l … --remote kaggle` and for the unmodified
+    `kaggle` command, with the environment that it prints; `--remote emulator` starts it by itself.
 
     Example: k2l emulator --port 7777
     """
@@ -46,7 +45,7 @@ def emulator(
         idle_timeout=idle_timeout,
     )  # fmt: skip
     for address in serving.exposed:
-        say(f"warning: it listens on {address}: whoever reaches that and has the key runs code here as you")
+        say(f"WARNING: it listens on {address}: whoever reaches that and has the key runs code here as you")
 
     def ready() -> None:
         if not quiet:

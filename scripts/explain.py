@@ -1,12 +1,13 @@
 """`k2l explain`: one digit's way through the network, in words and as a picture."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scripts._edge import Json, emit, run, say, show, table
-from scripts._options import Conf, ReaderModel, check_folder
+from scripts._edge import Json, emit, run, say, show
+from scripts._options import Conf, ReaderModel, check_folder, usual_model
+from scripts._tables import table_of
 
 if TYPE_CHECKING:
     from shared.explanation import Explanation
@@ -36,7 +37,7 @@ def explain(
 
     Leaves PICTURE-explained.png: the 28x28 glyph, the filters and maps of every layer, the scores and probabilities,
     what covering each place costs the answer (occlusion), and Grad-CAM. Of a model's files it reads the trained
-    weights, .pth or .keras. `misread:1` is the test image that it was surest of and wrong.
+    weights, .pth or .keras. `misread:1` is the test image that it gets wrong most surely.
 
     Example: k2l explain misread:1 --model compact
     """
@@ -51,9 +52,7 @@ def explain(
     from shared.explain_plots import way
     from shared.plots import save
 
-    opened = explaining.open_weights(model)
-    if not model:
-        say(f"model: {opened.model.name} (--model names another)")
+    opened = explaining.open_weights(model or str(usual_model().place))
     subject = explaining.find(picture, opened, digit=digit, sure=conf)
     told = explaining.explain(subject, opened)
     target = place(out, subject.stem)
@@ -70,15 +69,8 @@ def explain(
 def as_text(name: str, told: "Explanation") -> None:
     """The way in words."""
     show(f"{name}: {told.verdict()}\n")
-    table(["layer", "gives", "parameters", "what it does"], rows(told))
+    table_of(COLUMNS, told.lines())
     show(_covered(told))
-
-
-def rows(told: "Explanation") -> list[list[Any]]:
-    """A line a layer."""
-    return [
-        [line.name, line.size, f"{line.parameters:,}" if line.parameters else "", line.says] for line in told.lines()
-    ]
 
 
 def _covered(told: "Explanation") -> str:
@@ -99,7 +91,7 @@ def check_out(out: Path | None) -> None:
     if out is None or not _is_file(out):
         check_folder(out)
     elif out.is_dir():
-        raise ConfigError(f"--out {out}: it is a folder; end it in no .png.")
+        raise ConfigError(f"--out {out}: there is a folder of that name. Name another file.")
     else:
         check_folder(out.parent)
 
@@ -121,6 +113,13 @@ def draw_lesson(out: Path | None) -> None:
     for path in lesson.draw(out):
         say(f"written: {path}")
 
+
+COLUMNS = {
+    "layer": lambda line: line.name,
+    "gives": lambda line: line.size,
+    "parameters": lambda line: f"{line.parameters:,}" if line.parameters else "",
+    "what it does": lambda line: line.says,
+}
 
 if __name__ == "__main__":
     run(explain)

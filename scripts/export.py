@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from scripts import _options as options
-from scripts._edge import Json, bar, emit, run, table
+from scripts._edge import Json, bar, emit, run
+from scripts._tables import table_of
 
 
 def export(
@@ -35,7 +36,7 @@ def export(
     if json:
         emit(rows)
     else:
-        table(list(COLUMNS), [[show(row) for show in COLUMNS.values()] for row in rows])
+        table_of(COLUMNS, rows)
 
 
 COLUMNS = {

@@ -71,7 +71,7 @@ class Menu:
             with suppress(Back):
                 if first in ("runs", "doctor"):
                     self.start([first])
-                elif name := self.trained() if first == "train" else self.present():
+                elif name := self.trained() if first == "train" else self.ask("Which one?", present()):
                     self.use(name)
 
     def ask(self, question: str, choices: tuple[Choice, ...]) -> str:
@@ -94,10 +94,6 @@ class Menu:
         words += ["--epochs", epochs] if epochs else []
         done = self.start(["train", *words] if place == "here" else ["loop", "--remote", place, *words])
         return "" if done else name
-
-    def present(self) -> str:
-        """The name of a model that is here."""
-        return self.ask("Which one?", present())
 
     def use(self, name: str) -> None:
         """One thing after the other with a model, until Back."""

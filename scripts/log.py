@@ -21,9 +21,9 @@ def log(run_id: options.RunId = None) -> None:
         fail(f"no log of {one.run_id} is kept: it is {one.state}{f'. {why}' if why else '.'}")
     text = one.log.read_text(encoding="utf-8", errors="replace")
     if sys.stdout.isatty():
-        from scripts._trip import CONTROL
+        from scripts._trip import tame
 
-        text = CONTROL.sub("", text)  # a notebook's output does not rule the terminal
+        text = tame(text)
     sys.stdout.write(text if text.endswith("\n") or not text else f"{text}\n")
 
 

@@ -4,7 +4,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from scripts import _options as options
-from scripts._edge import Json, emit, run, say, table
+from scripts._edge import Json, emit, run, say
+from scripts._tables import table
 
 if TYPE_CHECKING:
     from local.arrival import Arrival

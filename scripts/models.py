@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts._edge import Json, emit, run, say
-from scripts._listing import listing
+from scripts._tables import listing
 
 if TYPE_CHECKING:
     from local.models import Held
@@ -34,7 +34,7 @@ def models(json: Json = False) -> None:
 
 
 def row(one: "Held") -> dict[str, Any]:
-    """What is told of a model."""
+    """What `--json` prints of a model."""
     from local.zoo.entries import PUBLISHED
 
     facts, training = one.manifest, one.training

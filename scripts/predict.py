@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scripts._edge import Json, bar, emit, fail, run, say
+from scripts._edge import Json, bar, emit, fail, run, say, show
 from scripts._options import Conf, ReaderModel, check_folder, open_reader
 from shared.errors import ConfigError
 
@@ -32,7 +32,7 @@ def predict(
     model: ReaderModel = "",
     single: Annotated[bool, typer.Option("--single", help="The whole picture is one digit, or none.")] = False,
     conf: Conf = None,
-    top: Annotated[int, typer.Option(min=1, max=10, help="Tell so many of each digit's likeliest classes.")] = 1,
+    top: Annotated[int, typer.Option(min=1, max=10, help="Show this many of each digit's likeliest classes.")] = 1,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Add the probability of every class to each digit.")
     ] = False,
@@ -61,7 +61,7 @@ def predict(
     from local import sources
 
     if json and csv:
-        fail("--json and --csv: stdout can be one of them.", 2)
+        fail("--json and --csv: stdout can only be one of them.", 2)
     names = sources.expanded(paths)
     kept = {"--save": save, "--save-crops": save_crops, "--debug-dir": debug_dir}
     for option, folder in kept.items():
@@ -144,16 +144,16 @@ def as_text(facts: dict[str, Any]) -> None:
     name = f"{facts['file']}, frame {facts['frame']}" if "frame" in facts else facts["file"]
     aside = f"; {rejected} rejected" if rejected else ""
     if not digits:
-        print(f"{name}: no digit{aside}")
+        show(f"{name}: no digit{aside}")
         return
     sure = ", ".join(f"{digit['confidence']:.1%}" for digit in digits)
-    print(f"{name}: {facts['text']} ({sure}{aside})")
+    show(f"{name}: {facts['text']} ({sure}{aside})")
     for digit in digits:
         if "top" in digit:
             first, *others = (f"{one['digit']} {one['confidence']:.1%}" for one in digit["top"])
-            print("  " + "   ".join([first, *(one for one in others if not one.endswith(" 0.0%"))]))
+            show("  " + "   ".join([first, *(one for one in others if not one.endswith(" 0.0%"))]))
         for label, share in enumerate(digit.get("probabilities", ())):
-            print(f"  {label}  {share:.4f}")
+            show(f"  {label}  {share:.4f}")
 
 
 def _album(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scripts import _options as options
-from scripts._edge import Ended, Json, again, bar, emit, run, say, show, table
+from scripts._edge import Ended, Json, again, bar, emit, run, say, show
+from scripts._tables import table_of
 
 if TYPE_CHECKING:
     from local.kernels.parcel import Parcel
@@ -15,20 +16,20 @@ if TYPE_CHECKING:
 
 
 def publish(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A folder under models/, or a path.")],
+    model: options.ModelFolder,
     remote: options.Remote = "kaggle",
-    public: Annotated[bool, typer.Option("--public", help="Everybody sees it. [default: private]")] = False,
+    public: Annotated[bool, typer.Option("--public", help="Let everybody see it. [default: private]")] = False,
     slug: Annotated[str, typer.Option(help="Its name in the URL. [default: k2l-MODEL]")] = "",
     title: Annotated[str, typer.Option(help="Its title, where it is new. [default: k2l MODEL]")] = "",
     license: Annotated[str, typer.Option(help="As Kaggle spells it, e.g. 'Apache 2.0'. [default: MIT]")] = "",
     notes: Annotated[str, typer.Option(help="What is new in this version.")] = "",
     resend: Annotated[
-        bool, typer.Option("--again", help="Send a version once more whose answer was lost and that is not seen there.")
+        bool, typer.Option("--again", help="Send once more a version whose answer was lost and that is not seen there.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done, and write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and write nothing.")] = False,
     json: Json = False,
 ) -> None:
-    """Make a Kaggle Model of a model folder, private at first.
+    """Publish a model folder as a Kaggle Model, private by default.
 
     One instance a framework (PyTorch, Keras, ONNX, LiteRT), each with the manifest; the model card is its description.
     The same command again publishes nothing twice, and goes on where it was interrupted.
@@ -46,7 +47,7 @@ def publish(
     if json:
         emit(asdict(step) for step in steps)
     else:
-        table(["instance", "version", "what became of it"], [[one.handle, one.version, one.state] for one in steps])
+        table_of(DONE, steps)
         tell_next(steps, remote)
     return None
 
@@ -98,10 +99,9 @@ def tell_plan(parcel: "Parcel", remote: str, *, public: bool, json: bool) -> Non
         show(f"{parcel.title} ({parcel.slug}), {'public' if public else 'private'}")
         for one in todo:
             show(f"  {one}")
-        columns = ["instance", "state", "version", "files", "bytes", "license"]
-        table(columns, [row(step) for step in steps])
+        table_of(PLANNED, steps)
     for name in parcel.left_out:
-        say(f"left out: {name} (of no framework that is published)")
+        say(f"left out: {name} (it belongs to no framework that is published)")
     if lacking:
         raise lacking
     say(f"nothing was published. It would be {sum(map(size_of, steps)):,} bytes of files.")
@@ -114,18 +114,26 @@ def size_of(step: "Step") -> int:
     return 0 if step.state in (SAME, UNSEEN) else step.bytes
 
 
-def row(step: "Step") -> list[object]:
-    """A step's row of the plan."""
-    version = step.version or ""
-    return [step.handle, step.state, version, ", ".join(step.files), f"{step.bytes:,}", step.license]
-
-
 def tell_next(steps: "list[Step]", remote: str) -> None:
     """How to fetch it, where that is Kaggle."""
     if remote != "emulator":
         first = steps[0]
         say(f"next: kaggle models instances versions download {first.handle}/{first.version}")
 
+
+PLANNED = {
+    "instance": lambda step: step.handle,
+    "state": lambda step: step.state,
+    "version": lambda step: step.version or "",
+    "files": lambda step: ", ".join(step.files),
+    "bytes": lambda step: f"{step.bytes:,}",
+    "license": lambda step: step.license,
+}
+DONE = {
+    "instance": lambda step: step.handle,
+    "version": lambda step: step.version,
+    "what became of it": lambda step: step.state,
+}
 
 if __name__ == "__main__":
     run(publish)

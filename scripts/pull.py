@@ -10,7 +10,7 @@ from scripts._edge import Json, emit, run
 
 def pull(
     run_id: options.RunId = None,
-    again: Annotated[bool, typer.Option("--again", help="Fetch a run that is home already once more.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Fetch once more a run that is home already.")] = False,
     max_bytes: Annotated[int, typer.Option(help="Refuse a run that left more than this in all.")] = 2_000_000_000,
     timeout: options.Timeout = None,
     json: Json = False,

@@ -8,7 +8,7 @@ import typer
 
 from scripts import _options as options
 from scripts._edge import Json, bar, emit, fail, run, say, show
-from scripts._listing import table_of
+from scripts._tables import table_of
 
 if TYPE_CHECKING:
     from local.benchmark import Row
@@ -31,7 +31,7 @@ def quantize(
     """Make a model smaller: int8 and float16.
 
     int8 for onnxruntime, LiteRT and PyTorch, float16 for LiteRT.
-    Quantization calibration uses training images; what is lost is measured on the validation images. A file that
+    Quantization calibration uses training images; the drop is measured on the validation images, and a file that
     loses too much is not kept. All are timed side by side in one process.
 
     Example: k2l quantize compact-torch --to onnx,tflite --max-drop 0.1
@@ -68,7 +68,7 @@ def quantize(
         if not one.kept:
             say(one.why)
     if not any(one.kept for one in made):
-        fail("no file was kept: nothing asked for reads well enough. Allow more with --max-drop, or train longer.")
+        fail("no file was kept: none reads well enough. Allow more with --max-drop, or train longer.")
 
 
 def _runnable(folder: Path, made: "Sequence[Quantized]") -> list[Any]:

@@ -1,14 +1,14 @@
 """`k2l race`: which network and recipe get to an accuracy soonest on this machine."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from scripts import _complete as complete
 from scripts import _options as options
-from scripts._edge import Ended, Json, bar, emit, run, say, show, table
+from scripts._edge import Ended, Json, bar, emit, run, say, show
+from scripts._tables import table_of
 
 if TYPE_CHECKING:
     from local.race import Finish, Rules
@@ -19,13 +19,13 @@ def race(
         str,
         typer.Option(
             metavar="A,B,…",
-            help="Each ARCHITECTURE[:RECIPE[:EPOCHS]]; 4x before it gives it four seeds to each one of the others.",
+            help="Each ARCHITECTURE[:RECIPE[:EPOCHS]]; 4x before one gives it four seeds for each one of the others.",
         ),
     ] = "4xsprint:tuned,compact:plain,baseline:plain",
-    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Rounds; in each, all run with seeds of their own.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Rounds; in each, every contestant has a new seed.")] = 5,
     target: Annotated[float, typer.Option(min=1, max=100, help="The validation accuracy to reach, in percent.")] = 99.0,
     max_epochs: Annotated[
-        int, typer.Option(min=1, max=1000, help="At most so many where the learning rate is constant.")
+        int, typer.Option(min=1, max=1000, help="The most epochs where the learning rate is constant.")
     ] = 20,
     framework: Annotated[str, typer.Option(autocompletion=complete.frameworks, help="torch or keras.")] = "torch",
     threads: Annotated[
@@ -53,7 +53,7 @@ def race(
     wanted = list(dict.fromkeys(map(racing.Contestant.parse, options.listed("contestants", contestants))))
     rules = racing.Rules(
         target=target / 100,
-        dataset=chosen(dataset, data_dir),
+        dataset=options.settled(dataset, data_dir=data_dir),
         data_dir=data_dir,
         framework=framework,
         threads=threads,
@@ -77,16 +77,6 @@ def race(
             show_all(found, rules)
 
 
-def chosen(dataset: str, data_dir: Path | None) -> str:
-    """The data set that is meant; where `auto` had to settle for another one, that is said."""
-    from shared.data import choose
-
-    found, reason = choose(dataset, data_dir=data_dir)
-    if reason:
-        say(f"warning: {reason}")
-    return found
-
-
 def line(finish: "Finish", which: str) -> str:
     """A finished training in a line."""
     verb = "reached" if finish.reached else "ended at"
@@ -99,7 +89,7 @@ def line(finish: "Finish", which: str) -> str:
 
 def show_all(found: Sequence[Mapping[str, Any]], rules: "Rules") -> None:
     """The table, and how to read it."""
-    table(list(COLUMNS), [[cell(row) for cell in COLUMNS.values()] for row in found])
+    table_of(COLUMNS, found)
     goal = f"{100 * rules.target:g} %"
     show(
         f"  Seconds: median (lowest to highest) to the first epoch at {goal} on the validation images, less the checks."

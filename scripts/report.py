@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from scripts import _options as options
-from scripts._edge import Json, bar, emit, fail, run, say, table
+from scripts._edge import Json, bar, emit, fail, run, say
+from scripts._tables import table_of
 
 
 def report(
@@ -16,16 +17,16 @@ def report(
     measure: Annotated[bool, typer.Option("--measure", help="First time the zoo's files on this processor.")] = False,
     seconds: Annotated[float, typer.Option(min=0, help="How long to time all files together.")] = 30.0,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing: exit 1 if something says other than the manifests.")
+        bool, typer.Option("--check", help="Write nothing: exit 1 if a page says other than the manifests.")
     ] = False,
-    picture: Annotated[bool, typer.Option("--picture", help="Draw README's picture anew; wants MNIST.")] = False,
+    picture: Annotated[bool, typer.Option("--picture", help="Draw README's picture anew; needs MNIST.")] = False,
     data_dir: options.DataDir = None,
     json: Json = False,
 ) -> None:
-    """Write what is told of the zoo: tables, model cards, its page.
+    """Write the zoo's tables, model cards and page.
 
-    All figures are from the manifests of models/, the table of networks is from the code. --publish takes a model of
-    at least 5 seeds, exported and quantized, and keeps what is committed of it; --measure wants a quiet machine.
+    All figures are from the manifests of models/; the table of networks is from the code. --publish takes a model of
+    at least 5 seeds, exported and quantized, and copies what is to be committed; --measure needs a quiet machine.
 
     Example: k2l report --publish compact,lite --measure
     """
@@ -47,7 +48,7 @@ def report(
     if json:
         emit(asdict(one) for one in figures)
     elif figures:
-        table(list(COLUMNS), [[cell(one) for cell in COLUMNS.values()] for one in figures])
+        table_of(COLUMNS, figures)
     tell(stale, check=check)
 
 

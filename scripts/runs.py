@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from scripts._edge import Json, emit, fail, run, say, show
-from scripts._listing import listing
+from scripts._tables import listing
 
 if TYPE_CHECKING:
     from local.kernels.runs import Run
@@ -26,7 +26,8 @@ def runs(
         bool, typer.Option("--gc", help="Clear what nothing goes on from; models that were replaced are kept.")
     ] = False,
     older: Annotated[
-        int | None, typer.Option(min=0, metavar="DAYS", help="With --gc, also all of runs that ended so long ago.")
+        int | None,
+        typer.Option(min=0, metavar="DAYS", help="With --gc, also everything of runs that ended this long ago."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="With --gc, show what would go, and clear nothing.")

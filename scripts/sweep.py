@@ -9,7 +9,8 @@ import typer
 
 from scripts import _complete as complete
 from scripts import _options as options
-from scripts._edge import Ended, Json, again, bar, emit, run, say, show, table
+from scripts._edge import Ended, Json, again, bar, emit, run, say, show
+from scripts._tables import table
 from shared.errors import ConfigError, UserError, one_of
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ LONGEST_NAME = 45  # the runs of a study are named after it
 @options.trained(without=("name",))
 def sweep(
     wanted: options.Wanted,
-    trials: Annotated[int, typer.Option(min=1, help="How many trials the study shall have in all.")] = 20,
+    trials: Annotated[int, typer.Option(min=1, help="How many trials the study has in the end.")] = 20,
     search: Annotated[
         list[str] | None,
         typer.Option(
@@ -35,7 +36,7 @@ def sweep(
         ),
     ] = None,
     objective: Annotated[str, typer.Option(help="accuracy or loss, of the validation images.")] = "accuracy",
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings a trial, from --seed on; their mean counts.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings for each trial, from --seed on; their mean counts.")] = 1,
     study: Annotated[
         str | None,
         typer.Option(
@@ -54,7 +55,7 @@ def sweep(
     workers: Annotated[int, typer.Option(min=1, help="Trials at once, each with a share of the processor.")] = 1,
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds after which no trial is begun.")] = None,
     prune: Annotated[
-        bool, typer.Option("--prune/--no-prune", help="End trials early that half of the others were ahead of.")
+        bool, typer.Option("--prune/--no-prune", help="End a trial early when half of the others did better.")
     ] = True,
     remote: Annotated[
         str | None,
@@ -88,7 +89,7 @@ def sweep(
     task = _task(wanted, search, objective=objective, seeds=seeds, remote=remote, data_dir=data_dir)
     name = _name(study, task)
     if remote and (workers > 1 or data_dir):
-        raise ConfigError("--workers and --data-dir are of trials on this machine: leave them out with --remote.")
+        raise ConfigError("--workers and --data-dir are for trials on this machine: leave them out with --remote.")
     url = storage or sweep_storage.url_of(name)
     if not storage:
         sweep_storage.folder(name).mkdir(parents=True, exist_ok=True)

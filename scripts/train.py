@@ -28,10 +28,10 @@ def train(
     wanted: options.Wanted,
     seeds: Annotated[
         int | None,
-        typer.Option(min=1, max=1000, help="Train so many, from --seed on; keep the one best on validation images."),
+        typer.Option(min=1, max=1000, help="Train this many, from --seed on; keep the best on the validation images."),
     ] = None,
     keep: Annotated[
-        int | None, typer.Option(min=0, help="With --seeds: keep this one, chosen on something else.")
+        int | None, typer.Option(min=0, help="With --seeds: keep this seed, chosen on something else.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the training that was interrupted.")] = False,
     data_dir: options.DataDir = None,
@@ -40,7 +40,7 @@ def train(
     """Train on this machine.
 
     Leaves models/NAME with its manifest, as a pull does. Ctrl-C keeps the best epoch so far; --resume goes on from the
-    last one, after a crash too. --seeds tells mean and spread, and trains again none that it has finished.
+    last one, after a crash too. --seeds gives mean and spread, and trains no finished seed again.
 
     Example: k2l train --architecture lite --epochs 15 --name lite
     """

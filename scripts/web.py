@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from scripts._edge import fail, run, say
-from scripts._options import ReaderModel
+from scripts._options import ReaderModel, usual_model
 
 
 def web(
     model: ReaderModel = "",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on; 0 takes any free one.")] = 7860,
-    host: Annotated[str | None, typer.Option(help="Address to serve on; loopback unless named.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to serve on. [default: loopback]")] = None,
     i_know: Annotated[bool, typer.Option("--i-know", help="Let others in: the page asks nobody who they are.")] = False,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", "--open", help="Open the page in a browser here.")
@@ -64,11 +64,7 @@ def _chosen(model: str) -> tuple[str, list[str]]:
     """The network to begin with, and all that the page offers."""
     from local import models
 
-    named = model or os.environ.get(models.MODEL_VARIABLE, "")
-    if not named:
-        default, reason = models.default()
-        named = default.name
-        say(f"model: {named} ({reason})")
+    named = model or os.environ.get(models.MODEL_VARIABLE) or usual_model().name
     return named, list(dict.fromkeys([named, *models.of_digits()]))
 
 

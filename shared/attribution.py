@@ -83,9 +83,10 @@ def grad_cam(
 
 
 def last_maps(network: Architecture) -> str:
-    """The name of the last ReLU whose maps have at least 4 pixels a side."""
+    """The name of the last ReLU whose maps have at least 4 pixels a side; of the last one, where none has."""
     rows = [row for row in trace(network) if isinstance(row.layer, Relu) and len(row.shape) == 3]
-    return max(((row.shape[-1] >= SMALLEST, at, row.name) for at, row in enumerate(rows)), default=(False, 0, ""))[2]
+    large = [row for row in rows if row.shape[-1] >= SMALLEST]
+    return (large or rows)[-1].name
 
 
 def field(network: Architecture, name: str) -> tuple[float, int]:

@@ -205,7 +205,7 @@ def _camera(mnist: DataSet, *, allowed: bool) -> DataSet:
     if all(path.is_file() for path in paths.values()):
         arrays = read(Files(name="camera", layout="idx", paths=paths))
     elif not allowed:
-        raise DataError("camera was not made of mnist here yet: `k2l data camera` does, in a minute.")
+        raise DataError("camera has not been made from mnist here yet: `k2l data camera` makes it, in a minute.")
     else:
         sources = [
             (mnist.train_images[inner], mnist.train_labels[inner]),
@@ -265,7 +265,7 @@ def _only_in(folder: Path, name: str) -> Found:
         state = "holds no" if folder.is_dir() else "is not a folder that holds"
         raise DataError(
             f"{folder} {state} {name}: looked there and in {name}/ for train-images-idx3-ubyte[.gz] "
-            f"and its three fellows, {name}.npz, {name}_train.csv.\n"
+            f"and the three like it, {name}.npz, {name}_train.csv.\n"
             "Name the folder that holds one of these, or none to search."
         )
     if other := belongs_to(found):

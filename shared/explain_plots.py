@@ -141,7 +141,7 @@ def _heading(figure: "Figure", told: Explanation) -> None:
     for panel, (title, remark, values) in zip(axes[1:], maps, strict=True):
         show_map(panel, told.image, values)
         _entitle(panel, title, remark)
-    _show_chances(place(WIDTH - 1.9, 1.7, wide), told)
+    _show_probabilities(place(WIDTH - 1.9, 1.7, wide), told)
 
 
 def _maps_of(told: Explanation) -> list[tuple[str, str, Values]]:
@@ -154,7 +154,7 @@ def _maps_of(told: Explanation) -> list[tuple[str, str, Values]]:
     return [*maps, (f"Grad-CAM for {answer}", f"where {told.grad_cam_layer} counts for it", told.grad_cam)]
 
 
-def _show_chances(axes: "Axes", told: Explanation) -> None:
+def _show_probabilities(axes: "Axes", told: Explanation) -> None:
     places = range(len(told.classes))
     axes.barh(places, told.probabilities, color=[_colour(told, k) for k in places], height=0.72)
     axes.set_yticks(places, told.classes, color=TEXT, size=8)

@@ -30,9 +30,9 @@ from shared.architectures import (
     Row,
     trace,
 )
+from shared.data import DIGITS
 from shared.metrics import softmax
 
-DIGITS = tuple("0123456789")
 SOFTMAX = "softmax"
 
 
@@ -196,9 +196,9 @@ def share(probability: float) -> str:
     """A probability as percent; what is nearly all keeps the digits that say how nearly."""
     if probability > 0.9999:
         return "over 99.99%"
-    return (
-        f"{probability:.2%}" if probability >= 0.999 else "under 0.1%" if probability < 0.001 else f"{probability:.1%}"
-    )
+    if probability < 0.001:
+        return "under 0.1%"
+    return f"{probability:.2%}" if probability >= 0.999 else f"{probability:.1%}"
 
 
 def _says(row: Row, before: tuple[int, ...], values: npt.NDArray[np.float32]) -> str:

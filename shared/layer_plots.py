@@ -3,7 +3,7 @@
     filters(arrays["conv1.weight"])                       # what the first layer has learnt
     convolution(image, kernel, row=…, column=…)           # one window, one filter, one number
     block(explanation, 3)                                 # a filter's map, through convolution, ReLU and pooling
-    chances(logits, classes)                              # scores, and the probabilities that softmax makes of them
+    probabilities(logits, classes)                        # scores, and what softmax makes of them
 
 Figures as `shared.plots` makes them, in its style. matplotlib is imported when a picture is drawn.
 """
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shared.architectures import MaxPool, trace
+from shared.data import DIGITS
 from shared.explanation import Explanation, share
 from shared.metrics import softmax
-from shared.plots import BLUE, DIGITS, DPI, FAINT, STYLE, TEXT, VERMILION, empty_figure
+from shared.plots import BLUE, DPI, FAINT, STYLE, TEXT, VERMILION, empty_figure
 from shared.tiles import Image, Values, bare, columns_for, grid, show_ink, tinted
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def block(told: Explanation, which: int) -> "Figure":
     return figure
 
 
-def chances(logits: Values, classes: Sequence[str] = DIGITS) -> "Figure":
+def probabilities(logits: Values, classes: Sequence[str] = DIGITS) -> "Figure":
     """The scores [k] of one picture, and what softmax makes of them."""
     import matplotlib as mpl
 

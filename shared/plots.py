@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from shared.data import DIGITS
 from shared.metrics import softmax, surest_mistakes
 from shared.preprocessing import SIDE
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DIGITS = tuple("0123456789")
 DPI = 150
 SHOWN_DPI = 100  # on a notebook's page; the picture itself is finer
 BLUE, VERMILION = "#0072B2", "#D55E00"

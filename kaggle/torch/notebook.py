@@ -216,15 +216,22 @@ def logits_of(images):
     return predict(trained.model, images)
 
 
-told = explain(network, arrays, image, logits_of=logits_of, classes=data.classes, true=label)
+def explained(n):
+    """The way of a test image."""
+    image, label = data.test_images[n], int(data.test_labels[n])
+    return explain(network, arrays, image, logits_of=logits_of, classes=data.classes, true=label)
+
+
+told = explained(look_at)
 for line in told.lines():
     print(f"{line.name:<20}{line.size:>16}   {line.says}")
 
-kept = {}
-hook = trained.model.conv1.register_forward_hook(lambda layer, given, gave: kept.update(conv1=gave.cpu().numpy()[0]))
+kept = []
+hook = trained.model.conv1.register_forward_hook(lambda layer, given, gave: kept.append(gave.cpu().numpy()))
 logits_of(image[None])
 hook.remove()
-print(f"\nby hand and by PyTorch, conv1 differs by at most {np.abs(kept['conv1'] - told.values['conv1']).max():.1e}")
+maps = kept[0][0]  # of the one image
+print(f"\nby hand and by PyTorch, conv1 differs by at most {np.abs(maps - told.values['conv1']).max():.1e}")
 explain_plots.way(told)
 
 # %% [markdown]
@@ -236,19 +243,16 @@ explain_plots.way(told)
 
 # %%
 surest = surest_mistakes(logits, data.test_labels)[:2] if wrong else [look_at]
-looked_at = {"logits_of": logits_of, "classes": data.classes}
-explain_plots.looked([
-    explain(network, arrays, data.test_images[n], true=int(data.test_labels[n]), **looked_at) for n in surest
-])  # fmt: skip
+explain_plots.looked([explained(n) for n in surest])
 
 # %% [markdown]
 # ## Softmax, cross-entropy and backpropagation, by hand
 #
 # *Softmax* turns scores into probabilities: e to the power of each, over the sum of all. *Cross-entropy* is minus the
 # logarithm of the probability of the right answer: 0 for a sure and right one, large for a sure and wrong one.
-# *Backpropagation* starts from its derivative by the scores, which is simply what was said less what is true, and goes
-# back layer by layer with the chain rule. The last layer's weights come first: each gets the error of its score times
-# the value that it weighed.
+# *Backpropagation* starts from its derivative with respect to the scores, which is simply the probabilities minus the
+# truth, and goes back layer by layer with the chain rule. The last layer's weights come first: the gradient of each is
+# the error of its score times the value that it weighed.
 
 # %%
 import torch
@@ -257,26 +261,27 @@ from torch.nn import functional as F
 from shared.preprocessing import to_float
 
 scores = told.logits
-chances = np.exp(scores) / np.exp(scores).sum()
-surprise = -np.log(chances[label])
-error = chances - np.eye(len(chances))[label]
-before_last = list(told.values.values())[-2]
-by_hand = np.outer(error, before_last)
+probabilities = np.exp(scores) / np.exp(scores).sum()
+cross_entropy = -np.log(probabilities[label])
+error = probabilities - np.eye(len(probabilities))[label]
+inputs = list(told.values.values())[-2]  # what the last layer is given
+by_hand = np.outer(error, inputs)
 
 last = list(trained.model.children())[-1]
 batch = torch.from_numpy(to_float(image[None])).to(last.weight.device)
 loss = F.cross_entropy(trained.model(batch), torch.tensor([label], device=last.weight.device))
 (gradient,) = torch.autograd.grad(loss, last.weight)
-print("probabilities:", *(f"{name} {chance:.4f}  " for name, chance in zip(data.classes, chances, strict=True)))
-print(f"cross-entropy: {surprise:.6f} by hand, {loss.item():.6f} by PyTorch")
+print("probabilities:", *(f"{name} {p:.4f}  " for name, p in zip(data.classes, probabilities, strict=True)))
+print(f"cross-entropy: {cross_entropy:.6f} by hand, {loss.item():.6f} by PyTorch")
 print(f"gradients of {by_hand.size:,} weights differ by at most {np.abs(by_hand - gradient.cpu().numpy()).max():.1e}")
 
 # %% [markdown]
 # ## Adam, by hand
 #
 # A plain step is the gradient times the learning rate. *Adam* keeps two averages of each weight's gradients: of the
-# gradients themselves (which way?) and of their squares (how large usually?). It steps by the one over the root of the
-# other, so that every weight moves at about the same pace. Its first step is the learning rate, whatever the gradient.
+# gradients themselves (which way?) and of their squares (how large usually?). It steps by the first over the root of
+# the second, so that every weight moves at about the same pace. The first step is the learning rate, whatever the
+# gradient.
 
 # %%
 gradients = (0.2, 0.1, -0.4)  # of one weight, in three steps; try others

@@ -7,7 +7,8 @@ import time
 from contextlib import suppress
 
 from local.kernels import runs
-from local.kernels.client import MissingError, Service
+from local.kernels.client import Service
+from local.kernels.failures import MissingError
 from local.kernels.pull import rescue
 from local.kernels.runs import Run
 from shared.errors import KernelError

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from local.kernels import runs
-from local.kernels.client import CapacityError, MissingError, Quota, QuotaError, Service, UntoldError
+from local.kernels.client import Quota, Service
+from local.kernels.failures import CapacityError, MissingError, QuotaError, UntoldError
 from local.kernels.runs import Run
 from local.kernels.spec import KernelSpec, session_kind
 from local.kernels.watch import ENDED

@@ -7,7 +7,6 @@ What the SDK leaves out is added here: time-outs, bounded and jittered retries t
 call that may be repeated (the push may not), versions on every question, and the service's own words in our errors.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,15 +14,13 @@ from typing import Any, TypeVar
 
 import requests
 
-from local.kernels import credentials
+from local.kernels.failures import MissingError, OutOfReachError, PushLostError, UntoldError, failure, refusal, refused
 from local.kernels.spec import KernelSpec
-from local.kernels.wire import CONNECT, Bare, cause, log_text, mount, service_words
-from shared.errors import CredentialsError, KernelError, RefusedError, ServiceError, plain
+from local.kernels.wire import CONNECT, Bare, cause, log_text, mount
+from shared.errors import RefusedError, ServiceError, plain
 
 QUIET = 3600.0  # seconds a log may say nothing
-
 MOST_PAGES = 1000  # of a hundred files each
-CONFLICT = 409
 
 # What the SDK, and who reads its answer, raise over one that is not what they expect.
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
@@ -32,45 +29,6 @@ UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticErro
 CREATING = (("kernels.KernelsApiService", "SaveKernel"), ("models.ModelApiService", "CreateModel"))
 
 Stated = TypeVar("Stated")
-
-
-class ConflictError(RefusedError):
-    """What was to be made is there already, or its name is taken."""
-
-
-class PushLostError(ServiceError):
-    """The answer to a push never came: it may have arrived or not. Ask before pushing again."""
-
-
-class OutOfReachError(ServiceError):
-    """The service cannot be reached at all just now."""
-
-
-class UntoldError(ServiceError):
-    """The service failed over this question, or its answer cannot be read."""
-
-
-class CapacityError(RefusedError):
-    """No room for another run just now. Nothing was saved, and the same push may be taken later."""
-
-
-class QuotaError(CapacityError):
-    """No GPU time is left this week; `refresh` (UTC) is when it starts anew, where that is known."""
-
-    def __init__(self, message: str, *, refresh: datetime | None = None) -> None:
-        super().__init__(message)
-        self.refresh = refresh
-
-
-# What the service says where a push has to wait, and nothing else is wrong with it.
-PASSING: tuple[tuple[re.Pattern[str], type[CapacityError]], ...] = (
-    (re.compile(r"session count of \d+ reached", re.IGNORECASE), CapacityError),
-    (re.compile(r"weekly .*quota.* reached", re.IGNORECASE), QuotaError),
-)
-
-
-class MissingError(KernelError):
-    """No such kernel or version there, or not ours to see: the service does not tell which."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +108,7 @@ class Service:
         what = f"the push of {spec.slug}"
         error, receipt = self.create(self._kernels.save_kernel, request, what, read)
         if error:
-            raise _refused(f"{self.label} refused {what}: {plain(error)}")
+            raise refused(f"{self.label} refused {what}: {plain(error)}")
         if receipt.version < 1:
             raise PushLostError(f"{self.label}: the answer to {what} names no version.")
         return receipt
@@ -261,10 +219,10 @@ class Service:
         """
         try:
             return read(method(request))
-        except requests.HTTPError as failure:
-            raise _refusal(failure.response, what) from None
-        except (requests.RequestException, *UNREADABLE) as failure:
-            raise PushLostError(f"{self.label}: no answer to {what} ({cause(failure)}).") from None
+        except requests.HTTPError as error:
+            raise refusal(error.response, what) from None
+        except (requests.RequestException, *UNREADABLE) as error:
+            raise PushLostError(f"{self.label}: no answer to {what} ({cause(error)}).") from None
 
     def delete(self, slug: str) -> None:
         """Deletes the kernel with all its versions, which ends what runs and what it costs."""
@@ -307,7 +265,7 @@ class Service:
         try:
             return read(method(request))
         except requests.HTTPError as error:
-            raise self._error(error.response, what) from None
+            raise failure(error.response, what, label=self.label, username=self.username) from None
         except UNREADABLE as error:
             raise UntoldError(
                 f"{self.label} gave an answer about {what} that cannot be read ({cause(error)})."
@@ -316,17 +274,6 @@ class Service:
             raise OutOfReachError(
                 f"{self.label} cannot be reached ({cause(error)}). Check the connection; the same command goes on."
             ) from None
-
-    def _error(self, response: requests.Response | None, what: str) -> KernelError:
-        said = service_words(response)
-        code = response.status_code if response is not None else 0
-        if code == 401:
-            return CredentialsError(
-                f"{self.label} does not accept the credentials of {self.username!r}: {said} {credentials.HOW}"
-            )
-        if code in (403, 404):
-            return MissingError(f"{self.label} has no {what}, or it is not yours: {said}")
-        return UntoldError(f"{self.label} failed over {what}: {said} The same command goes on.")
 
 
 def typed(kind: type[Stated], value: Any) -> Stated:
@@ -370,22 +317,3 @@ def _trouble(answer: Any, slug: str) -> str:
     if filed and filed.lower() != slug.lower():
         return f"it was filed as {plain(repr(filed))}, not {slug!r}: title and slug disagree"
     return ""
-
-
-def _refusal(response: requests.Response | None, what: str) -> KernelError:
-    """A push, or its like, answered with an HTTP error: below 500 nothing was saved; from there on nobody knows."""
-    said = service_words(response)
-    code = response.status_code if response is not None else 500
-    if code == 401:
-        return CredentialsError(f"{what} was not accepted: {said} {credentials.HOW}")
-    if code == CONFLICT:
-        return ConflictError(f"{what} was refused: {said}")
-    if code < 500:
-        return _refused(f"{what} was refused: {said}")
-    return PushLostError(f"the service failed during {what}: {said}")
-
-
-def _refused(message: str) -> RefusedError:
-    """The refusal that these words stand for."""
-    kinds = (kind for words, kind in PASSING if words.search(message))
-    return next(kinds, RefusedError)(message)

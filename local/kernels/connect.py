@@ -89,7 +89,7 @@ def at_loopback(url: str, *, username: str, key: str) -> Service:
     from kagglesdk.kaggle_env import KaggleEnv
 
     if urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
-        raise KernelError(f"{url} is not on this machine: an emulator never is anywhere else.")
+        raise KernelError(f"{url} is not on this machine: an emulator is never anywhere else.")
     sdk = KaggleClient(env=KaggleEnv.TEST, username=username, password=key)
     logger.info("service: the emulator at %s", url)
     http = sdk.http_client()

@@ -85,7 +85,7 @@ def checked(found: Credentials) -> Credentials:
     """The credentials, if a header can hold them: requests would quote others in its error."""
     text = found.username + found.key + found.token
     if not (text.isascii() and text.isprintable()):
-        raise CredentialsError(f"{found.origin}: holds letters that no credentials have. {HOW}")
+        raise CredentialsError(f"{found.origin}: holds characters that no credentials have. {HOW}")
     return found
 
 

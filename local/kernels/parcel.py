@@ -103,7 +103,7 @@ class Parcel:
 def pack(name: str, *, slug: str = "", title: str = "", license: str = "", notes: str = "") -> Parcel:
     """The model of that name or path, ready to be published; "" means the usual slug, title, licence and notes.
 
-    Raises ModelError for a folder that is not what its manifest says, a training that was ended before its end, and a
+    Raises ModelError for a folder that is not what its manifest says, a training that was interrupted, and a
     file that is too large; ConfigError for a name or a licence that the service would not take.
     """
     folder = models.folder(name)
@@ -159,9 +159,7 @@ def _item(folder: Path, name: str, facts: dict[str, Any]) -> Item:
 
 def _check_ended(folder: Path, stated: dict[str, Any]) -> None:
     if "interrupted" in stated:
-        raise ModelError(
-            f"{folder} is of a training that was ended before its end. Train it to the end: k2l train … --resume"
-        )
+        raise ModelError(f"{folder} is of a training that was interrupted. Train it to the end: k2l train … --resume")
 
 
 def _check_names(slug: str, title: str) -> None:

@@ -16,7 +16,8 @@ from functools import cached_property, partial
 from local.checks import BAD, GOOD, NOT_CHECKED, WARN, Finding, Result, outcome
 from local.kernels import bundle, capacity, connect, runs, spec
 from local.kernels.bundle import Bundle
-from local.kernels.client import MissingError, Service, UntoldError
+from local.kernels.client import Service
+from local.kernels.failures import MissingError, UntoldError
 from local.kernels.push import place_of
 from local.kernels.runs import Run
 from local.kernels.spec import KernelSpec, session_kind

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from local.kernels.client import ConflictError, PushLostError, Service
+from local.kernels.client import Service
+from local.kernels.failures import ConflictError, PushLostError
 from local.kernels.ledger import Ledger
 from local.kernels.parcel import USUAL_LICENSE, Item, Parcel, Shipment
 from local.kernels.shelf import VARIATION, Edition, Published, Shelf

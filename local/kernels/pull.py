@@ -129,7 +129,7 @@ def _check_offer(stated: dict[str, Facts], urls: dict[str, OutputFile], max_byte
     files = {*stated, *OURS}
     for name in stated:
         if not files.isdisjoint(folder.as_posix() for folder in PurePosixPath(name).parents):
-            raise KernelError(f"the manifest names {name!r}, in whose way another file is. Nothing was installed.")
+            raise KernelError(f"the manifest names {name!r}, and another file is in its way. Nothing was installed.")
 
 
 def _fetch_all(

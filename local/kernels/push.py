@@ -13,7 +13,8 @@ from typing import Any, NoReturn
 
 from local.kernels import bundle, capacity, runs
 from local.kernels.capacity import Waiting
-from local.kernels.client import CapacityError, OutOfReachError, Pushed, PushLostError, QuotaError, Service
+from local.kernels.client import Pushed, Service
+from local.kernels.failures import CapacityError, OutOfReachError, PushLostError, QuotaError
 from local.kernels.runs import Run
 from local.kernels.spec import KernelSpec
 from shared.config import TrainConfig

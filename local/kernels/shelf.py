@@ -17,18 +17,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from local.kernels.client import (
-    CONFLICT,
-    MOST_PAGES,
-    ConflictError,
-    MissingError,
-    OutOfReachError,
-    PushLostError,
-    Service,
-    Stated,
-    UntoldError,
-    typed,
-)
+from local.kernels.client import MOST_PAGES, Service, Stated, typed
+from local.kernels.failures import CONFLICT, ConflictError, MissingError, OutOfReachError, PushLostError, UntoldError
 from local.kernels.wire import stated_md5
 from shared.errors import RefusedError, plain
 

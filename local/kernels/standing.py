@@ -8,8 +8,9 @@ Nothing is written, and no emulator is started for it.
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from local.kernels.client import MissingError, Service
+from local.kernels.client import Service
 from local.kernels.connect import reach
+from local.kernels.failures import MissingError
 from local.kernels.runs import Run
 from local.kernels.watch import UNSEEN
 from shared.errors import CredentialsError, KernelError

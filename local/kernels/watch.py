@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from local.kernels import runs
-from local.kernels.client import MissingError, OutOfReachError, Service, Status, UntoldError
+from local.kernels.client import Service, Status
+from local.kernels.failures import MissingError, OutOfReachError, UntoldError
 from local.kernels.pull import rescue
 from local.kernels.runs import Run
 from local.kernels.spec import LONGEST_SESSION

@@ -6,9 +6,10 @@
 A sheet is plain once its strokes are closed over (Serra 1982), ends where the light jumps, as extremal regions do
 (Matas et al. 2002), is lighter than what is around it (darker, if the ink is light), has few and straight sides
 (Douglas and Peucker 1973), and is written on. A shadow across a page has such an edge too, but the same hand wrote
-beyond it: then both sides are the page, if they make up a sheet, and if that is in doubt, the picture stays as it is.
+beyond it: both sides are then the page, if together they have a sheet's shape. In doubt the picture stays as it is.
 
-All is told by a small copy of the picture, in a third of a millisecond where the page fills it. Reads nothing.
+All of this is decided on a small copy of the picture, in a third of a millisecond where the page fills it. No digit is
+read here.
 """
 
 from collections.abc import Iterator
@@ -51,9 +52,10 @@ PART = 0.01  # of the picture: a smaller region is no part of a page
 
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
-    """A sheet in a picture: `box` x, y, width, height in the picture's pixels, and of a small copy of what is in it,
+    """A sheet in a picture: `box` is its x, y, width, height in the picture's pixels.
 
-    uint8 [h, w], `cover`, 255 where the sheet is, and `paper`, its shade, and what that would be beside it.
+    `cover` and `paper`, uint8 [h, w], are of a small copy of what is in the box: 255 where the sheet is, and the shade
+    of its paper, there and as it would go on beside the sheet.
     """
 
     box: tuple[int, int, int, int]
@@ -83,9 +85,10 @@ class Plain:
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
-    """A region shaped like a sheet: `cover` is the same with its holes, `free` how many sides end within the picture,
+    """A region shaped like a sheet.
 
-    `score` how much it stands out.
+    `cover` is the region with its holes filled, `free` how many of its sides end within the picture, `score` how much
+    it stands out.
     """
 
     plain: Plain
@@ -185,7 +188,7 @@ def _outermost(piece: Piece, others: list[Piece]) -> bool:
 
 
 def inked(piece: Piece) -> bool:
-    """Whether anything is written there, and not too much, away from the rim."""
+    """Whether something is written there, away from the rim, and not so much that it is no writing."""
     ink = darker(piece.plain, piece.region, piece.cover)
     if ink.sum() > MOST_INK * piece.cover.sum():
         return False

@@ -37,7 +37,7 @@ class Page:
 def page(grey: Grey) -> Page:
     """The picture and its paper; light ink on a dark ground is turned round.
 
-    Both are told by a small copy of the picture: the paper's shade is soft. A wide median passes over strokes and
+    A small copy of the picture decides both, because the paper's shade is soft. A wide median passes over strokes and
     keeps the edge of a shadow, which a blur or a fitted plane would smear. Ink is rare and far from the paper, so the
     third moment of the difference has its sign.
     """

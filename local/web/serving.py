@@ -81,7 +81,7 @@ def _gradio(folder: Path) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "gradio":
             raise
-        raise UserError(f"the page in the browser is made with gradio, not installed here:\n{PIP}") from None
+        raise UserError(f"the page in the browser needs gradio, which is not installed here:\n{PIP}") from None
     return gradio
 
 

@@ -63,7 +63,7 @@ def _check_ready(source: Path, stated: dict[str, Any], wanted: tuple[str, ...]) 
     commands = cards.commands(stated)
     if "interrupted" in stated or len(stated.get("seeds", ())) < entries.FEWEST_SEEDS:
         raise ModelError(
-            f"{source} is not of {entries.FEWEST_SEEDS} seeds trained to the end, so that it has no mean to publish.\n"
+            f"{source} lacks {entries.FEWEST_SEEDS} seeds trained to the end: it has no mean to publish.\n"
             f"Train them: {commands[0]}"
         )
     missing = [one for one in wanted if one not in stated["files"]]

@@ -46,6 +46,6 @@ def filled(path: Path, blocks: Mapping[tuple[str, str], str]) -> str:
         before, begun, rest = page.partition(begin)
         _, ended, after = rest.partition(end)
         if not (begun and ended):
-            raise ModelError(f"{path} has no place for the table: write {begin} and {end} where it shall stand.")
+            raise ModelError(f"{path} has no place for the table: write {begin} and {end} where it should stand.")
         page = f"{before}{begin}\n\n{text}\n\n{end}{after}"
     return page

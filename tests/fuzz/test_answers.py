@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from malformed import DEEP, anything, json_values, mutated, told
 
-from local.kernels import client, connect, spec
+from local.kernels import client, connect, failures, spec
 from local.kernels.client import OutputFile, Pushed, Quota, Status
 
 SLUG = "k2l-torch"
@@ -246,7 +246,7 @@ def test_pages_without_end_are_told(there, monkeypatch):
     there.asked = 0
     there.answer = lambda handler: (there.say({"nextPageToken": str(there.asked)}), Answering.answer(there, handler))
     try:
-        with pytest.raises(client.UntoldError, match="without end"):
+        with pytest.raises(failures.UntoldError, match="without end"):
             there.client.outputs(SLUG, 1)
     finally:
         del there.answer

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import trips
 
-from local.kernels import capacity, client, push, runs
+from local.kernels import capacity, failures, push, runs
 from local.kernels.capacity import Waiting
-from local.kernels.client import CapacityError, Quota, QuotaError
+from local.kernels.client import Quota
 from local.kernels.emulator import pushing
+from local.kernels.failures import CapacityError, QuotaError
 from scripts import _trip
 from shared.errors import RefusedError, RunError
 
@@ -172,7 +173,7 @@ def test_what_others_push_meanwhile_is_not_taken_for_ours(
     monkeypatch.setattr(service, "source", lambda slug, version: "")
     clock.at(70, lambda: emulator.finished(trips.SLUG))
     clock.at(150, lambda: emulator.faults.add(fault="drop", method="SaveKernel"))
-    with pytest.raises(client.PushLostError, match="did not arrive"):
+    with pytest.raises(failures.PushLostError, match="did not arrive"):
         push.push(service, trips.cargo_of(kernel("1")), waiting=waiting)
     assert [(one.state, one.version_before) for one in runs.every()] == [("intended", 1)]
 
@@ -193,7 +194,7 @@ def test_an_outage_does_not_end_the_waiting(emulator, service, kernel, full, clo
         return ask(slug)
 
     monkeypatch.setattr(service, "current_version", flaky)
-    clock.at(10, lambda: down.extend([client.OutOfReachError("no route")] * 2))
+    clock.at(10, lambda: down.extend([failures.OutOfReachError("no route")] * 2))
     clock.at(100, lambda: emulator.store.cancel(full))
     assert push.push(service, trips.cargo_of(kernel("1")), waiting=waiting).version == 1
     assert not down

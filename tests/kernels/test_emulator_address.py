@@ -65,7 +65,7 @@ def test_the_command_refuses_and_with_leave_warns(tmp_path):
     done = subprocess.run(command, cwd=paths.CHECKOUT, capture_output=True, text=True, timeout=60)
     assert (
         done.returncode == 0
-        and done.stderr.startswith("warning: it listens on 0.0.0.0")
+        and done.stderr.startswith("WARNING: it listens on 0.0.0.0")
         and done.stderr.count("\n") == 1
     )
     assert json.loads(done.stdout)["url"].startswith("http://127.0.0.1:")

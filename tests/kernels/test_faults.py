@@ -9,7 +9,7 @@ import pytest
 import trips
 
 from local import paths
-from local.kernels import client, pull, push, runs, transfer, watch, wire
+from local.kernels import failures, pull, push, runs, transfer, watch, wire
 from shared import manifest
 from shared.errors import CredentialsError, KernelError, RefusedError, RunError, ServiceError
 
@@ -101,7 +101,9 @@ def test_a_push_that_was_lost_is_not_repeated_by_itself_and_the_same_command_pus
     emulator, service, cargo, trouble
 ):
     emulator.faults.add(**TROUBLES[trouble], method="SaveKernel")
-    with pytest.raises(client.PushLostError, match="did not arrive, as far as can be seen; the same command") as caught:
+    with pytest.raises(
+        failures.PushLostError, match="did not arrive, as far as can be seen; the same command"
+    ) as caught:
         push.push(service, cargo)
     assert len(str(caught.value).splitlines()) == 2
     assert (arrived(emulator), [one.state for one in runs.every()]) == (0, ["intended"])
@@ -137,7 +139,7 @@ def test_a_lost_push_is_settled_by_the_status_where_no_notebook_is_given(emulato
     emulator.faults.add(fault="drop", method="SaveKernel", moment=moment)
     emulator.faults.add(**TROUBLES["500"], method="GetKernel", skip=1, times=None)
     if moment == "before":
-        with pytest.raises(client.PushLostError, match="did not arrive"):
+        with pytest.raises(failures.PushLostError, match="did not arrive"):
             push.push(service, cargo)
     one = push.push(service, cargo)
     assert (one.state, one.version, arrived(emulator), runs.every()) == ("pushed", 1, 1, [one])
@@ -146,7 +148,7 @@ def test_a_lost_push_is_settled_by_the_status_where_no_notebook_is_given(emulato
 @pytest.mark.parametrize("body", [HTML, {}, None, [], "null"], ids=str)
 def test_an_answer_that_is_no_receipt_is_not_taken_for_one(emulator, service, cargo, body):
     emulator.faults.add(fault="status", status=200, method="SaveKernel", body=body)
-    with pytest.raises(client.PushLostError, match="did not arrive"):
+    with pytest.raises(failures.PushLostError, match="did not arrive"):
         push.push(service, cargo)
     assert (push.push(service, cargo).version, arrived(emulator)) == (1, 1)
 
@@ -391,7 +393,7 @@ def test_a_service_that_hides_its_kernels_is_not_pushed_to_twice(emulator, servi
     emulator.faults.add(fault="status", method="GetKernel", status=403, times=None)
     emulator.faults.add(**TROUBLES["dropped after"], method="SaveKernel")
     for _ in range(2):
-        with pytest.raises(client.PushLostError, match=r"does not tell whether .*\n.*--again"):
+        with pytest.raises(failures.PushLostError, match=r"does not tell whether .*\n.*--again"):
             push.push(service, cargo)
     assert [one.state for one in runs.every()] == ["intended"]
     emulator.faults.clear()

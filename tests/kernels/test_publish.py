@@ -8,7 +8,7 @@ import requests
 
 from local import paths
 from local.kernels import parcel, publish, shelf, upload
-from local.kernels.client import PushLostError, UntoldError
+from local.kernels.failures import PushLostError, UntoldError
 from shared import manifest
 from shared.errors import ConfigError, CredentialsError, ModelError, RefusedError, ServiceError
 
@@ -118,7 +118,7 @@ def test_what_the_service_would_not_take_is_said_before_it_is_asked(mine, option
 
 def test_what_is_not_whole_is_not_published(mine, monkeypatch):
     published.model(mine, interrupted={"epoch": 1})
-    with pytest.raises(ModelError, match="ended before its end"):
+    with pytest.raises(ModelError, match="a training that was interrupted"):
         parcel.pack("mine")
     published.model(mine)
     with monkeypatch.context() as patch, pytest.raises(ModelError, match="200,000 bytes: more than 100,000"):

@@ -8,7 +8,7 @@ import pytest
 import trips
 
 from local import paths
-from local.kernels import cancel, client, connect, pull, push, runs, watch
+from local.kernels import cancel, client, connect, failures, pull, push, runs, watch
 from local.kernels.runs import Run
 from shared import manifest
 from shared.errors import CredentialsError, KernelError, RefusedError, RunError, ServiceError
@@ -45,7 +45,7 @@ def test_a_push_whose_answer_was_lost_is_found_again_and_not_repeated(emulator, 
 
     def lose(*arguments):
         send(*arguments)
-        raise client.PushLostError("lost")
+        raise failures.PushLostError("lost")
 
     monkeypatch.setattr(service, "push", lose)
     one = push.push(service, trips.cargo_of(kernel("1")))
@@ -74,12 +74,12 @@ def test_a_push_that_never_left_is_sent_by_the_next(emulator, service, kernel, m
     monkeypatch.setattr(push, "SETTLE", 0.5)
 
     def lose(*arguments):
-        raise client.PushLostError("lost")
+        raise failures.PushLostError("lost")
 
     cargo = kernel("1")
     with monkeypatch.context() as patch:
         patch.setattr(service, "push", lose)
-        with pytest.raises(client.PushLostError, match="did not arrive"):
+        with pytest.raises(failures.PushLostError, match="did not arrive"):
             push.push(service, trips.cargo_of(cargo))
     one = push.push(service, trips.cargo_of(cargo))
     assert (one.version, len(runs.every())) == (1, 1)
@@ -173,7 +173,7 @@ def test_an_end_that_another_command_saw_first_is_not_written_over(emulator, ser
 
 def test_a_short_outage_does_not_end_the_watch(emulator, service, monkeypatch):
     one = trips.finished(emulator, {"a": b"a"}, state="pushed")
-    status, down = service.status, [client.OutOfReachError("no route")] * 3
+    status, down = service.status, [failures.OutOfReachError("no route")] * 3
 
     def flaky(*arguments):
         if down:
@@ -184,7 +184,7 @@ def test_a_short_outage_does_not_end_the_watch(emulator, service, monkeypatch):
     seen = []
     assert watch.watch(service, one, on_status=seen.append, sleep=lambda seconds: None).state == "complete"
     assert seen == ["OUT OF REACH", "COMPLETE"]
-    monkeypatch.setattr(service, "status", lambda *arguments: (_ for _ in ()).throw(client.OutOfReachError("gone")))
+    monkeypatch.setattr(service, "status", lambda *arguments: (_ for _ in ()).throw(failures.OutOfReachError("gone")))
     with pytest.raises(ServiceError, match="gone"):
         watch.watch(service, one.record(state="pushed"), sleep=lambda seconds: None)
 

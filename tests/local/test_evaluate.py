@@ -10,7 +10,7 @@ from model_folders import write_manifest, write_weights
 from model_formats import write_classifier
 
 from local import evaluate, evidence, export, models, runtimes
-from scripts.evaluate import show_all
+from scripts._scores import show_all
 from shared.data import load, split
 from shared.errors import ModelError
 from shared.metrics import score

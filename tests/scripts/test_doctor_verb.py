@@ -70,7 +70,7 @@ def test_verdicts_stand_in_words_with_the_fix_below(k2l, monkeypatch):
 def test_warnings_alone_are_exit_0(k2l, monkeypatch):
     monkeypatch.setattr(doctor, "examine", lambda: list(RESULTS[:2]))
     code, _, err = k2l("doctor")
-    assert (code, err) == (0, "nothing is broken; to know of: camera\n")
+    assert (code, err) == (0, "nothing is broken; worth knowing: camera\n")
     monkeypatch.setattr(doctor, "examine", lambda: list(RESULTS[:1]))
     assert k2l("doctor")[2] == "nothing is missing\n"
 
@@ -166,8 +166,8 @@ def test_the_lines_for_a_shell_are_shown_and_installed(home):
 def test_colours_are_for_terminals_that_want_them(no_color):
     """Every part of the edge that draws with rich."""
     code = (
-        "from scripts import _edge\n"
-        "_edge.table(['check', 'verdict'], [['a', 'GOOD'], ['b', 'WARN'], ['c', 'BAD']])\n"
+        "from scripts import _edge, _tables\n"
+        "_tables.table(['check', 'verdict'], [['a', 'GOOD'], ['b', 'WARN'], ['c', 'BAD']])\n"
         "with _edge.bar('reading') as done: done(.5); _edge.say('beside'); done(1)"
     )
     out = terminal("-c", code, **({"NO_COLOR": "1"} if no_color else {}))
@@ -194,4 +194,4 @@ def test_rich_is_used_at_the_edge_alone():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and str(node.module).startswith("rich"):
                 users.add(path.stem)
-    assert users == {"_edge", "_training"}
+    assert users == {"_edge", "_tables", "_training"}

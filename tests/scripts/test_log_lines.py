@@ -25,6 +25,7 @@ def test_an_empty_log_shows_nothing():
 def test_nothing_in_it_rules_the_terminal():
     assert shown("a\x07b\x08\rc\n") == "    abc\n"
     assert shown("a\x1b", "[2Jb\x9b2J\x1b]0;c\x1b[1;31mred\x1b[0m\n") == "    a[2Jb2J]0;c\x1b[1;31mred\x1b[0m\n"
+    assert shown("\x1b[0;3", "1mred\x1b[0m\n") == "    \x1b[0;31mred\x1b[0m\n"
 
 
 def test_the_unpacking_of_shared_files_is_left_out_even_in_pieces():

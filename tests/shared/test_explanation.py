@@ -10,6 +10,7 @@ from PIL import Image
 from shared import explain_plots, layer_plots, plots, tiles, weights
 from shared.architectures import ARCHITECTURES, architecture, trace
 from shared.build_torch import build_torch
+from shared.data import DIGITS
 from shared.explanation import explain, share
 
 IMAGE = np.zeros((28, 28), np.uint8)
@@ -42,7 +43,7 @@ def test_every_layer_is_told_with_its_shape_and_parameters():
 
 @pytest.mark.parametrize("name", [*ARCHITECTURES, "lite@1.5"])
 def test_every_network_can_be_told_and_drawn(name):
-    classes = [*plots.DIGITS, "no digit"][: 11 if name == "camera" else 10]
+    classes = [*DIGITS, "no digit"][: 11 if name == "camera" else 10]
     told = told_of(name, classes=classes, true=3)
     assert all(line.says for line in told.lines())
     figure = explain_plots.way(told)
@@ -91,7 +92,7 @@ def test_shares_keep_the_digits_that_matter():
         lambda told: layer_plots.block(told, 3),
         lambda told: layer_plots.filters(told.arrays["conv1.weight"]),
         lambda told: layer_plots.convolution(told.image, told.arrays["conv1.weight"][0, 0], row=5, column=12),
-        lambda told: layer_plots.chances(told.logits),
+        lambda told: layer_plots.probabilities(told.logits),
     ],
 )
 def test_pictures_are_alike_every_time(tmp_path, draw):
@@ -107,7 +108,7 @@ def test_words_stay_beside_their_own_step():
     """Of the tallest picture no word runs into another, nor into the maps at its right."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    figure = explain_plots.way(told_of("camera", classes=[*plots.DIGITS, "no digit"]))
+    figure = explain_plots.way(told_of("camera", classes=[*DIGITS, "no digit"]))
     FigureCanvasAgg(figure).draw()
     steps = figure.axes[-1]
     boxes = [text.get_window_extent() for text in steps.texts if text.get_position()[0] < explain_plots.MARGIN]
