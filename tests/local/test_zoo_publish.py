@@ -68,7 +68,7 @@ def test_large_files_are_left_out_and_named(ready, checkout, scored, monkeypatch
 def test_a_model_that_is_not_ready_is_refused_with_the_command(ready, checkout, scored):
     stated = manifest.read(ready)
     manifest.write_json(ready / manifest.NAME, stated | {"seeds": stated["seeds"][:4]})
-    with pytest.raises(ModelError, match=r"not of 5 seeds.*\n.*k2l train --architecture lite .*--seeds 5 --name lite"):
+    with pytest.raises(ModelError, match=r"lacks 5 seeds.*\n.*k2l train --architecture lite .*--seeds 5 --name lite"):
         publish.publish("lite")
     manifest.write_json(ready / manifest.NAME, stated | {"interrupted": {"epoch": 1, "of": 7}})
     with pytest.raises(ModelError, match="trained to the end"):
