@@ -44,6 +44,12 @@ class Weights:
     runtime: runtimes.Runtime
 
     @property
+    def called(self) -> str:
+        """Its name, and its network's where that is another."""
+        name, network = self.model.name, self.network.name
+        return name if name == network else f"{name} ({network})"
+
+    @property
     def dataset(self) -> str:
         """Whose test images it is asked about: mnist's for `camera`, which is made of them."""
         name = self.model.dataset or "mnist"
@@ -69,6 +75,7 @@ class Subject:
     image: NDArray[np.uint8]
     true: int | None = None
     box: tuple[int, int, int, int] | None = None
+    fellows: int = 0  # other digits of the same picture
 
     def as_dict(self) -> dict[str, Any]:
         """What `k2l explain --json` prints of it."""
@@ -84,6 +91,7 @@ def explain(subject: Subject, model: Weights) -> Explanation:
         logits_of=model.runtime.logits,
         classes=model.classes,
         true=subject.true,
+        name=model.called,
     )
 
 
@@ -192,6 +200,7 @@ def _of_a_page(shot: sources.Shot, stem: str, model: Weights, digit: int, sure: 
         stem=stem if digit == 1 else f"{stem}-{digit}",
         image=one.glyph.image,
         box=one.box,
+        fellows=len(reading.digits) - 1,
     )
 
 

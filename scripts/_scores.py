@@ -28,7 +28,8 @@ def show_all(results: Sequence["Evaluation"], pairs: Mapping[tuple[int, int], "P
         return
     from local.agreement import LEVEL
 
-    cells = [pair_cells(results[i], results[j], pair, len(pairs)) for (i, j), pair in pairs.items()]
+    names = short_names(results)
+    cells = [pair_cells((names[i], names[j]), pair, len(pairs)) for (i, j), pair in pairs.items()]
     table(PAIR_COLUMNS, cells, lesser=PAIR_LESSER)
     shared = f" ({LEVEL:.0%} shared by {len(pairs)} pairs)" if len(pairs) > 1 else ""
     show("  p: McNemar's exact test, on the images that one alone got right.")
@@ -43,8 +44,16 @@ def show_committee(together: "Committee") -> None:
     show(f"  {together.name}; answers by the mean of their logits, bytes and seconds are theirs together.")
     show(
         f"  Against {best.label}, the best of them: {pair.only_first} images it alone got right, {pair.only_second} "
-        f"{best.label} alone, p = {p_value(pair)}: {verdict(together, best, pair, 1)}."
+        f"{best.label} alone, p = {p_value(pair)}: {verdict((together.label, best.label), pair, 1)}."
     )
+
+
+def short_names(results: Sequence["Evaluation"]) -> list[str]:
+    """What tells the results apart: their models, or else, of one model, their files, or else both."""
+    models, files = [result.name for result in results], [Path(result.file).name for result in results]
+    if len(set(models)) == len(models):
+        return models
+    return files if len(set(models)) == 1 else [result.label for result in results]
 
 
 def show_scores(columns: "Mapping[str, Any]", results: Sequence[Any]) -> None:
@@ -69,16 +78,16 @@ def to_first(result: "Answers", results: Sequence["Answers"]) -> str:
     return f"{100 * difference:+.2f}" if difference else "0.00"
 
 
-def pair_cells(first: "Evaluation", second: "Evaluation", pair: "Pair", pairs: int) -> list[Any]:
+def pair_cells(names: tuple[str, str], pair: "Pair", pairs: int) -> list[Any]:
     """A row of the table of agreement."""
     return [
-        f"{first.label}, {second.label}",
+        ", ".join(names),
         f"{100 * pair.equal:.2f}",
         f"{pair.largest_difference:.2g}",
         pair.only_first,
         pair.only_second,
         p_value(pair),
-        verdict(first, second, pair, pairs),
+        verdict(names, pair, pairs),
     ]
 
 
@@ -86,7 +95,7 @@ def p_value(pair: "Pair") -> str:
     return f"{pair.p_value:.2g}" if pair.p_value >= 1e-4 else "< 0.0001"
 
 
-def verdict(first: "Answers", second: "Answers", pair: "Pair", pairs: int) -> str:
+def verdict(names: tuple[str, str], pair: "Pair", pairs: int) -> str:
     """Which of two is really better, in words."""
     from local.agreement import really_differ
 
@@ -94,7 +103,7 @@ def verdict(first: "Answers", second: "Answers", pair: "Pair", pairs: int) -> st
         return "same answers"
     if not really_differ(pair, comparisons=pairs):
         return "cannot be told apart"
-    return f"{(first if pair.only_first > pair.only_second else second).label} is better"
+    return f"{names[pair.only_first < pair.only_second]} is better"
 
 
 COLUMNS = {

@@ -25,7 +25,10 @@ def explain(
     conf: Conf = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER|PNG", help="Where the picture goes. [default: PICTURE-explained.png here]"),
+        typer.Option(
+            metavar="FOLDER|PNG",
+            help="Where the picture goes. [default: PICTURE-explained.png here, with the model of --model in its name]",
+        ),
     ] = None,
     lesson: Annotated[
         bool,
@@ -55,7 +58,7 @@ def explain(
     opened = explaining.open_weights(model or str(usual_model().place))
     subject = explaining.find(picture, opened, digit=digit, sure=conf)
     told = explaining.explain(subject, opened)
-    target = place(out, subject.stem)
+    target = place(out, f"{subject.stem}-{opened.model.name}" if model else subject.stem)
     with whole(target) as part:
         save(way(told), part)
     if json:
@@ -63,6 +66,8 @@ def explain(
         emit([subject.as_dict() | where | told.as_dict()])
         return
     as_text(subject.name, told)
+    if subject.fellows:
+        say(f"That is digit {digit} of {subject.fellows + 1}; --digit names another.")
     say(f"picture: {target}")
 
 

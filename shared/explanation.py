@@ -55,6 +55,8 @@ class Line:
 class Explanation:
     """A picture uint8 [28, 28], the network, and what came of it; `true` is the class it should be, where known.
 
+    `name` is what the trained network is called, where that is not its architecture's name.
+
     `values` has what each layer gave, without the batch: "input" first, the logits [k] last. `occlusion` and
     `grad_cam`, each [28, 28], are for the answer; `grad_cam_layer` says whose maps the latter is of.
     """
@@ -66,6 +68,7 @@ class Explanation:
     values: dict[str, npt.NDArray[np.float32]]
     logits_of: Callable[[npt.NDArray[np.uint8]], npt.NDArray[Any]]
     true: int | None = None
+    name: str = ""
 
     @property
     def logits(self) -> npt.NDArray[np.float32]:
@@ -126,7 +129,9 @@ class Explanation:
     def verdict(self) -> str:
         """The answer in a few words."""
         truth = f"; it is {self.classes[self.true]}" if self.true is not None and self.wrong else ""
-        return f"{self.network.name} reads {self.classes[self.answer]}, {share(self.confidence)} sure{truth}"
+        return (
+            f"{self.name or self.network.name} reads {self.classes[self.answer]}, {share(self.confidence)} sure{truth}"
+        )
 
     def lines(self) -> Iterator[Line]:
         """Each step in words, from the picture to the probabilities."""
@@ -182,13 +187,24 @@ def explain(
     logits_of: Callable[[npt.NDArray[np.uint8]], npt.NDArray[Any]] | None = None,
     classes: Sequence[str] = DIGITS,
     true: int | None = None,
+    name: str = "",
 ) -> Explanation:
-    """A picture uint8 [28, 28] through the network. `logits_of`: the same network at work, quicker than by hand."""
+    """A picture uint8 [28, 28] through the network. `logits_of`: the same network at work, quicker than by hand.
+
+    `name` is what the trained network is called, where that is not its architecture's name.
+    """
     batch = by_hand.forward(network, arrays, image[None])
     by_itself = logits_of or (lambda images: by_hand.logits(network, arrays, images))
     values = {name: value[0] for name, value in batch.items()}
     return Explanation(
-        network=network, arrays=arrays, classes=classes, image=image, values=values, logits_of=by_itself, true=true
+        network=network,
+        arrays=arrays,
+        classes=classes,
+        image=image,
+        values=values,
+        logits_of=by_itself,
+        true=true,
+        name=name,
     )
 
 

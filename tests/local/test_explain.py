@@ -95,8 +95,10 @@ def test_a_test_image_and_a_misread_one(home, digits):
 def test_the_verb_leaves_a_picture_and_tells_the_way(k2l, home, raw):
     write_folder(home / "models" / "mine", "lite")
     done = k2l("explain", raw, "--model", "mine", "--conf", "0", "--out", home / "seen")
-    assert "lite reads" in done.stdout and "globalaveragepool1" in done.stdout and "Most depends on" in done.stdout
-    target = home / "seen" / "raw-explained.png"
+    assert (
+        "mine (lite) reads" in done.stdout and "globalaveragepool1" in done.stdout and "Most depends on" in done.stdout
+    )
+    target = home / "seen" / "raw-mine-explained.png"
     assert done.stderr.strip() == f"picture: {target}"
     with Image.open(target) as picture:
         assert picture.width == 1500 and picture.height > 1000
