@@ -240,7 +240,8 @@ def _journal() -> Finding:
     if damaged := runs.damaged():
         names = ", ".join(map(str, damaged))
         return Finding(WARN, f"no step can be read of {names}", "Look at the kernel's page, then move that away.")
-    return Finding(GOOD, f"{len(runs.every())} runs in {runs.folder()}")
+    count = len(runs.every())
+    return Finding(GOOD, f"{count} {'run' if count == 1 else 'runs'} in {runs.folder()}")
 
 
 def _emulator() -> Finding:

@@ -24,13 +24,14 @@ from local.export import Source
 from local.outputs import vouched
 from local.runtimes import room
 from shared import data, manifest
-from shared.errors import ConfigError
+from shared.errors import ConfigError, ModelError
 from shared.preprocessing import to_float, to_nhwc
 from shared.silence import silent_python
 
 MAX_DROP = 0.2  # points of accuracy, of 100
 IMAGES = 512  # for quantization calibration
 BATCH = 64
+_SPELT = {"litert": "LiteRT", "torch": "PyTorch"}
 
 Images = NDArray[np.uint8]
 
@@ -52,6 +53,7 @@ class Quantized:
     images: int
     max_drop: float
     seconds: float
+    broken: str = ""  # why its own runtime cannot run it; nothing was read then
 
     @property
     def runtime(self) -> str:
@@ -71,13 +73,16 @@ class Quantized:
     @property
     def kept(self) -> bool:
         """Whether it reads well enough, and so took its place."""
-        return self.drop <= self.max_drop
+        return not self.broken and self.drop <= self.max_drop
 
     @property
     def why(self) -> str:
         """The reason why it was refused, in a sentence; "" for one that was kept."""
         lost = f"loses {self.drop:.2f} points on {self.images:,} validation images, more than {self.max_drop:g}"
         stays = f" The {self.file.name} from before stays." if self.file.exists() else ""
+        if self.broken:
+            runtime = _SPELT.get(self.runtime, self.runtime)
+            return f"left out: {self.file.name}: {runtime} cannot run it ({self.broken}).{stays}"
         return "" if self.kept else f"A new {self.file.name} was not kept: it {lost}.{stays}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -90,8 +95,8 @@ class Quantized:
             "bytes": self.bytes,
             "share": self.bytes / self.base_bytes,
             "validation_images": self.images,
-            "validation_accuracy": self.accuracy,
-            "drop": self.drop,
+            "validation_accuracy": None if self.broken else self.accuracy,
+            "drop": None if self.broken else self.drop,
             "seconds": round(self.seconds, 3),
         }
 
@@ -121,11 +126,11 @@ def quantize(
 ) -> list[Quantized]:
     """Quantizes a model folder's network to each format, and vouches in the manifest for what it keeps.
 
-    A file that loses more than `max_drop` points of validation accuracy against its float file in the same runtime is
-    refused: what was at its place stays. Float files that are missing are exported first, and those of the formats
-    `beside`; training images check them. `dataset` is the one the model was trained on, loaded from `data_dir` if it
-    is not given; `images` of its training images calibrate. `on_step` is told the share done. Raises ConfigError for a
-    format that does not exist, DataError where the data set cannot be had.
+    A file that loses more than `max_drop` points of validation accuracy against its float file in the same runtime, or
+    that this cannot run, is refused: what was at its place stays. Float files that are missing are exported first, and
+    those of the formats `beside`; training images check them. `dataset` is the one the model was trained on, loaded
+    from `data_dir` if it is not given; `images` of its training images calibrate. `on_step` is told the share done.
+    Raises ConfigError for a format that does not exist, DataError where the data set cannot be had.
     """
     if not 0 <= max_drop <= 100:  # also refuses NaN
         raise ConfigError(f"max_drop={max_drop} is out of range: give 0 to 100 (points of accuracy).")
@@ -161,21 +166,32 @@ def _quantize(
     base_right = count(base)  # first: a file that no runtime takes is no file to be read by others
     with vouched(target) as part:
         method.write(source, samples, part)
+        right, broken = _judged(count, part)
         made = Quantized(
             format=name,
             file=target,
             base=base,
             bytes=part.stat().st_size,
             base_bytes=base.stat().st_size,
-            right=count(part),
+            right=right,
             base_right=base_right,
             images=images,
             max_drop=max_drop,
             seconds=time.perf_counter() - start,
+            broken=broken,
         )
         if not made.kept:
             part.unlink()
     return made
+
+
+def _judged(count: Callable[[Path], int], part: Path) -> tuple[int, str]:
+    """How many a quantized file reads right, and "", or 0 and why it cannot be run: the user's own file does run."""
+    try:
+        return count(part), ""
+    except ModelError as error:
+        why = str(error).removeprefix(f"{part} ").removeprefix("cannot be read: ")
+        return 0, why.partition(". ")[0].rstrip(".")
 
 
 def _count(source: Source, images: Images, labels: NDArray[np.int64], file: Path) -> int:

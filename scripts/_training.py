@@ -7,6 +7,7 @@ The live line is drawn when a step has ended, a few times a second, by no thread
 the training's.
 """
 
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -52,12 +53,33 @@ def kept(aside: Path) -> None:
     from shared import manifest
     from shared.errors import ModelError
 
+    back = ""
     try:
         stated = manifest.read(aside)
         what = f"{stated['name']} that was there ({stated['metrics']['test']['accuracy']:.2%} of {stated['dataset']})"
+        back = _back(stated["name"])
     except ModelError:  # whatever it was
         what = "model that was there"
-    say(f"the {what} is kept in {aside}")
+    say(f"the {what} is kept in {aside}{back}")
+
+
+def _back(name: str) -> str:
+    """What brings back a model of the zoo, where one in the checkout took its place; "" for any other."""
+    from local import paths
+
+    if paths.models() != paths.zoo():
+        return ""
+    place = paths.zoo() / name / "manifest.json"
+    try:
+        found = subprocess.run(
+            ["git", "ls-files", "--error-unmatch", "--", str(place)],
+            cwd=paths.CHECKOUT,
+            capture_output=True,
+            check=False,
+        )
+    except OSError:  # no git
+        return ""
+    return f"; `git checkout models/{name}` brings the zoo's back" if found.returncode == 0 else ""
 
 
 class _Line:

@@ -152,6 +152,11 @@ def tame(log: str) -> str:
     return _CONTROL.sub("", log)
 
 
+def listed(line: str) -> bool:
+    """Whether a line of a log is of a file that the notebook unpacks or leaves: left out where it is shown."""
+    return _LISTED.fullmatch(line) is not None
+
+
 class Indented:
     """Writes a log, which comes in pieces that need not be lines: whole lines, indented and tame.
 
@@ -165,7 +170,7 @@ class Indented:
         """Writes the lines that a piece ends."""
         *ended, self.begun = (self.begun + piece).split("\n")
         lines = map(tame, ended)
-        self.stream.writelines(f"    {line}\n" for line in lines if not _LISTED.fullmatch(line))
+        self.stream.writelines(f"    {line}\n" for line in lines if not listed(line))
         self.stream.flush()
 
     def end_line(self) -> None:

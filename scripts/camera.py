@@ -24,7 +24,8 @@ def camera(
     conf: Conf = None,
     single: Annotated[bool, typer.Option("--single", help="The whole picture is one digit, or none.")] = False,
     no_show: Annotated[
-        bool, typer.Option("--no-show", help="Open no window; Ctrl-C ends it. The answers are printed in any case.")
+        bool,
+        typer.Option("--no-show", help="Open no window; Ctrl-C ends it. Answers are printed, or go to --json's file."),
     ] = False,
     save: Annotated[
         Path | None, typer.Option(metavar="FILM", help="Keep what is seen there as a film, such as out.mp4.")

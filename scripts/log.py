@@ -1,28 +1,42 @@
 """`k2l log`: what a run wrote."""
 
 import sys
+from typing import Annotated
 
-from scripts import _options as options
+import typer
+
+from scripts import _complete as complete
 from scripts._edge import fail, run
 
 
-def log(run_id: options.RunId = None) -> None:
+def log(
+    run_id: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN]",
+            autocompletion=complete.runs,
+            help="A run's id or its beginning, or a model's name: its latest run. [default: the latest]",
+        ),
+    ] = None,
+) -> None:
     """Print the log of a run that has ended, as it is kept here.
 
-    Of a run that is still under way, `k2l watch` follows it.
+    Its lines of the files that it unpacked and left are passed over. Of a run that is still under way, `k2l watch`
+    follows it.
 
     Example: k2l log 20261120
     """
     from local.kernels import runs
+    from scripts._trip import listed, tame
 
-    one = runs.get(run_id) if run_id else runs.latest(*runs.STATES)
+    named = [one for one in runs.every() if one.name == run_id]
+    one = named[-1] if named else runs.get(run_id) if run_id else runs.latest(*runs.STATES)
     if not one.log.is_file():
         why = f"k2l watch {one.run_id} follows it" if one.state == "pushed" else one.message.partition("\n")[0]
         fail(f"no log of {one.run_id} is kept: it is {one.state}{f'. {why}' if why else '.'}")
     text = one.log.read_text(encoding="utf-8", errors="replace")
+    text = "\n".join(line for line in text.split("\n") if not listed(tame(line)))
     if sys.stdout.isatty():
-        from scripts._trip import tame
-
         text = tame(text)
     sys.stdout.write(text if text.endswith("\n") or not text else f"{text}\n")
 

@@ -70,7 +70,7 @@ def _row(one: "Run", home: "Arrival") -> dict[str, Any]:
         "dataset": facts["dataset"],
         "accuracy": facts["metrics"]["test"]["accuracy"],
         "accuracy_here": home.here.scores.accuracy if home.here else None,
-        "int8_drop": home.quantized.drop if home.quantized else None,
+        "int8_drop": home.quantized.as_dict()["drop"] if home.quantized else None,
         "int8_kept": home.quantized.kept if home.quantized else None,
         "bytes": {name: file["bytes"] for name, file in facts["files"].items() if name.startswith("model.")},
         "files": len(facts["files"]),

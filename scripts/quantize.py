@@ -101,13 +101,18 @@ def _each_batch(key: str, form: str) -> Any:
     return lambda row: " / ".join(format(row[f"{key}_{n}"], form) for n in BATCHES) if row["kept"] else "refused"
 
 
+def _figure(value: float | None, scale: int = 1) -> str:
+    """With two decimals; nothing for a file that could not be run."""
+    return "" if value is None else f"{scale * value:.2f}"
+
+
 COLUMNS = {
     "file": lambda row: Path(row["file"]).name,
     "runtime": lambda row: row["runtime"],
     "kB": lambda row: f"{row['bytes'] / 1000:,.1f}",
     "of float": lambda row: f"{row['share']:.2f}",
-    "validation %": lambda row: f"{100 * row['validation_accuracy']:.2f}",
-    "drop": lambda row: f"{row['drop']:.2f}",
+    "validation %": lambda row: _figure(row["validation_accuracy"], 100),
+    "drop": lambda row: _figure(row["drop"]),
     "p50 µs, batch 1 / 256": _each_batch("p50_us", ",.1f"),
     "times its float file's": _each_batch("ratio", ".2f"),
     "times onnxruntime float's": _each_batch("ratio_onnxruntime", ".2f"),

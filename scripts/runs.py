@@ -53,7 +53,7 @@ def runs(
     elif not every:
         say("no runs yet. Start one: k2l loop --remote emulator")
     else:
-        listing(COLUMNS, lines, lesser=("kernel", "remote", "age"))
+        listing(COLUMNS, lines, lesser=("data set", "kernel", "remote", "age"))
     if left := len(every) - len(shown):
         say(f"{left} older: k2l runs --limit {len(every)}")
     for path in journal.damaged():
@@ -127,6 +127,7 @@ COLUMNS = {
     "remote": lambda line: line.run.remote,
     "kernel": lambda line: line.run.title,
     "test %": lambda line: "" if line.accuracy is None else f"{100 * line.accuracy:.2f}",
+    "data set": lambda line: line.run.dataset,
     "age": lambda line: ago(line.run.age),
     "state": lambda line: line.state,
     "next": lambda line: line.next,

@@ -87,6 +87,12 @@ def plain(value: object) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
+def _nearest(text: str, known: Collection[str]) -> str:
+    """The name that is most like it, whatever its case; "" where none is."""
+    folded = {name.casefold(): name for name in known}
+    return next((folded[one] for one in difflib.get_close_matches(text.casefold(), folded, n=1)), "")
+
+
 def one_of(what: str, value: Any, known: Collection[str], *, short: Mapping[str, str] | None = None) -> str:
     """The value, if it is a known one; else ConfigError with what was meant and all there are.
 
@@ -95,6 +101,6 @@ def one_of(what: str, value: Any, known: Collection[str], *, short: Mapping[str,
     if isinstance(value, str) and value in known:
         return value
     text = str(value)
-    meant = (short or {}).get(text) or next(iter(difflib.get_close_matches(text, known, n=1)), "")
+    meant = (short or {}).get(text) or _nearest(text, known)
     hint = f"did you mean {meant!r}? " if meant else ""
     raise ConfigError(f"{what} {value!r} does not exist; {hint}there are: {', '.join(known)}.")

@@ -1,8 +1,10 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -139,6 +141,22 @@ def test_a_file_that_loses_too_much_is_refused_and_nothing_changes(folder, monke
     assert not made.kept and made.drop > 50 and made.accuracy < 0.4
     assert "model.int8.onnx was not kept: it loses" in made.why and "more than 0.2" in made.why
     assert contents(folder) == before
+
+
+def test_a_file_that_its_own_runtime_cannot_run_is_left_out_and_the_others_go_on(folder, home, capsys, monkeypatch):
+    with_writer(monkeypatch, lambda source, images, path: path.write_bytes(b"\x20\0\0\0TFL3" + bytes(60)), "tflite")
+    from scripts.quantize import quantize as verb
+
+    verb(str(folder), to="tflite,torch", max_drop=100, seconds=0, json=True)
+    out, err = capsys.readouterr()
+    rows = {Path(row["file"]).name: row for row in map(json.loads, out.splitlines())}
+    assert rows["model.int8.pth"]["kept"] and not rows["model.int8.tflite"]["kept"]
+    assert rows["model.int8.tflite"]["validation_accuracy"] is rows["model.int8.tflite"]["drop"] is None
+    (line,) = [line for line in err.splitlines() if "left out" in line]
+    assert re.fullmatch(r"left out: model\.int8\.tflite: LiteRT cannot run it \(.+\)\.", line)
+    assert ".part" not in line and "again" not in line and not (folder / "model.int8.tflite").exists()
+    verb(str(folder), to="tflite,torch", max_drop=100, seconds=0, json=False)
+    assert "refused" in capsys.readouterr().out
 
 
 def test_a_drop_of_exactly_the_limit_is_kept(folder, monkeypatch):

@@ -57,9 +57,13 @@ def test_on_a_pipe_runs_are_lines_with_tabs_newest_first(k2l):
     code, out, err = k2l("runs", "--offline")
     heading, *rows = (line.split("\t") for line in out.splitlines())
     assert (code, err) == (0, "")
-    assert heading == ["run", "model", "remote", "kernel", "test %", "age", "state", "next"]
+    assert heading == ["run", "model", "remote", "kernel", "test %", "data set", "age", "state", "next"]
     assert [row[0] for row in rows] == [second.run_id, first.run_id]
-    assert [row[4] for row in rows] == ["", "98.76"] and rows[0][-1] == f"k2l watch {second.run_id}"
+    assert (
+        [row[4] for row in rows] == ["", "98.76"]
+        and rows[0][5] == "digits"
+        and rows[0][-1] == f"k2l watch {second.run_id}"
+    )
 
 
 def test_the_accuracy_of_a_model_that_was_replaced_is_known():
@@ -124,6 +128,17 @@ def test_a_log_is_printed_as_it_is_kept(k2l):
     assert "is pushed. " in k2l("log", begun(0, state="pushed").run_id)[2]
     one.keep_log("epoch 1\nno ink")
     assert k2l("log") == (0, "epoch 1\nno ink\n", "") == k2l("log", one.run_id[:12])
+
+
+def test_a_log_is_found_by_its_model_and_printed_without_its_lists_of_files(k2l):
+    begun(1, state="failed").keep_log("another")
+    begun(2, state="failed").keep_log("an older one")
+    one = begun(3, state="failed").record(name="model-2")
+    one.keep_log(
+        "Writing /tmp/k2l/shared/idx.py\nepoch 1\n       8,123 bytes   0123456789ab   model.pth\nWriting home\n"
+    )
+    assert k2l("log", "model-2") == (0, "epoch 1\nWriting home\n", "")
+    assert one.log.read_text().startswith("Writing /tmp")
 
 
 def test_models_are_listed_newest_first_with_how_they_stand(k2l, home, monkeypatch):

@@ -12,6 +12,7 @@ import pytest
 
 from local import paths
 from local.train import Interrupted
+from scripts._training import kept
 from scripts.train import interrupted
 from shared import manifest
 
@@ -169,6 +170,25 @@ def test_its_end_says_what_was_reached_what_is_next_and_where_the_older_one_is_k
     kept = home / ".k2l" / "replaced" / "small"
     assert code == 0 and re.search(rf"^the small that was there \([\d.]+% of digits\) is kept in {kept}$", err, re.M)
     assert manifest.verify(kept)
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+def test_where_a_model_of_the_zoo_was_replaced_its_way_back_is_named(home, tmp_path, monkeypatch, capsys, tracked):
+    checkout = tmp_path / "checkout"
+    aside = checkout / "models" / "small"
+    aside.mkdir(parents=True)
+    facts = {"name": "small", "dataset": "digits", "metrics": {"test": {"accuracy": 0.9}}}
+    monkeypatch.setattr("shared.manifest.read", lambda folder: facts)
+    (aside / "manifest.json").write_text("{}")
+    monkeypatch.setattr(paths, "CHECKOUT", checkout)
+    monkeypatch.delenv("K2L_HOME")
+    for words in (["init", "-q"], ["add", "models"] if tracked else ["status"]):
+        subprocess.run(["git", *words], cwd=checkout, check=True, capture_output=True)
+    kept(aside)
+    assert ("; `git checkout models/small` brings the zoo's back\n" in capsys.readouterr().err) is tracked
+    monkeypatch.setenv("K2L_HOME", str(home))
+    kept(aside)
+    assert "git checkout" not in capsys.readouterr().err
 
 
 def test_interrupted_before_an_epoch_has_ended_it_says_that_nothing_can_be_resumed(tmp_path):

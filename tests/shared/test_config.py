@@ -46,6 +46,7 @@ def test_digits_are_trained_for_longer_unless_told_otherwise():
         ({"architecture": "vgg"}, "there are: compact, baseline"),
         ({"architecture": "lite@wide"}, "width"),
         ({"architecture": "lite@0"}, "0.1 to 8"),
+        ({"dataset": "MNIST"}, "did you mean 'mnist'"),
         ({"epoch": 3}, "did you mean 'epochs'"),
         ({"epochs": 0}, "1 to 1000"),
         ({"epochs": "3"}, "whole number"),
