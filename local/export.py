@@ -111,7 +111,11 @@ def open_source(folder: Path) -> Source:
         raise ModelError(
             f"{folder} was trained with {facts['framework']!r}: exports start from {' or '.join(SOURCES)}."
         )
-    source = Source(folder, SOURCES[facts["framework"]], architectures.architecture(facts["architecture"]))
+    try:
+        network = architectures.architecture(facts["architecture"])
+    except ConfigError as error:  # of another version of the code
+        raise ModelError(f"{folder}: {error}") from None
+    source = Source(folder, SOURCES[facts["framework"]], network)
     manifest.verify(folder, [source.file.name])
     return source
 

@@ -9,6 +9,7 @@ Questions stand on stderr, so that a command's results stay alone on stdout. The
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
@@ -47,6 +48,16 @@ def text(question: str) -> str:
     import questionary
 
     return str(_answer(questionary.text(question, qmark="", key_bindings=_escape(""), **_look())))
+
+
+def forget_typed() -> None:
+    """What was typed on the terminal until now, while nothing asked, answers no question."""
+    try:
+        import termios
+    except ImportError:  # not on this system
+        return
+    with suppress(termios.error, OSError, ValueError):
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 def agreed(question: str) -> bool:

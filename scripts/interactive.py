@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts._ask import BACK, Choice, on_terminal, select, text
+from scripts._ask import BACK, Choice, forget_typed, on_terminal, select, text
 from scripts._edge import INTERRUPTED, run, say
 
 FRAMEWORKS = (Choice("torch", "PyTorch"), Choice("keras", "TensorFlow / Keras 3"))
@@ -98,7 +98,7 @@ class Menu:
     def use(self, name: str) -> None:
         """One thing after the other with a model, until Back."""
         while True:
-            _, command, question = THEN[self.ask(f"What now, with {name}?", AFTERWARDS)]
+            _, command, question = THEN[self.ask(f"What now, with {name}?", afterwards(name))]
             asked = as_path(self.write(question)) if question else ""
             if asked or not question:
                 self.start([word.format(name, asked) for word in command.split()])
@@ -124,6 +124,19 @@ def duration(seconds: float) -> str:
     return f"about {seconds:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} min"
 
 
+def afterwards(name: str) -> tuple[Choice, ...]:
+    """What can be done with a model; it is compared where its data set is here."""
+    from local import models
+    from shared import manifest
+    from shared.errors import ModelError
+
+    try:
+        comparable = here(str(manifest.read(models.folder(name))["dataset"]))
+    except ModelError:
+        comparable = False
+    return tuple(choice for choice in AFTERWARDS if comparable or choice.key != "compare")
+
+
 def data_sets() -> tuple[Choice, ...]:
     """The data sets; of those that are files it is said where they are not here."""
     return tuple(
@@ -133,11 +146,11 @@ def data_sets() -> tuple[Choice, ...]:
 
 def here(name: str) -> bool:
     """Whether a data set needs no fetching."""
-    from shared.data import locate
+    from shared.data import CLASSES, MADE_OF, locate
     from shared.errors import DataError
 
     try:
-        return name == "digits" or locate(name) is not None
+        return name == "digits" or (name in CLASSES and locate(MADE_OF.get(name, name)) is not None)
     except DataError:
         return False
 
@@ -165,6 +178,8 @@ def carry_out(words: list[str]) -> int:
         )
     finally:
         signal.signal(signal.SIGINT, before)
+        if on_terminal():
+            forget_typed()
     if done.returncode == INTERRUPTED or done.returncode < 0:  # below 0: ended by a signal
         say("that was interrupted; back in the menu")
     elif done.returncode:

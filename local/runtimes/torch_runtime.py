@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from local.runtimes import check_logits, missing, no_network
-from shared.errors import ModelError
+from shared.errors import ConfigError, ModelError
 from shared.preprocessing import SIDE, to_float
 
 if TYPE_CHECKING:
@@ -68,16 +68,20 @@ def build(path: Path, architecture: str | None) -> "nn.Module":
     except ModuleNotFoundError as error:
         missing(path, error)
     from local import torch_ao
-    from shared.architectures import architecture as network
+    from shared.architectures import architecture as known
     from shared.build_torch import build_torch
 
+    try:
+        network = known(architecture)
+    except ConfigError as error:  # of another version of the code
+        raise ModelError(f"{path}: {error}") from None
     weights = _weights(torch, path)
     if torch_ao.is_int8(weights):
         try:
-            return torch_ao.build_int8(network(architecture), weights)
+            return torch_ao.build_int8(network, weights)
         except ModelError as error:
             raise ModelError(f"{path}: {error}") from None
-    module = build_torch(network(architecture))
+    module = build_torch(network)
     try:
         module.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as error:

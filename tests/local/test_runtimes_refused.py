@@ -1,5 +1,6 @@
 """Files that do not run here, each with the one line that says why; what could do harm: test_runtimes_unsafe.py."""
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -8,8 +9,9 @@ import pytest
 import torch
 from model_formats import refusal, save_onnx, save_tflite
 
-from local import runtimes
+from local import export, runtimes
 from shared.architectures import architecture
+from shared.errors import ModelError
 from shared.silence import silent_stderr
 
 SUFFIXES = (".onnx", ".tflite", ".pth", ".keras")
@@ -133,6 +135,16 @@ def test_weights_that_are_no_state_dict_are_named(tmp_path):
 def test_quantized_weights_of_another_network_are_named(tmp_path):
     torch.save({"quantize.scale": torch.ones(1)}, tmp_path / "model.int8.pth")
     assert "not the int8 weights of lite" in refusal(tmp_path / "model.int8.pth")
+
+
+def test_a_network_that_the_code_no_longer_has_is_told_with_the_model_folder(small_model, tmp_path):
+    said = "architecture 'lenet' does not exist"
+    assert f"model.pth: {said}" in refusal(small_model / "model.pth", name="lenet")
+    folder = shutil.copytree(small_model, tmp_path / "lenet-torch")
+    stated = folder / "manifest.json"
+    stated.write_text(json.dumps(json.loads(stated.read_text()) | {"architecture": "lenet"}))
+    with pytest.raises(ModelError, match=f"{folder}: {said}"):
+        export.open_source(folder)
 
 
 def test_weights_without_an_architecture_are_refused(small_model):

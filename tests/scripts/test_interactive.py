@@ -98,6 +98,31 @@ def test_a_data_set_that_is_not_here_is_marked(monkeypatch):
     assert "(not here" in says["mnist"] and "(not here" not in says["digits"]
 
 
+def test_a_model_is_compared_with_the_zoo_where_its_data_set_is_here(monkeypatch):
+    for place, offered in (("/data", True), (None, False)):
+        monkeypatch.setattr("shared.data.locate", lambda name, place=place: place)
+        for name in ("compact", "camera"):
+            assert ("compare" in [choice.key for choice in interactive.afterwards(name)]) is offered
+    assert "compare" not in [choice.key for choice in interactive.afterwards("nobody")]
+
+
+def test_what_was_typed_while_a_command_ran_answers_no_question(monkeypatch):
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs) as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        monkeypatch.setattr(interactive, "on_terminal", lambda: True)
+
+        def run(*arguments, **options):
+            os.write(ours, b"1\n")
+            assert waiting.select([theirs], [], [], 5)[0]
+            return subprocess.CompletedProcess([], returncode=0)
+
+        monkeypatch.setattr(interactive.subprocess, "run", run)
+        interactive.carry_out(["runs"])
+        assert not waiting.select([theirs], [], [], 0)[0]
+    os.close(ours)
+
+
 def test_a_command_that_a_signal_ended_was_interrupted(monkeypatch, capsys):
     ended = subprocess.CompletedProcess([], returncode=-2)
     monkeypatch.setattr(interactive.subprocess, "run", lambda *arguments, **options: ended)
