@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from contextlib import suppress
 from typing import Annotated
 
@@ -38,6 +39,8 @@ def web(
             "Add --i-know where that is meant, or reach 127.0.0.1 from elsewhere through ssh -L.",
             2,
         )
+    if sys.stderr.isatty():
+        say("starting the page: a few seconds …")
     from local.web.answers import Networks
 
     networks = Networks()
