@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from local import paths
 from local.album import write
+from local.kernels.emulator import daemon
 from scripts.__main__ import app
 
 README = (paths.CHECKOUT / "README.md").read_text(encoding="utf-8")
@@ -30,14 +31,14 @@ NOT_RUN = {
     "--resume": "only after an interruption; tests/local/test_train_resume.py runs it",
     "--photos": "needs labelled photographs; tests/vision/test_photos.py runs it",
     "k2l sweep": "40 trials; tests/scripts/test_sweep_verb.py runs fewer",
+    "--seeds 5": "five trainings; tests/local/test_seeds.py runs fewer",
+    "k2l compare": "four trainings; tests/local/test_compare.py runs it",
     "k2l race": "minutes; tests/local/test_race.py runs it",
 }
 # One epoch of a small data set, wherever the command itself does not say otherwise.
 SETTINGS = """
 dataset = "digits"
 [train]
-epochs = 1
-[compare]
 epochs = 1
 [loop]
 epochs = 1
@@ -92,7 +93,8 @@ def place(tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     (home / "k2l.toml").write_text(SETTINGS, encoding="utf-8")
-    return tmp_path
+    yield tmp_path
+    daemon.stop(home / ".k2l" / "emulator")
 
 
 @pytest.mark.slow

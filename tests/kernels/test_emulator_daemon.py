@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -116,6 +117,13 @@ def test_it_listens_on_loopback_alone(tmp_path):
     running.lock.release()
     assert set(hosts) <= {"127.0.0.1", "::1"}
     assert "127.0.0.1" in hosts
+
+
+def test_one_whose_state_was_deleted_leaves(state):
+    emulator = daemon.ensure(state)
+    shutil.rmtree(state)
+    process = psutil.Process(emulator.pid)
+    assert process.wait(timeout=20) is None or not process.is_running()
 
 
 def test_a_second_one_on_the_same_state_is_refused(state):

@@ -137,9 +137,15 @@ class Running:
             self.lock.release()
 
     async def _watch_idleness(self) -> None:
-        """Stops the server once nothing was asked, and nothing ran, for `idle_timeout` seconds."""
+        """Stops the server once nothing was asked, and nothing ran, for `idle_timeout` seconds.
+
+        At once, where its state was deleted: nobody could find it any more, nor what it was given.
+        """
         while self.idle_timeout is not None:
             await asyncio.sleep(min(IDLE_LOOK, self.idle_timeout / 4))
+            if not self.state.is_dir():
+                self.stop()
+                return
             if self.front.busy > 0 or bool(await asyncio.to_thread(self.service.store.live)):
                 self.front.last_request = time.monotonic()
             elif time.monotonic() - self.front.last_request > self.idle_timeout:
