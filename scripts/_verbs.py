@@ -9,23 +9,13 @@ from pathlib import Path
 
 GROUPS = {
     "The trip to Kaggle": (
-        "loop",
-        "push",
-        "watch",
-        "pull",
-        "runs",
-        "log",
-        "cancel",
-        "quota",
-        "publish",
-        "bundle",
-        "emulator",
+        "loop", "push", "watch", "pull", "runs", "log", "cancel", "quota", "publish", "bundle", "emulator",
     ),
     "Training here": ("data", "train", "compare", "sweep"),
     "Looking closely": ("models", "evaluate", "export", "quantize", "bench", "race", "report"),
     "Reading digits": ("predict", "explain", "camera", "web"),
     "This machine": ("interactive", "doctor"),
-}
+}  # fmt: skip
 VERBS = tuple(itertools.chain.from_iterable(GROUPS.values()))
 
 # A command in a sentence; what `web` says of itself is none.

@@ -1,6 +1,8 @@
 """A real emulator on a free loopback port, for tests and for scripts: `Emulated(folder)`, and `close()` in the end."""
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -29,6 +31,9 @@ def as_notebook(*cells: str, kernelspec: bool = True) -> str:
     spec = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
     metadata = spec if kernelspec else {}
     return json.dumps({"cells": made, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
+
+
+KAGGLE = Path(sys.executable).with_name("kaggle")
 
 
 class Emulated:
@@ -123,6 +128,17 @@ class Emulated:
         ended = {"status": status, "started_at": time.time(), "ended_at": time.time()}
         write_json(version.folder / "status.json", ended)
         return version
+
+    def kaggle(self, home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """The unmodified `kaggle` command, in a home of its own."""
+        return subprocess.run(
+            [str(KAGGLE), *arguments],
+            env=self.environment(home) | environment,
+            cwd=home,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
 
     def environment(self, home: Path) -> dict[str, str]:
         """With these variables alone the unmodified `kaggle` command and kagglehub reach this emulator."""

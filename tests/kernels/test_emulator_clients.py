@@ -3,13 +3,12 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from shared.errors import KernelError
-
-KAGGLE = Path(sys.executable).with_name("kaggle")
 
 
 @pytest.fixture
@@ -18,17 +17,7 @@ def command(emulator, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
 
-    def run(*arguments, **environment):
-        return subprocess.run(
-            [str(KAGGLE), *arguments],
-            env=emulator.environment(home) | environment,
-            cwd=home,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-
-    return run
+    return partial(emulator.kaggle, home)
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ import json
 import subprocess
 import sys
 import tarfile
+from functools import partial
 from pathlib import Path
 
 import published
 import pytest
 import requests
 
-KAGGLE = Path(sys.executable).with_name("kaggle")
 MODELS = "models.ModelApiService"
 
 
@@ -27,18 +27,7 @@ def home(tmp_path):
 @pytest.fixture
 def command(emulator, home):
     """Runs `kaggle models …` in a home of its own, with the emulator as its proxy."""
-
-    def run(*arguments):
-        return subprocess.run(
-            [str(KAGGLE), "models", *arguments],
-            env=emulator.environment(home) | {"TMPDIR": str(home)},  # where it notes its uploads
-            cwd=home,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-
-    return run
+    return partial(emulator.kaggle, home, "models", TMPDIR=str(home))  # where it notes its uploads
 
 
 @pytest.fixture

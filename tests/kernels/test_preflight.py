@@ -46,11 +46,6 @@ def toml(old, new):
     path.write_text(path.read_text().replace(old, new))
 
 
-def tree(folder):
-    """Every file below a folder, with its bytes and when it was last written."""
-    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
-
-
 def test_a_push_that_would_go_passes_every_check(look):
     found = look()
     assert {one.verdict for one in found.values()} == {GOOD}
@@ -69,10 +64,10 @@ def test_what_passes_here_is_pushed(look, service, kernel, queued):
 
 def test_nothing_is_written_here_or_there(look, emulator, service, kernel, queued, home):
     push.push(service, trips.cargo_of(kernel("1")))
-    before = tree(home), tree(emulator.state), list(paths.kernels().rglob("*"))
+    before = trips.tree(home), trips.tree(emulator.state), list(paths.kernels().rglob("*"))
     for changes in ({}, GPU, {"slug": "abc"}):
         look(changes=changes, again=True)
-    assert (tree(home), tree(emulator.state), list(paths.kernels().rglob("*"))) == before
+    assert (trips.tree(home), trips.tree(emulator.state), list(paths.kernels().rglob("*"))) == before
 
 
 def test_where_there_is_no_journal_none_is_made(look, home):

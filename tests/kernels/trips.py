@@ -49,6 +49,11 @@ Path("manifest.json").write_text(json.dumps(facts | {{"files": files}}))
 """
 
 
+def tree(folder):
+    """Every file below a folder, with its bytes and when it was last written."""
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+
+
 def service_of(emulator):
     """The emulator through the real SDK, over HTTP."""
     return connect.at_loopback(emulator.url, username=emulator.username, key=emulator.key)

@@ -22,6 +22,12 @@ def stranger(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def emulator(stranger):
+    """The stranger's emulator, up before the command."""
+    return daemon.ensure(stranger / "k2l" / ".k2l" / "emulator")
+
+
+@pytest.fixture
 def k2l(capsys, monkeypatch):
     """`k2l("push", …)`: (exit code, stdout, stderr) of one command."""
 

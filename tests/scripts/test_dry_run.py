@@ -3,8 +3,7 @@
 import json
 
 import pytest
-
-from local.kernels.emulator import daemon
+from trips import tree
 
 
 @pytest.fixture(autouse=True)
@@ -12,20 +11,10 @@ def home(stranger):
     return stranger / "k2l"
 
 
-@pytest.fixture
-def running(home):
-    """The emulator, up before the command."""
-    return daemon.ensure(home / ".k2l" / "emulator")
-
-
-def tree(folder):
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 DIGITS = ("--remote", "emulator", "--dataset", "digits", "--dry-run")
 
 
-def test_a_push_that_would_go_is_exit_0_and_writes_nothing(k2l, home, running):
+def test_a_push_that_would_go_is_exit_0_and_writes_nothing(k2l, home, emulator):
     before = tree(home)
     code, out, err = k2l("push", *DIGITS)
     assert code == 0 and "GOOD" in out and "BAD" not in out and "NOT CHECKED" not in out
@@ -56,7 +45,7 @@ def test_a_table_shows_brackets_as_they_are(k2l):
     assert "under [data_sources]." in out
 
 
-def test_the_quota_says_when_it_starts_anew(k2l, running):
+def test_the_quota_says_when_it_starts_anew(k2l, emulator):
     code, out, _ = k2l("quota", "--remote", "emulator")
     assert code == 0 and "0.0 of 30.0 GPU hours used, 30.0 left" in out
     assert "they start anew in " in out and "(Saturday 00:00 UTC)" in out

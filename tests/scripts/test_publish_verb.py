@@ -9,9 +9,9 @@ import time
 
 import pytest
 import requests
+from trips import tree
 
 from local import paths
-from local.kernels.emulator import daemon
 
 ZOO = str(paths.zoo() / "lite")
 HERE = ("--remote", "emulator")
@@ -20,16 +20,6 @@ HERE = ("--remote", "emulator")
 @pytest.fixture(autouse=True)
 def home(stranger):
     return stranger / "k2l"
-
-
-@pytest.fixture
-def emulator(home):
-    """The emulator, up before the command."""
-    return daemon.ensure(home / ".k2l" / "emulator")
-
-
-def tree(folder):
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_plan_starts_and_writes_nothing(k2l, home):
