@@ -1,9 +1,15 @@
 """What holds for all tests."""
 
+import contextlib
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from local import paths
 
 # A runner that a script started in the background ignores Ctrl-C, and so would everything that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -18,3 +24,22 @@ LONGEST = ("test_contributing.py", "test_readme_commands.py")
 def pytest_collection_modifyitems(items):
     """The longest files first."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+@pytest.fixture
+def launch():
+    """Starts Python with these words in a process of its own, another program `around` it if need be.
+
+    Its streams are pipes of text. What still runs when the test ends, or fails, is killed and its pipes are closed:
+    one that is left open fails whichever test comes next.
+    """
+    with contextlib.ExitStack() as ends:
+
+        def run(*words, around=(), **options):
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": paths.CHECKOUT}
+            process = subprocess.Popen([*around, sys.executable, *map(str, words)], **pipes | options)
+            ends.enter_context(process)
+            ends.callback(process.kill)
+            return process
+
+        yield run

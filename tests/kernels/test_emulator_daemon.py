@@ -1,19 +1,17 @@
 """The emulator as a program: in the foreground, in the background, found again, stopped, refused."""
 
+import functools
 import json
 import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 
 import psutil
 import pytest
 
-from local import paths
 from local.kernels.emulator import daemon
 from local.kernels.emulator.running import Running
 from shared.errors import KernelError
@@ -26,15 +24,10 @@ def state(tmp_path):
     daemon.stop(tmp_path / "emulator")
 
 
-def command(*arguments, **more):
-    return subprocess.Popen(
-        [sys.executable, "-m", "scripts.emulator", *map(str, arguments)],
-        cwd=paths.CHECKOUT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **more,
-    )
+@pytest.fixture
+def command(launch):
+    """Starts the emulator's own command."""
+    return functools.partial(launch, "-m", "scripts.emulator")
 
 
 def test_callers_at_once_get_the_same_emulator_and_later_ones_too(state):
@@ -86,25 +79,25 @@ def test_secrets_on_disk_are_for_this_user_alone(state):
     assert emulator.key not in (state / "server.log").read_text()
 
 
-def test_in_the_foreground_it_says_how_to_reach_it_and_leaves_on_ctrl_c(tmp_path):
-    with command("--port", 0, "--state", tmp_path / "s", "--username", "me", "--key", "k", "--json") as process:
-        card = json.loads(process.stdout.readline())
-        assert (card["username"], card["key"], card["pid"]) == ("me", "k", process.pid)
-        assert daemon.ping(card["url"], "me", "k")["pid"] == process.pid
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=10)
+def test_in_the_foreground_it_says_how_to_reach_it_and_leaves_on_ctrl_c(command, tmp_path):
+    process = command("--port", 0, "--state", tmp_path / "s", "--username", "me", "--key", "k", "--json")
+    card = json.loads(process.stdout.readline())
+    assert (card["username"], card["key"], card["pid"]) == ("me", "k", process.pid)
+    assert daemon.ping(card["url"], "me", "k")["pid"] == process.pid
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=10)
     assert f"HTTP_PROXY={card['url']}" in said
     assert "Traceback" not in said
     assert process.returncode == 0
 
 
-def test_a_port_in_use_is_refused_in_a_line(tmp_path):
+def test_a_port_in_use_is_refused_in_a_line(command, tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with command("--port", port, "--state", tmp_path / "s") as process:
-            out, said = process.communicate(timeout=20)
+        process = command("--port", port, "--state", tmp_path / "s")
+        out, said = process.communicate(timeout=20)
     assert (process.returncode, out) == (1, "")
     assert said.startswith(f"error: port {port} on 127.0.0.1 cannot be used")
 
@@ -126,18 +119,18 @@ def test_one_whose_state_was_deleted_leaves(state):
     assert process.wait(timeout=20) is None or not process.is_running()
 
 
-def test_a_second_one_on_the_same_state_is_refused(state):
+def test_a_second_one_on_the_same_state_is_refused(command, state):
     daemon.ensure(state)
-    with command("--port", 0, "--state", state) as process:
-        _, said = process.communicate(timeout=20)
+    process = command("--port", 0, "--state", state)
+    _, said = process.communicate(timeout=20)
     assert process.returncode == 1
     assert "another emulator runs on" in said
 
 
-def test_stop_ends_it_and_says_when_there_is_none(state):
+def test_stop_ends_it_and_says_when_there_is_none(command, state):
     emulator = daemon.ensure(state)
-    with command("--stop", "--state", state, env={**os.environ}) as process:
-        assert process.communicate(timeout=20)[1] == "stopped\n"
+    process = command("--stop", "--state", state, env={**os.environ})
+    assert process.communicate(timeout=20)[1] == "stopped\n"
     assert daemon.running(state) is None
     assert daemon.ping(emulator.url, emulator.username, emulator.key) is None
     assert daemon.stop(state) is False

@@ -79,8 +79,9 @@ def display(screen_file):
     if not shutil.which("Xvfb") or not shutil.which("xdotool"):
         pytest.skip("Xvfb and xdotool are not installed: no window to look at")
     read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1400x900x24", "-fbdir", str(screen_file.parent)]
-    server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
+    # Without -noreset it begins anew whenever its last window goes, also under one that is just coming.
+    options = ["-displayfd", str(write), "-screen", "0", "1400x900x24", "-noreset", "-fbdir", str(screen_file.parent)]
+    server = subprocess.Popen(["Xvfb", *options], pass_fds=[write], stderr=subprocess.DEVNULL)
     os.close(write)
     with os.fdopen(read) as numbers:
         yield f":{numbers.readline().strip()}"

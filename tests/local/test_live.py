@@ -8,9 +8,7 @@ import shutil
 import signal
 import struct
 import subprocess
-import sys
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -151,7 +149,7 @@ def test_a_missing_camera_ends_at_once_and_a_missing_stream_after_its_patience(n
     assert [line for line in tries if "trying again in" in line]
 
 
-def test_ctrl_c_ends_it_and_the_film_is_whole(named, clip, tmp_path):
+def test_ctrl_c_ends_it_and_the_film_is_whole(launch, named, clip, tmp_path):
     """The clip, played without end in place of a camera."""
     kept = tmp_path / "out.avi"
     command = [
@@ -173,7 +171,7 @@ def test_ctrl_c_ends_it_and_the_film_is_whole(named, clip, tmp_path):
         f"sys.argv = {command!r}\n"
         "from scripts.__main__ import main; main()"
     )
-    running = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = launch("-c", code)
     for _ in range(30):
         assert running.stdout.readline()
     running.send_signal(signal.SIGINT)
@@ -182,16 +180,61 @@ def test_ctrl_c_ends_it_and_the_film_is_whole(named, clip, tmp_path):
     assert len(list(sources.frames(str(kept)))) >= 29
 
 
-def photographed(screen_file):
-    """What Xvfb shows, uint8 [h, w, 3], blue, green, red: its framebuffer is an XWD file (X11/XWDFile.h)."""
-    data = screen_file.read_bytes()
-    header = struct.unpack(">25I", data[:100])
-    start, width, height, stride, colours = (header[at] for at in (0, 4, 5, 12, 19))
-    pixels = np.frombuffer(data, np.uint8, stride * height, start + 12 * colours)
-    return pixels.reshape(height, stride // 4, 4)[:, :width, :3]
+class Hands:
+    """Mouse and keys at a window, and eyes on the screen: what is done is waited for, and done again if need be."""
+
+    def __init__(self, name, display, screen_file):
+        self.environment, self.screen_file = {**os.environ, "DISPLAY": display}, screen_file
+        (self.window,) = self.until(lambda: self.do("search", "--onlyvisible", "--name", name))
+
+    def do(self, *words):
+        return subprocess.run(["xdotool", *words], env=self.environment, capture_output=True, text=True).stdout.split()
+
+    def until(self, seen, *, again=lambda: None):
+        """What `seen` gives as soon as it is true; `again` is done every now and then."""
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            for _ in range(30):
+                if found := seen():
+                    return found
+                time.sleep(0.1)
+            again()
+        raise AssertionError("it never showed")
+
+    def restore(self):
+        """Minimises the window and brings it back: now and then Qt misses that it is there, and paints nothing."""
+        self.do("windowunmap", "--sync", self.window, "windowmap", "--sync", self.window)
+
+    def key(self, key, seen):
+        """Presses a key and waits until what it does is seen."""
+        self.do("key", "--window", self.window, key)
+        self.until(seen)
+
+    def drag(self, seen):
+        """Draws a region."""
+        corners = (("20", "20", "mousedown", "1"), ("150", "200"), ("300", "380"), ("300", "380", "mouseup", "1"))
+
+        def once():
+            for corner in corners:
+                self.do("mousemove", *corner)
+
+        once()
+        self.until(seen, again=once)
+
+    def width(self):
+        """Of the window, in pixels."""
+        return int(next(word for word in self.do("getwindowgeometry", "--shell", self.window) if "WIDTH" in word)[6:])
+
+    def screen(self):
+        """What Xvfb shows, uint8 [h, w, 3], blue, green, red: its framebuffer is an XWD file (X11/XWDFile.h)."""
+        data = self.screen_file.read_bytes()
+        header = struct.unpack(">25I", data[:100])
+        start, width, height, stride, colours = (header[at] for at in (0, 4, 5, 12, 19))
+        pixels = np.frombuffer(data, np.uint8, stride * height, start + 12 * colours)
+        return pixels.reshape(height, stride // 4, 4)[:, :width, :3]
 
 
-def test_in_the_window_a_snapshot_is_explained_and_pictures_are_kept(named, display, screen_file, tmp_path):
+def test_in_the_window_a_snapshot_is_explained_and_pictures_are_kept(launch, named, display, screen_file, tmp_path):
     """A film of one large 7: space, drag round it, s, space, r, drag, r, t, s, q."""
     seven = cv2.cvtColor(cv2.resize(drawn(7), (320, 400)), cv2.COLOR_GRAY2BGR)
     with Film(tmp_path / "clip.mp4", fps=30) as film:
@@ -199,46 +242,39 @@ def test_in_the_window_a_snapshot_is_explained_and_pictures_are_kept(named, disp
             film.add(seven)
     pictures = tmp_path / "kept"
     pictures.mkdir()
-    environment = {**os.environ, "DISPLAY": display, "PYTHONPATH": str(Path.cwd())}
-    command = [sys.executable, "-m", "scripts", "camera", "--source", str(tmp_path / "clip.mp4"), "--model", named]
-    running = subprocess.Popen(
-        [*command, "--conf", "0"],
-        env=environment, cwd=pictures, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    running = launch(
+        "-m", "scripts", "camera", "--source", tmp_path / "clip.mp4", "--model", named, "--conf", "0",
+        cwd=pictures, env={**os.environ, "DISPLAY": display, "PYTHONPATH": str(paths.CHECKOUT)},
     )  # fmt: skip
+    hands = Hands("k2l camera", display, screen_file)
+    plain, explained = 320, 320 + 500  # pixels wide
 
-    def do(*arguments):
-        done = subprocess.run(["xdotool", *arguments], env=environment, capture_output=True, text=True)
-        time.sleep(0.4)
-        return done.stdout.split()
+    def region():  # in blue
+        return (hands.screen()[20:380, 18:302] == np.uint8([220, 150, 50])).all(axis=2).sum() > 200
 
-    end = time.monotonic() + 40
-    while not (windows := do("search", "--name", "k2l camera")) and time.monotonic() < end:
-        assert running.poll() is None, running.communicate()
-    time.sleep(1)
-    window = windows[0]
+    def glyph():  # beside the picture
+        return hands.screen()[:280, 320:600].max() > 200
 
-    def drag():
-        do("mousemove", "20", "20", "mousedown", "1")
-        do("mousemove", "150", "200")
-        do("mousemove", "300", "380")
-        do("mouseup", "1")
+    def kept(number):
+        return len([path for path in pictures.iterdir() if cv2.imread(str(path)) is not None]) == number
 
-    do("key", "--window", window, "space")
-    drag()
-    screen = photographed(screen_file)
-    assert (screen[20:380, 18:302] == np.uint8([220, 150, 50])).all(axis=2).sum() > 200  # the region, in blue
-    assert screen[:280, 320:600].max() > 200 and not screen[410:, 830:].any()  # the glyph beside the picture
-    for key in ("s", "space", "r"):
-        do("key", "--window", window, key)
-    assert not photographed(screen_file)[:280, 320:600].any()  # nothing is explained before a region is drawn
-    drag()
-    assert photographed(screen_file)[:280, 320:600].max() > 200
-    for key in ("r", "t", "s", "q"):
-        do("key", "--window", window, key)
-    _, said = running.communicate(timeout=30)
+    hands.until(lambda: hands.width() == plain and (hands.screen()[:400, :320] > 200).any(), again=hands.restore)
+    hands.key("space", lambda: hands.width() == explained)
+    assert not region() and not glyph()
+    hands.drag(lambda: region() and glyph())
+    hands.key("s", lambda: kept(1))
+    hands.key("space", lambda: hands.width() == plain)
+    hands.key("r", lambda: hands.width() == explained)
+    assert not glyph()  # nothing is explained before a region is drawn
+    hands.drag(lambda: region() and glyph())
+    hands.key("r", lambda: hands.width() == plain)
+    hands.key("t", lambda: (hands.screen()[340:360, 5:100] == 255).all())
+    hands.key("s", lambda: kept(2))
+    hands.do("key", "--window", hands.window, "q")
+    _, said = running.communicate(timeout=60)
     assert running.returncode == 0 and "frames in" in said, said
-    explained, threshold = (cv2.imread(str(path)) for path in sorted(pictures.iterdir()))
-    assert explained.shape == (400, 320 + 500, 3)
-    bars = explained[:280, 320 + 280 :].astype(int)
-    assert explained[:280, 320 : 320 + 280].max() > 200 and (bars.max(axis=2) > 100).sum() > 1000
-    assert threshold.shape == (400, 320, 3) and (threshold[340:360, 5:100] == 255).all()
+    snapshot, threshold = (cv2.imread(str(path)) for path in sorted(pictures.iterdir()))
+    assert snapshot.shape == (400, explained, 3)
+    bars = snapshot[:280, 320 + 280 :].astype(int)
+    assert snapshot[:280, 320 : 320 + 280].max() > 200 and (bars.max(axis=2) > 100).sum() > 1000
+    assert threshold.shape == (400, plain, 3) and (threshold[340:360, 5:100] == 255).all()

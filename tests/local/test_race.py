@@ -1,8 +1,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
 
@@ -175,14 +173,12 @@ def test_the_verb_prints_one_object_a_contestant(k2l):
 
 
 @pytest.mark.slow
-def test_ctrl_c_tells_what_is_finished(home):
-    command = [sys.executable, "-m", "scripts", "race", "--contestants", "sprint,compact:plain", "--dataset", "digits"]
-    command += ["--target", "100", "--max-epochs", "1000", "--threads", "1", "--json"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes, text=True, start_new_session=True) as process:
-        assert "sprint:tuned, seed 0" in process.stderr.readline()
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
-        out, err = process.communicate(timeout=30)
+def test_ctrl_c_tells_what_is_finished(home, launch):
+    race = ("-m", "scripts", "race", "--contestants", "sprint,compact:plain", "--dataset", "digits")
+    process = launch(*race, "--target", 100, "--max-epochs", 1000, "--threads", 1, "--json", start_new_session=True)
+    assert "sprint:tuned, seed 0" in process.stderr.readline()
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
+    out, err = process.communicate(timeout=30)
     assert process.returncode == 130 and "Traceback" not in err
     assert [json.loads(line)["contestant"] for line in out.splitlines()] == ["sprint:tuned"]
     assert err.splitlines()[-1] == "interrupted after 1 of 10 trainings; a race begins anew."

@@ -4,15 +4,12 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 from kills import state
 
-from local import paths
 from local.kernels.emulator import daemon
 from shared import manifest
 
@@ -30,11 +27,10 @@ def environment(home, **more):
     return {**kept, "K2L_HOME": str(home), "HOME": str(home), **more}
 
 
-def start(home, *command, **more):
-    return subprocess.Popen(
-        [sys.executable, "-m", "scripts", *command], cwd=paths.CHECKOUT, env=environment(home, **more),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+@pytest.fixture
+def start(home, launch):
+    """Starts `k2l`, with these environment variables besides."""
+    return lambda *command, **more: launch("-m", "scripts", *command, env=environment(home, **more))
 
 
 def finish(process):
@@ -49,8 +45,8 @@ def versions(home):
     return len(list((home / ".k2l" / "emulator" / "kernels").glob("*/*/*/source.ipynb")))
 
 
-def test_the_loop_leaves_a_proven_model(home):
-    code, out, err = finish(start(home, *LOOP))
+def test_the_loop_leaves_a_proven_model(home, start):
+    code, out, err = finish(start(*LOOP))
     assert code == 0, err
     row = json.loads(out)
     folder = home / "models" / "small"
@@ -68,8 +64,8 @@ def test_the_loop_leaves_a_proven_model(home):
     assert right.mean() == pytest.approx(row["accuracy"])
 
 
-def test_the_same_trip_with_keras(home):
-    code, out, err = finish(start(home, *LOOP, "--framework", "keras"))
+def test_the_same_trip_with_keras(home, start):
+    code, out, err = finish(start(*LOOP, "--framework", "keras"))
     assert code == 0, err
     row = json.loads(out)
     stated = manifest.verify(home / "models" / "small")
@@ -78,7 +74,7 @@ def test_the_same_trip_with_keras(home):
     assert row["accuracy"] > 0.9 and row["accuracy"] == pytest.approx(row["accuracy_here"], abs=0.001)
 
 
-def test_killed_at_every_step_the_same_command_goes_on(home):
+def test_killed_at_every_step_the_same_command_goes_on(home, start):
     """Killed without warning as soon as the journal shows each state, and once more a little later.
 
     A model of the same name that was there before is kept through all of it.
@@ -90,14 +86,14 @@ def test_killed_at_every_step_the_same_command_goes_on(home):
     manifest.write(before, dict.fromkeys(manifest.KEYS, "old") | tables | {"schema": manifest.SCHEMA, "files": {}})
     for wanted in ("intended", "pushed", "complete", "pulled"):
         for later in (0.0, 0.3):
-            process = start(home, *LOOP)
+            process = start(*LOOP)
             while process.poll() is None and (reached := state(home)) != wanted and reached != "done":
                 time.sleep(0.002)
             time.sleep(later)
             process.send_signal(signal.SIGKILL)
             process.communicate()
             assert not before.exists() or manifest.verify(before)
-    code, out, err = finish(start(home, *LOOP))
+    code, out, err = finish(start(*LOOP))
     assert code == 0, err
     assert versions(home) == 1
     assert state(home) == "done"
@@ -106,26 +102,22 @@ def test_killed_at_every_step_the_same_command_goes_on(home):
     assert [path.read_bytes() for path in home.glob(".k2l/runs/*/replaced*/model.pth")] == [b"old"]
 
 
-def test_the_same_trip_by_the_sdks_own_way_to_a_test_service(home):
+def test_the_same_trip_by_the_sdks_own_way_to_a_test_service(home, start):
     """`--remote kaggle` with KAGGLE_API_ENVIRONMENT=TEST: port 7777, credentials from the environment, no short cut."""
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", 7777)) == 0:
             pytest.skip("something else listens on port 7777")
     server = start(
-        home, "emulator", "--port", "7777", "--username", "learner", "--key", "k", "--state", str(home / "s"), "--json"
+        "emulator", "--port", "7777", "--username", "learner", "--key", "k", "--state", str(home / "s"), "--json"
     )
-    try:
-        assert json.loads(server.stdout.readline())["url"]
-        there = {"KAGGLE_API_ENVIRONMENT": "TEST", "KAGGLE_USERNAME": "learner", "KAGGLE_KEY": "k"}
-        options = ["--dataset", "digits", "--epochs", "2", "--name", "apart", "--json"]
-        code, out, err = finish(start(home, "loop", "--remote", "kaggle", *options, **there))
-        assert code == 0, err
-        assert json.loads(out)["remote"] == "http://localhost:7777"
-        manifest.verify(home / "models" / "apart")
-        code, _, err = finish(start(home, "push", "--owner", "teacher", *options, **there))
-        assert (code, "'teacher' is not the user" in err) == (1, True)
-        code, _, err = finish(start(home, "quota", **{**there, "KAGGLE_KEY": "wrong"}))
-        assert (code, "HTTP 401" in err) == (1, True)
-    finally:
-        server.terminate()
-        server.communicate()
+    assert json.loads(server.stdout.readline())["url"]
+    there = {"KAGGLE_API_ENVIRONMENT": "TEST", "KAGGLE_USERNAME": "learner", "KAGGLE_KEY": "k"}
+    options = ["--dataset", "digits", "--epochs", "2", "--name", "apart", "--json"]
+    code, out, err = finish(start("loop", "--remote", "kaggle", *options, **there))
+    assert code == 0, err
+    assert json.loads(out)["remote"] == "http://localhost:7777"
+    manifest.verify(home / "models" / "apart")
+    code, _, err = finish(start("push", "--owner", "teacher", *options, **there))
+    assert (code, "'teacher' is not the user" in err) == (1, True)
+    code, _, err = finish(start("quota", **{**there, "KAGGLE_KEY": "wrong"}))
+    assert (code, "HTTP 401" in err) == (1, True)

@@ -1,10 +1,7 @@
 """`k2l publish` as a person meets it: a plan, a table or JSON, once, and how to go on after Ctrl-C."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -72,14 +69,11 @@ def test_a_plan_without_credentials_tells_what_it_can(k2l, home):
     assert not home.exists()
 
 
-def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(k2l, home, emulator):
+def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(k2l, launch, home, emulator):
     rule = {"fault": "delay", "method": "Upload", "seconds": 0.3, "times": None}
     faults, auth = f"{emulator.url}/emulator/faults", (emulator.username, emulator.key)
     requests.post(faults, json=rule, auth=auth, timeout=10)
-    command = [sys.executable, "-m", "scripts", "publish", ZOO, *HERE]
-    process = subprocess.Popen(
-        command, cwd=paths.CHECKOUT, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = launch("-m", "scripts", "publish", ZOO, *HERE)
     assert "created" in process.stderr.readline() and "pyTorch/model.pth" in process.stderr.readline()
     time.sleep(0.1)
     process.send_signal(signal.SIGINT)

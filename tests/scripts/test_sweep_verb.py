@@ -1,5 +1,6 @@
 """`k2l sweep` by command: what it refuses, and real searches on small data, killed and continued, here and remote."""
 
+import functools
 import json
 import os
 import re
@@ -11,7 +12,6 @@ import time
 import psutil
 import pytest
 
-from local import paths
 from local.kernels.emulator import daemon
 
 
@@ -76,11 +76,10 @@ def test_help_starts_without_anything_heavy():
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
-def start(*command):
-    return subprocess.Popen(
-        [sys.executable, "-m", "scripts", *command], cwd=paths.CHECKOUT, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+@pytest.fixture
+def start(launch):
+    """Starts `k2l`, as the first of a group of processes."""
+    return functools.partial(launch, "-m", "scripts", start_new_session=True)
 
 
 def until(process, word):
@@ -101,7 +100,7 @@ def finish(process):
 
 
 @pytest.mark.slow
-def test_a_search_that_was_killed_and_interrupted_goes_on(k2l, home):
+def test_a_search_that_was_killed_and_interrupted_goes_on(k2l, home, start):
     command = (*SMALL, "--epochs", "2", "--trials", "60", "--json")
     first = start(*command)
     until(first, "trial ")
@@ -136,7 +135,7 @@ def test_a_search_that_was_killed_and_interrupted_goes_on(k2l, home):
 
 
 @pytest.mark.slow
-def test_people_get_a_table_and_the_command_for_the_best(home):
+def test_people_get_a_table_and_the_command_for_the_best(home, start):
     process = start(*SMALL, "--epochs", "1", "--trials", "2", "--out", str(home / "out"))
     out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
@@ -150,7 +149,7 @@ def test_people_get_a_table_and_the_command_for_the_best(home):
 
 
 @pytest.mark.slow
-def test_trials_on_the_emulator_survive_a_kill_without_a_second_push(home):
+def test_trials_on_the_emulator_survive_a_kill_without_a_second_push(home, start):
     command = (*SMALL, "--epochs", "1", "--trials", "2", "--remote", "emulator", "--json")
     first = start(*command)
     until(first, "at most 2 runs at once")

@@ -1,10 +1,10 @@
 """`k2l train` in processes of its own: on a terminal, interrupted, killed, and gone on with."""
 
+import functools
 import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 
@@ -31,21 +31,9 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def start(home):
-    """Starts the verb, with another program around it if need be; what is still running at the end is killed."""
-    started = []
-
-    def run(*command, around=(), **options):
-        words = [*around, sys.executable, "-c", CODE, *map(str, command)]
-        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": paths.CHECKOUT} | options
-        started.append(subprocess.Popen(words, **options))
-        return started[-1]
-
-    yield run
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+def start(home, launch):
+    """Starts the verb."""
+    return functools.partial(launch, "-c", CODE)
 
 
 def wait_for(text, process):

@@ -90,12 +90,10 @@ def test_a_run_that_failed_is_told_as_such_by_watch_and_pull(k2l, home):
         daemon.stop(home / "k2l" / ".k2l" / "emulator")
 
 
-def test_ctrl_c_is_a_word_and_130(home):
-    command = [sys.executable, "-m", "scripts", "emulator", "--port", "0", "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def test_ctrl_c_is_a_word_and_130(home, launch):
+    process = launch("-m", "scripts", "emulator", "--port", "0", "--json")
     process.stdout.readline()
-    train = [sys.executable, "-m", "scripts", "train", "--dataset", "digits", "--epochs", "1000"]
-    other = subprocess.Popen(train, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    other = launch("-m", "scripts", "train", "--dataset", "digits", "--epochs", "1000")
     assert "epoch" in other.stderr.readline()
     for one in (process, other):
         one.send_signal(signal.SIGINT)

@@ -202,11 +202,9 @@ def test_the_browsers_camera_is_read_live(opened):
     until(lambda: [one for one in found(opened, "#k2l-camera button") if "Stop" in one.text])[0].click()
 
 
-def test_a_services_end_leaves_nothing_behind_either(tmp_path):
-    running = subprocess.Popen(
-        [sys.executable, "-m", "scripts", "web", "--port", "0", "--model", "lite"],
-        cwd=paths.CHECKOUT, env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+def test_a_services_end_leaves_nothing_behind_either(launch, tmp_path):
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    running = launch("-m", "scripts", "web", "--port", "0", "--model", "lite", env=environment)
     assert "http://127.0.0.1:" in running.stderr.readline() and list(tmp_path.glob("k2l-web-*/*.png"))
     running.terminate()
     assert running.communicate(timeout=20)[1].strip() == "the page is closed" and running.returncode == 0
