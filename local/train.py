@@ -21,8 +21,6 @@ from shared.config import TrainConfig
 from shared.errors import ConfigError, one_of
 from shared.training import Progress, Row, StopTraining, Trained
 
-FRAMEWORKS = ("torch", "keras")
-
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C or SIGTERM ended a training after `epoch` of its `epochs`; a checkpoint has these, if there are any.
@@ -58,7 +56,7 @@ def train(
 
     Raises Interrupted, and ConfigError where there is nothing to resume, or a training that differs.
     """
-    one_of("framework", framework, FRAMEWORKS)
+    one_of("framework", framework, spec.FRAMEWORKS)
     training = _identity(config, framework, name)
     place = checkpoints.place(name, folder)
     before = _resumable(place, name, training) if resume else None

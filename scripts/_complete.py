@@ -26,6 +26,18 @@ def _architectures() -> Iterable[str]:
     return ARCHITECTURES
 
 
+def _frameworks() -> Iterable[str]:
+    from local.kernels.spec import FRAMEWORKS
+
+    return FRAMEWORKS
+
+
+def _remotes() -> Iterable[str]:
+    from scripts._options import REMOTES  # which has its options completed from here
+
+    return REMOTES
+
+
 def _models() -> Iterable[str]:
     """The folders under models/ and of the zoo; whether they are whole is found when they are used."""
     from local import paths
@@ -46,7 +58,7 @@ def _runs() -> Iterable[str]:
 architectures = _offering(_architectures)
 datasets = _offering(_choices("dataset"))
 recipes = _offering(_choices("recipe"))
-frameworks = _offering(lambda: ("torch", "keras"))
-remotes = _offering(lambda: ("kaggle", "emulator"))
+frameworks = _offering(_frameworks)
+remotes = _offering(_remotes)
 models = _offering(_models)
 runs = _offering(_runs)

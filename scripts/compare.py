@@ -60,8 +60,8 @@ def compare(
 def plan(wanted: options.Wanted, architectures: str, *, prefix: str, data_dir: Path | None) -> list["Training"]:
     """What is to be trained; all that can be wrong with it is found here."""
     from local.compare import Training
+    from local.kernels.spec import FRAMEWORKS
     from local.models import check_name, usual_name
-    from local.train import FRAMEWORKS
     from shared.architectures import architecture
     from shared.errors import one_of
 

@@ -46,7 +46,7 @@ def race(
     Example: k2l race --contestants 4xsprint,compact:plain --seeds 5
     """
     from local import race as racing
-    from local.train import FRAMEWORKS
+    from local.kernels.spec import FRAMEWORKS
     from shared.errors import one_of
 
     one_of("framework", framework, FRAMEWORKS)

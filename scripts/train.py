@@ -46,7 +46,7 @@ def train(
     """
     from local.compare import Training
     from local.kernels import runs
-    from local.train import FRAMEWORKS
+    from local.kernels.spec import FRAMEWORKS
     from shared.errors import one_of
 
     one_of("framework", wanted.framework, FRAMEWORKS)

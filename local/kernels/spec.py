@@ -18,6 +18,8 @@ from typing import Any
 from local import paths
 from shared.errors import KernelError, one_of, plain
 
+FRAMEWORKS = ("torch", "keras")  # each has a folder under kaggle/, and trains every network here too
+
 # Kaggle's names for what a notebook can run on (`machine_shape`); "none" is a CPU.
 # The P100 is left out: the image's torch has no code for it, so that its hours would buy a CPU.
 ACCELERATORS = ("none", "NvidiaTeslaT4")

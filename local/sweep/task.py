@@ -15,8 +15,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from local.kernels.spec import FRAMEWORKS
 from local.sweep.space import SETTLED, WIDTH, Dimension, changed, check_space
-from local.train import FRAMEWORKS
 from shared.config import TrainConfig, beside_recipe
 from shared.errors import one_of
 
