@@ -190,11 +190,11 @@ class Hands:
     def do(self, *words):
         return subprocess.run(["xdotool", *words], env=self.environment, capture_output=True, text=True).stdout.split()
 
-    def until(self, seen, *, again=lambda: None):
-        """What `seen` gives as soon as it is true; `again` is done every now and then."""
+    def until(self, seen, *, again=lambda: None, looks=30):
+        """What `seen` gives as soon as it is true; `again` is done after so many looks, of a tenth of a second."""
         end = time.monotonic() + 60
         while time.monotonic() < end:
-            for _ in range(30):
+            for _ in range(looks):
                 if found := seen():
                     return found
                 time.sleep(0.1)
@@ -206,9 +206,13 @@ class Hands:
         self.do("windowunmap", "--sync", self.window, "windowmap", "--sync", self.window)
 
     def key(self, key, seen):
-        """Presses a key and waits until what it does is seen."""
-        self.do("key", "--window", self.window, key)
-        self.until(seen)
+        """Presses a key and waits until what it does is seen: long, since most keys undo what they did before."""
+
+        def once():
+            self.do("key", "--window", self.window, key)
+
+        once()
+        self.until(seen, again=once, looks=150)
 
     def drag(self, seen):
         """Draws a region."""
