@@ -87,3 +87,12 @@ def display(screen_file):
         yield f":{numbers.readline().strip()}"
     server.terminate()
     server.wait(timeout=10)
+
+
+@pytest.fixture
+def xdotool(display):
+    """Mouse and keys on that screen: runs the program, and gives back the words of its answer."""
+    environment = {**os.environ, "DISPLAY": display}
+    return lambda *words: subprocess.run(
+        ["xdotool", *words], env=environment, capture_output=True, text=True
+    ).stdout.split()

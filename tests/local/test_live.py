@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import struct
-import subprocess
 import time
 from types import SimpleNamespace
 
@@ -183,12 +182,9 @@ def test_ctrl_c_ends_it_and_the_film_is_whole(launch, named, clip, tmp_path):
 class Hands:
     """Mouse and keys at a window, and eyes on the screen: what is done is waited for, and done again if need be."""
 
-    def __init__(self, name, display, screen_file):
-        self.environment, self.screen_file = {**os.environ, "DISPLAY": display}, screen_file
+    def __init__(self, name, xdotool, screen_file):
+        self.do, self.screen_file = xdotool, screen_file
         (self.window,) = self.until(lambda: self.do("search", "--onlyvisible", "--name", name))
-
-    def do(self, *words):
-        return subprocess.run(["xdotool", *words], env=self.environment, capture_output=True, text=True).stdout.split()
 
     def until(self, seen, *, again=lambda: None, looks=30):
         """What `seen` gives as soon as it is true; `again` is done after so many looks, of a tenth of a second."""
@@ -238,7 +234,9 @@ class Hands:
         return pixels.reshape(height, stride // 4, 4)[:, :width, :3]
 
 
-def test_in_the_window_a_snapshot_is_explained_and_pictures_are_kept(launch, named, display, screen_file, tmp_path):
+def test_in_the_window_a_snapshot_is_explained_and_pictures_are_kept(
+    launch, named, display, xdotool, screen_file, tmp_path
+):
     """A film of one large 7: space, drag round it, s, space, r, drag, r, t, s, q."""
     seven = cv2.cvtColor(cv2.resize(drawn(7), (320, 400)), cv2.COLOR_GRAY2BGR)
     with Film(tmp_path / "clip.mp4", fps=30) as film:
@@ -250,27 +248,32 @@ def test_in_the_window_a_snapshot_is_explained_and_pictures_are_kept(launch, nam
         "-m", "scripts", "camera", "--source", tmp_path / "clip.mp4", "--model", named, "--conf", "0",
         cwd=pictures, env={**os.environ, "DISPLAY": display, "PYTHONPATH": str(paths.CHECKOUT)},
     )  # fmt: skip
-    hands = Hands("k2l camera", display, screen_file)
-    plain, explained = 320, 320 + 500  # pixels wide
+    hands = Hands("k2l camera", xdotool, screen_file)
+    plain, wide = 320, 320 + 500  # pixels
 
     def region():  # in blue
         return (hands.screen()[20:380, 18:302] == np.uint8([220, 150, 50])).all(axis=2).sum() > 200
 
-    def glyph():  # beside the picture
-        return hands.screen()[:280, 320:600].max() > 200
+    def beside():  # where the glyph is
+        return hands.screen()[:280, 320:600]
+
+    def explained():
+        return hands.width() == wide and region() and beside().max() > 200
+
+    def unexplained():  # nothing is, before a region is drawn
+        return hands.width() == wide and not region() and not beside().any()
 
     def kept(number):
         return len([path for path in pictures.iterdir() if cv2.imread(str(path)) is not None]) == number
 
     hands.until(lambda: hands.width() == plain and (hands.screen()[:400, :320] > 200).any(), again=hands.restore)
-    hands.key("space", lambda: hands.width() == explained)
-    assert not region() and not glyph()
-    hands.drag(lambda: region() and glyph())
+    hands.key("space", unexplained)
+    hands.drag(explained)
+    assert not hands.screen()[410:, 830:].any()  # the window is no larger
     hands.key("s", lambda: kept(1))
     hands.key("space", lambda: hands.width() == plain)
-    hands.key("r", lambda: hands.width() == explained)
-    assert not glyph()  # nothing is explained before a region is drawn
-    hands.drag(lambda: region() and glyph())
+    hands.key("r", unexplained)
+    hands.drag(explained)
     hands.key("r", lambda: hands.width() == plain)
     hands.key("t", lambda: (hands.screen()[340:360, 5:100] == 255).all())
     hands.key("s", lambda: kept(2))
@@ -278,7 +281,7 @@ def test_in_the_window_a_snapshot_is_explained_and_pictures_are_kept(launch, nam
     _, said = running.communicate(timeout=60)
     assert running.returncode == 0 and "frames in" in said, said
     snapshot, threshold = (cv2.imread(str(path)) for path in sorted(pictures.iterdir()))
-    assert snapshot.shape == (400, explained, 3)
+    assert snapshot.shape == (400, wide, 3)
     bars = snapshot[:280, 320 + 280 :].astype(int)
     assert snapshot[:280, 320 : 320 + 280].max() > 200 and (bars.max(axis=2) > 100).sum() > 1000
     assert threshold.shape == (400, plain, 3) and (threshold[340:360, 5:100] == 255).all()

@@ -226,13 +226,9 @@ def test_without_a_display_a_window_is_refused_and_nothing_aborts(named, k2l, mo
         assert done.returncode == 1 and "error: No window can be opened" in done.stderr, done
 
 
-def test_pictures_are_shown_one_by_one_until_q(launch, named, display):
+def test_pictures_are_shown_one_by_one_until_q(launch, named, display, xdotool):
     environment = {**os.environ, "DISPLAY": display}
     running = launch("-m", "scripts", "predict", PICTURES, "--model", named, "--conf", "0", "--show", env=environment)
-
-    def xdotool(*arguments):
-        return subprocess.run(["xdotool", *arguments], env=environment, capture_output=True, text=True).stdout.split()
-
     end = time.monotonic() + 60
     while running.poll() is None and time.monotonic() < end:
         for window in xdotool("search", "--name", "k2l predict"):

@@ -1,5 +1,6 @@
 """The menu: every choice a plain command, by numbers on a pipe and by keys on a terminal."""
 
+import functools
 import os
 import pty
 import re
@@ -9,8 +10,8 @@ import sys
 import time
 
 import pytest
+from kills import environment
 
-from local import paths
 from scripts import interactive
 from scripts.__main__ import VERBS
 from scripts._ask import Choice
@@ -130,16 +131,15 @@ def test_a_command_that_a_signal_ended_was_interrupted(monkeypatch, capsys):
     assert "that was interrupted" in capsys.readouterr().err
 
 
-def started(home, **streams):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("KAGGLE_", "K2L_"))}
-    return subprocess.Popen(
-        [sys.executable, "-m", "scripts", "interactive"], cwd=paths.CHECKOUT,
-        env={**kept, "K2L_HOME": str(home), "TERM": "xterm", "NO_COLOR": "1"}, **streams,
-    )  # fmt: skip
+@pytest.fixture
+def started(tmp_path, launch):
+    """Starts the menu."""
+    settled = environment(tmp_path, TERM="xterm", NO_COLOR="1")
+    return functools.partial(launch, "-m", "scripts", "interactive", env=settled)
 
 
-def test_numbers_do_on_a_pipe_and_its_end_leaves(tmp_path):
-    piped = started(tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def test_numbers_do_on_a_pipe_and_its_end_leaves(started):
+    piped = started(stdin=subprocess.PIPE)
     out, err = piped.communicate("3\n9\nx\nuse\n", timeout=60)
     assert "$ k2l runs" in err and "no runs yet" in err
     assert "'9' is none of them. Give a number from 1 to 5." in err and "'x' is none" in err
@@ -157,9 +157,9 @@ def read_until(screen, text, seen="", patience=20):
     return seen
 
 
-def test_arrow_keys_do_on_a_terminal(tmp_path):
+def test_arrow_keys_do_on_a_terminal(started):
     ours, theirs = pty.openpty()
-    at_terminal = started(tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    at_terminal = started(stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
     os.close(theirs)
     try:
         seen = read_until(ours, "Leave")
@@ -176,7 +176,6 @@ def test_arrow_keys_do_on_a_terminal(tmp_path):
         assert at_terminal.wait(20) == 130
         assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", seen)  # NO_COLOR
     finally:
-        at_terminal.kill()
         os.close(ours)
 
 

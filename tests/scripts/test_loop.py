@@ -1,14 +1,13 @@
 """The whole trip by command: real trainings, killed and continued, on our emulator and on a service like Kaggle's."""
 
 import json
-import os
 import signal
 import socket
 import time
 
 import numpy as np
 import pytest
-from kills import state
+from kills import environment, state
 
 from local.kernels.emulator import daemon
 from shared import manifest
@@ -22,15 +21,10 @@ def home(tmp_path):
     daemon.stop(tmp_path / ".k2l" / "emulator")
 
 
-def environment(home, **more):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("KAGGLE_", "K2L_"))}
-    return {**kept, "K2L_HOME": str(home), "HOME": str(home), **more}
-
-
 @pytest.fixture
 def start(home, launch):
     """Starts `k2l`, with these environment variables besides."""
-    return lambda *command, **more: launch("-m", "scripts", *command, env=environment(home, **more))
+    return lambda *command, **more: launch("-m", "scripts", *command, env=environment(home, HOME=str(home), **more))
 
 
 def finish(process):
