@@ -32,15 +32,19 @@ from local.kernels.emulator.service import (
 )
 
 
-def session_status(service: Service, request: Any, struck: Struck) -> api.ApiGetKernelSessionStatusResponse:
+def session_status(
+    service: Service, request: Any, struck: Struck
+) -> api.ApiGetKernelSessionStatusResponse | dict[str, Any]:
     """The status of a version, the current one where none is named."""
     number = version_number(request.version_label)
     version = service.find_version(request.user_name, request.kernel_slug, number)
     if "stale_status" in struck and number is None and version.number > 1:
         version = service.find_version(request.user_name, request.kernel_slug, version.number - 1)
+    if "stuck" in struck:
+        return {"status": struck["stuck"].state}  # be it one that the SDK does not know
     value = service.store.status(version)
     response = api.ApiGetKernelSessionStatusResponse()
-    response.status = KernelWorkerStatus[struck["stuck"].state if "stuck" in struck else value["status"]]
+    response.status = KernelWorkerStatus[value["status"]]
     response.failure_message = value.get("failure_message")
     return response
 
