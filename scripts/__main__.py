@@ -39,7 +39,7 @@ class Verbs(TyperGroup):
                 formatter.write_dl([(f"{verb:<{WIDEST}}", self._summary(ctx, verb)) for verb in verbs])
 
     def _summary(self, ctx: Any, verb: str) -> str:
-        return self.get_command(ctx, verb).help.partition("\n")[0]
+        return str(self.get_command(ctx, verb).help).partition("\n")[0]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         with hinted(lambda error: closest(args[0], VERBS)):

@@ -187,7 +187,7 @@ def models(names: Sequence[str], *, every: bool) -> "list[Model]":
     from local import models as known
     from local import runtimes
 
-    found = {}
+    found: dict[Path, Model] = {}
     for name in names:
         several = known.files(name) if every else [known.find(name)]
         for model in several:

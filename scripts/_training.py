@@ -10,11 +10,11 @@ the training's.
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scripts._edge import live, say
 
@@ -35,7 +35,7 @@ FORMS = (
 
 
 @contextmanager
-def followed(epochs: int) -> Iterator[dict[str, Callable[..., None]]]:
+def followed(epochs: int) -> Iterator[dict[str, Any]]:
     """Gives the callbacks of a training: a line an epoch on stderr and, on a terminal, a live one below."""
     from shared.results import epoch_line
 

@@ -37,7 +37,7 @@ def loop(
     from scripts import _trip as trip
 
     start = time.perf_counter()
-    asked = {"remote": remote, "slug": slug, "accelerator": accelerator}
+    asked: dict[str, Any] = {"remote": remote, "slug": slug, "accelerator": accelerator}
     if dry_run:
         trip.check(options.flight(wanted, **asked, owner=owner, again=again, waits=wait_for_capacity), json=json)
     cargo = options.cargo(wanted, **asked)

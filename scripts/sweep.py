@@ -95,6 +95,7 @@ def sweep(
         sweep_storage.folder(name).mkdir(parents=True, exist_ok=True)
     with sweep_study.opened(name, task, url=url, prune=prune) as known:
         _announce(known, sweep_storage.shown(url), trials)
+        making: AbstractContextManager[Crew]
         if remote:
             making = _runs(known, wanted, remote=remote, owner=owner, slug=slug, accelerator=accelerator)
         else:

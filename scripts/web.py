@@ -32,7 +32,7 @@ def web(
     from local.web import serving
     from shared.errors import plain
 
-    others = bool(host) and not listening.is_loopback(host)
+    others = bool(host and not listening.is_loopback(host))
     if others and not i_know:
         fail(
             f"--host {plain(host)} lets other machines in, and the page asks nobody who they are.\n"
