@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from local.vision import picture
-from shared.errors import PictureError
+from shared.errors import PictureError, plain
 
 FILMS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 STANDARD_INPUT = "-"
@@ -164,7 +164,8 @@ def _bytes(name: str) -> NDArray[np.uint8]:
     try:
         return np.frombuffer(download.fetched(name, download.Budget(), None), np.uint8)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise PictureError(f"{name}: could not be fetched: {getattr(error, 'reason', None) or error}") from None
+        why = plain(str(getattr(error, "reason", None) or error))
+        raise PictureError(f"{name}: could not be fetched: {why}") from None
 
 
 def _expanded(name: str) -> list[str]:
