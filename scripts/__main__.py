@@ -25,6 +25,10 @@ WIDEST = max(map(len, VERBS))
 class Verbs(TyperGroup):
     """Looks a verb up in `scripts/VERB.py` when it is asked for, so that each starts with its own imports alone."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with hinted(lambda error: ""):
+            return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: Any) -> list[str]:
         return list(VERBS)
 

@@ -9,8 +9,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from scripts._checks import tell
-from scripts._edge import Ended, again, fail, say
+from scripts._edge import Ended, again, fail, say, say_all
 from scripts._training import kept
+from shared import printable
 
 if TYPE_CHECKING:
     from local.kernels.client import Service
@@ -40,8 +41,6 @@ STANDS = {"pushed": "still under way", "complete": "trained there already", "pul
 
 # What the notebook says of each shared file that it unpacks, and, as the pull does later, of each that it leaves.
 _LISTED = re.compile(r"(Writing|Overwriting) \S+/shared/\w+\.py|[\d, ]{12,} bytes   [0-9a-f]{12}   .+")
-# What rules a terminal: control characters, escape sequences too; but colours may stay.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]|\x1b(?!\[[0-9;]*m)")
 
 
 @contextmanager
@@ -81,10 +80,10 @@ def sent(service: "Service", cargo: "Cargo", *, again: bool, wait_hours: float |
     from local.kernels.capacity import Waiting
     from local.kernels.failures import CapacityError
 
-    waiting = None if wait_hours is None else Waiting(limit=timedelta(hours=wait_hours), on_wait=say)
+    waiting = None if wait_hours is None else Waiting(limit=timedelta(hours=wait_hours), on_wait=say_all)
     before = {one.run_id for one in runs.every() if one.state != "intended"}
     try:
-        run = push.push(service, cargo, again=again, waiting=waiting, on_doubt=lambda text: say(f"WARNING: {text}"))
+        run = push.push(service, cargo, again=again, waiting=waiting, on_doubt=lambda text: say_all(f"WARNING: {text}"))
     except CapacityError as error:
         way = "wait until it is taken: --wait-for-capacity" if waiting is None else "wait longer: --wait-limit HOURS"
         space = " " if "\n" in str(error) else "\n"
@@ -147,18 +146,13 @@ def _interrupted(run: "Run", state: str) -> str:
     return f"interrupted here; the run goes on there: {_going_on()} comes back to it, k2l cancel {run.run_id} ends it."
 
 
-def tame(log: str) -> str:
-    """A log that cannot rule the terminal: no bells, no jumps, no clearing; its colours stay."""
-    return _CONTROL.sub("", log)
-
-
 def listed(line: str) -> bool:
     """Whether a line of a log is of a file that the notebook unpacks or leaves: left out where it is shown."""
     return _LISTED.fullmatch(line) is not None
 
 
 class Indented:
-    """Writes a log, which comes in pieces that need not be lines: whole lines, indented and tame.
+    """Writes a log, which comes in pieces that need not be lines: whole lines, indented and safe.
 
     What it says of each file that it unpacks or leaves is left out; the log that is kept has it.
     """
@@ -169,7 +163,7 @@ class Indented:
     def write(self, piece: str) -> None:
         """Writes the lines that a piece ends."""
         *ended, self.begun = (self.begun + piece).split("\n")
-        lines = map(tame, ended)
+        lines = map(printable.log, ended)
         self.stream.writelines(f"    {line}\n" for line in lines if not listed(line))
         self.stream.flush()
 

@@ -60,7 +60,7 @@ def web(
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service's end is Ctrl-C: its folder goes too
         with suppress(KeyboardInterrupt):
             page.serve(ready)
-        say("\nthe page is closed")
+        say("", "the page is closed")
 
 
 def _chosen(model: str) -> tuple[str, list[str]]:

@@ -19,7 +19,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from shared.errors import DataError
+from shared.errors import DataError, plain
 
 Progress = Callable[[str, int, int], None]  # file name, bytes so far, bytes in all
 
@@ -102,7 +102,8 @@ def _from_any_mirror(name: str, file: str, md5: str, budget: Budget, progress: P
         try:
             content = fetched(mirror + file, budget, progress)
         except (OSError, http.client.HTTPException) as error:
-            why = why or f"could not be downloaded ({host}: {getattr(error, 'reason', None) or error})"
+            said = plain(str(getattr(error, "reason", None) or error))
+            why = why or f"could not be downloaded ({host}: {said})"
             continue
         if hashlib.md5(content, usedforsecurity=False).hexdigest() == md5:
             return content, ""
