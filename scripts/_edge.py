@@ -18,6 +18,7 @@ import typer
 from scripts._logs import OURS, listening, quiet
 from scripts._verbs import pasteable
 from shared.errors import UserError
+from shared.files import is_full
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
@@ -108,7 +109,9 @@ def guarded(run: Callable[[], object]) -> NoReturn:
         raise SystemExit(INTERRUPTED) from None
     except OSError as error:
         logger.debug("this ended the command", exc_info=True)
-        fail(f"{error.filename or 'this machine'}: {error.strerror or error}. Make room, or choose another place.")
+        full = "disk full: " if is_full(error) else ""
+        where = error.filename or "this machine"
+        fail(f"{full}{where}: {error.strerror or error}. Make room, or choose another place.")
     except (KeyboardInterrupt, SystemExit) as end:
         # typer makes Ctrl-C an exit of 130
         if isinstance(end, SystemExit) and end.code != INTERRUPTED:

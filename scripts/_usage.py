@@ -28,6 +28,12 @@ class Verb(TyperCommand):
         with hinted(lambda error: _share(error) or _option(self.params, ctx, words)):
             return super().parse_args(ctx, args)
 
+    def invoke(self, ctx: Any) -> Any:
+        from scripts._training import tell_recovered
+
+        tell_recovered()
+        return super().invoke(ctx)
+
 
 @contextmanager
 def hinted(hint: Callable[[Any], str]) -> Iterator[None]:

@@ -20,7 +20,7 @@ from local.install import install
 from local.kernels.client import OutputFile, Service
 from local.kernels.runs import Run
 from local.kernels.transfer import MAX_BYTES, Facts, fetch, fetch_anew, matches, part_of
-from shared import manifest
+from shared import files, manifest
 from shared.errors import KernelError, ModelError, ServiceError, plain
 
 LARGEST_MANIFEST, LARGEST_NOTEBOOK = 10_000_000, 100_000_000
@@ -153,7 +153,7 @@ def _fetch_all(
 def _vouch_for_extras(service: Service, run: Run, urls: dict[str, OutputFile]) -> None:
     """The log and the executed notebook come from the service, not from the run: they are vouched for from here on."""
     run.log.touch()
-    shutil.copyfile(run.log, run.stage / "run.log")
+    files.write(run.stage / "run.log", run.log.read_bytes())
     extras = ["run.log"]
     if EXECUTED in urls:
         # Good to have, and never worth a model: without it everything that is vouched for is here.

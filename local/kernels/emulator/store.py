@@ -168,7 +168,7 @@ class Store:
 
     def _mark(self, version: Version) -> None:
         # Renamed into place: who looks through live/ never finds an empty marker.
-        part = self.state / "parts" / f"{version.session_id}.live"
+        part = self.state / "parts" / uuid.uuid4().hex
         part.write_text(version.name, encoding="utf-8")
         part.replace(self.state / "live" / str(version.session_id))
 
