@@ -48,7 +48,7 @@ def pull(
     the run's folder, and `on_kept` told where; one of this very run that is whole is left as it is, unless `again`.
     Raises KernelError where the proof fails; `models/` is then as it was.
     """
-    if not again and _is_home(run):
+    if not again and is_home(run):
         logger.info("run %s is home already", run.run_id)
         return run.record(state="pulled"), []
     files, log = service.outputs(run.slug, run.version)
@@ -78,7 +78,7 @@ def stated_by(service: Service, run: Run) -> dict[str, Any]:
     return _manifest(service, run, {file.name: file for file in files}, LARGEST_MANIFEST)
 
 
-def _is_home(run: Run) -> bool:
+def is_home(run: Run) -> bool:
     """True where this run was installed already, and only the journal does not know yet."""
     try:
         folder = paths.models() / run.name

@@ -202,13 +202,17 @@ def latest(*states: str) -> Run:
 
 def unfinished(*, remote: str, owner: str, slug: str, name: str, bundle_sha256: str) -> Run | None:
     """The latest run of the same bundle to the same place that has not come to its end: the one to go on with."""
-    key = (remote, owner, slug, name, bundle_sha256)
-    same = [run for run in every() if (run.remote, run.owner, run.slug, run.name, run.bundle_sha256) == key]
-    if same:
-        return same[-1] if same[-1].state in UNFINISHED else None
+    if run := same(remote=remote, owner=owner, slug=slug, name=name, bundle_sha256=bundle_sha256):
+        return run if run.state in UNFINISHED else None
     for path in damaged():
         _check_other(path, bundle_sha256)
     return None
+
+
+def same(**key: str) -> Run | None:
+    """The latest run of the same bundle to the same place, however it stands."""
+    found = [run for run in every() if all(getattr(run, name) == value for name, value in key.items())]
+    return found[-1] if found else None
 
 
 def lock(name: str) -> AcquireReturnProxy[FileLock]:

@@ -108,6 +108,6 @@ def test_where_nothing_can_be_made_the_error_names_the_file(tmp_path):
 
 def test_a_file_that_grows_where_it_lies_is_not_opened_through_a_link(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "victim")
-    with pytest.raises(OSError, match="symbolic links"):
-        open(tmp_path / "link", "ab", opener=files.unfollowed)
+    with pytest.raises(OSError, match="symbolic links"), open(tmp_path / "link", "ab", opener=files.unfollowed):
+        pass
     assert not (tmp_path / "victim").exists()
