@@ -24,6 +24,7 @@ from scripts._logs import OURS, listening, quiet
 from scripts._verbs import pasteable
 from shared import printable
 from shared.errors import UserError
+from shared.files import is_full
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
@@ -136,8 +137,9 @@ def _told(run: Callable[[], object]) -> None:
         raise SystemExit(1) from None
     except OSError as error:
         logger.debug("this ended the command", exc_info=True)
-        place = printable.line(error.filename or "this machine")
-        fail(f"{place}: {error.strerror or error}. Make room, or choose another place.")
+        full = "disk full: " if is_full(error) else ""
+        where = printable.line(error.filename or "this machine")
+        fail(f"{full}{where}: {error.strerror or error}. Make room, or choose another place.")
     except (KeyboardInterrupt, SystemExit) as end:
         # typer makes Ctrl-C an exit of 130
         if isinstance(end, SystemExit) and end.code != INTERRUPTED:

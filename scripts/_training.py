@@ -63,6 +63,18 @@ def kept(aside: Path) -> None:
     say(f"the {what} is kept in {aside}{back}")
 
 
+def tell_recovered() -> None:
+    """Completes the installations that were killed on their way, before a verb looks at models, and says so."""
+    from local import paths
+    from local.install import recover
+
+    for folder in dict.fromkeys((paths.models(), paths.zoo())):
+        for done in recover(folder):
+            say(f"{done.folder}: its installation was interrupted; it is complete now")
+            for aside in done.kept:
+                kept(aside)
+
+
 def _back(name: str) -> str:
     """What brings back a model of the zoo, where one in the checkout took its place; "" for any other."""
     from local import paths

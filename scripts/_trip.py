@@ -36,6 +36,8 @@ NEXT_THERE = {
     ("complete", "gone"): "k2l push, with --again: its kernel was deleted there",
 }
 
+HOME = ("pulled", "done", "swept")
+
 # How the run stands that the same push began before.
 STANDS = {"pushed": "still under way", "complete": "trained there already", "pulled": "home already"}
 
@@ -69,6 +71,51 @@ def check(flight: "Flight", *, json: bool) -> NoReturn:
         fail(f"a push would fail for: {', '.join(failed)}. Nothing was pushed.")
     say("every check that can be made here has passed; nothing was pushed.")
     raise SystemExit(0)
+
+
+def ended_before(service: "Service", cargo: "Cargo") -> "Run | None":
+    """The same training's run, where it is done and its model is still here: a kill came behind its last step."""
+    from local.kernels import push, runs
+    from local.kernels.pull import is_home
+
+    place = push.place_of(service, cargo.spec, cargo.name)
+    one = runs.same(**place, bundle_sha256=cargo.bundle.sha256)
+    if one is None or one.state != "done" or not is_home(one):
+        return None
+    say(f"done already: {one.title}  (run {one.run_id}), not pushed again. To train it anew: {again('--again')}")
+    return one
+
+
+def to_pull(*, anew: bool) -> "Run":
+    """The latest run that is to be brought home; where there is none, the latest that is home already.
+
+    KernelError where there is neither.
+    """
+    from local.kernels import runs
+    from shared.errors import KernelError
+
+    try:
+        return runs.latest("pushed", "complete", *(HOME if anew else ()))
+    except KernelError:
+        before = [one for one in runs.every() if one.state in HOME and not one.sweep]
+        if not before:
+            raise
+        return before[-1]
+
+
+def tell_home(one: "Run") -> None:
+    """Says that a run was pulled before; KernelError where its model is not here any more."""
+    from local import paths
+    from local.kernels.pull import is_home
+    from shared.errors import KernelError
+
+    place = paths.models() / one.name
+    if not is_home(one):
+        raise KernelError(
+            f"{one.title} was pulled before, but {place} is not its model now.\n"
+            f"Bring it once more: k2l pull --again {one.run_id}"
+        )
+    say(f"home already: {one.title}  (run {one.run_id}), in {place}, every file checked")
 
 
 def sent(service: "Service", cargo: "Cargo", *, again: bool, wait_hours: float | None) -> "Run":

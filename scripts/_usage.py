@@ -36,6 +36,12 @@ class Verb(TyperCommand):
     def get_help(self, ctx: Any) -> str:
         return printable.lines(super().get_help(ctx))
 
+    def invoke(self, ctx: Any) -> Any:
+        from scripts._training import tell_recovered
+
+        tell_recovered()
+        return super().invoke(ctx)
+
 
 @contextmanager
 def hinted(hint: Callable[[Any], str]) -> Iterator[None]:

@@ -9,7 +9,6 @@ there are kept. Looks for no copies on this machine: `shared.data` does that fir
 
 import hashlib
 import http.client
-import os
 import queue
 import threading
 import time
@@ -19,7 +18,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from shared.errors import DataError, plain
+from shared import files
+from shared.errors import DataError, DiskFullError, plain
 
 Progress = Callable[[str, int, int], None]  # file name, bytes so far, bytes in all
 
@@ -152,11 +152,11 @@ def _opened(url: str, timeout: float) -> http.client.HTTPResponse:
 
 
 def _install(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(path)
+        files.write(path, content)
+    except DiskFullError:
+        raise
     except OSError as error:
         why = error.strerror or error
         raise DataError(f"{path} cannot be written: {why}. Make room, or set K2L_HOME to another folder.") from error

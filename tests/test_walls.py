@@ -27,7 +27,7 @@ NUMPY_ONLY = {
     "data", "data_files", "digits", "idx", "preprocessing", "metrics", "training",
     "weights", "by_hand", "attribution", "explanation",
 }  # fmt: skip
-STDLIB_ONLY = {"config", "manifest", "architectures", "errors", "download"}
+STDLIB_ONLY = {"config", "manifest", "architectures", "errors", "files", "download"}
 
 
 def sources(folder: str) -> list[Path]:

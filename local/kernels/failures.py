@@ -26,7 +26,7 @@ from local.kernels import credentials
 from local.kernels.wire import service_words
 from shared.errors import CredentialsError, KernelError, RefusedError, ServiceError
 
-CONFLICT = 409
+CONFLICT, FULL = 409, 507
 
 
 class MissingError(KernelError):
@@ -82,7 +82,7 @@ def refusal(response: requests.Response | None, what: str) -> KernelError:
         return CredentialsError(f"{what} was not accepted: {said} {credentials.HOW}")
     if code == CONFLICT:
         return ConflictError(f"{what} was refused: {said}")
-    if code < 500:
+    if code < 500 or code == FULL:  # without room nothing was saved
         return refused(f"{what} was refused: {said}")
     return PushLostError(f"the service failed during {what}: {said}")
 
@@ -95,4 +95,6 @@ def failure(response: requests.Response | None, what: str, *, label: str, userna
         return CredentialsError(f"{label} does not accept the credentials of {username!r}: {said} {credentials.HOW}")
     if code in (403, 404):
         return MissingError(f"{label} has no {what}, or it is not yours: {said}")
+    if code == FULL:
+        return ServiceError(f"{label} has no room for {what}: {said} The same command goes on.")
     return UntoldError(f"{label} failed over {what}: {said} The same command goes on.")
