@@ -143,6 +143,8 @@ def _tell_sent(run: "Run", *, fresh: bool) -> None:
     """Where a push went, or how the run stands that the same push began before."""
     if fresh:
         say(f"pushed {run.title}  (run {run.run_id})")
+        if run.accelerator == "none":
+            say("  to a CPU: no accelerator is asked for")
     else:
         say(f"{STANDS.get(run.state, run.state)}: {run.title}  (run {run.run_id}), not pushed again")
     if run.url:

@@ -35,7 +35,7 @@ class Run:
     """One push of ours. `version` is 0 until the service has given one; `remote` is the service's label.
 
     `sweep` is the study whose trial it trains, if it is one of a search's; `accelerator` is "" where it is not known;
-    `time_limit` is in seconds, 0 if unknown.
+    `time_limit` is in seconds, 0 if unknown. `failed_pushes` counts how often the service failed over the push.
     """
 
     run_id: str
@@ -58,6 +58,7 @@ class Run:
     sweep: str = ""
     accelerator: str = ""
     time_limit: int = 0
+    failed_pushes: int = 0
 
     @property
     def folder(self) -> Path:
