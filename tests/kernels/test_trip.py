@@ -24,7 +24,7 @@ def test_a_training_goes_there_and_comes_back_proven(emulator, service, kernel):
     assert (one.state, states[-1]) == ("complete", "COMPLETE")
     assert "trained" in one.log.read_text()
     one, left_out = pull.pull(service, one)
-    assert (one.state, left_out) == ("pulled", [])
+    assert (one.state, left_out) == ("pulled", {})
     stated = manifest.verify(paths.models() / "mine")
     assert sorted(stated["files"]) == ["model.pth", "notebook.ipynb", "run.log"]
     assert (stated["run_id"], stated["bundle_sha256"]) == (one.run_id, one.bundle_sha256)
