@@ -223,17 +223,3 @@ def test_questions_are_asked_soon_at_first_and_rarely_later():
     assert (waits[0], waits[-1]) == (0.5, 15)
     assert all(wait <= max(0.5, sum(waits[:n]) / 60) for n, wait in enumerate(waits))
     assert len(waits) < 600
-
-
-@pytest.mark.parametrize(
-    ("log", "said"),
-    [
-        ("", "the log is empty"),
-        ("a\nb\n", "b"),
-        ("\x1b[0;31mValueError\x1b[0m: no ink\n\nother remarks", "ValueError: no ink"),
-        ("KeyError: 1\nshared.errors.DataError: none here", "shared.errors.DataError: none here"),
-        ("ValueError: x\npapermill.exceptions.PapermillExecutionError: \n---", "ValueError: x"),
-    ],
-)
-def test_the_error_is_found_in_a_log(log, said):
-    assert watch.failure(log) == said
