@@ -357,7 +357,7 @@ def test_a_failure_without_a_log_is_told_all_the_same(emulator, service, kernel)
         emulator.faults.add(fault="empty_log", method=method, times=None)
     emulator.faults.add(**TROUBLES["503"], method="LogStream", times=None)
     one = push.push(service, trips.cargo_of(kernel("raise ValueError('the ink ran out')")))
-    with pytest.raises(RunError, match="failed: the log is empty"):
+    with pytest.raises(RunError, match="failed: ValueError: the ink ran out"):
         watch.watch(service, one, sleep=lambda seconds: time.sleep(min(seconds, 0.05)))
     assert (runs.get(one.run_id).state, trips.nothing_installed()) == ("failed", True)
 
