@@ -225,8 +225,8 @@ class Indented:
 def pulled(service: "Service", run: "Run", **options: Any) -> "Run":
     """Brings a run's files home; a run that is home already is returned as it is."""
     from local import paths
-    from local.kernels.pull import pull
-    from shared.errors import plain
+    from local.kernels.pull import NAME_THERE, pull
+    from shared import manifest
 
     if run.state != "complete":
         return run
@@ -239,8 +239,18 @@ def pulled(service: "Service", run: "Run", **options: Any) -> "Run":
 
     run, left_out = pull(service, run, on_file=file, on_kept=kept, **options)
     say(f"pulled {count} files, every one checked, into {paths.models() / run.name}")
-    for name in left_out:
-        say(f"  left out: {plain(name)} (not in the manifest)")
+    for name, facts in manifest.read(paths.models() / run.name)["files"].items():
+        if NAME_THERE in facts:
+            say(f"  stored as {name}: in the run its name is {_shown(facts[NAME_THERE])}")
+    for name, why in left_out.items():
+        say(f"  left out: {_shown(name)} ({why})")
     if run.log.is_file() and not run.log.stat().st_size:
         say(f"  no log: the service has none of it, or none yet. Ask for it later: k2l pull --again {run.run_id}")
     return run
+
+
+def _shown(name: str) -> str:
+    """A foreign name on one line."""
+    from shared.errors import plain
+
+    return plain(name if name.isprintable() else repr(name))

@@ -62,7 +62,7 @@ def fetch(
         fruitless = 0 if _size(part) - had >= FRUIT else fruitless + 1
         if fruitless == TRIES:
             raise ServiceError(
-                f"{file.name} of {run.title} did not come whole: {trouble}.\n"
+                f"{plain(file.name)} of {run.title} did not come whole: {trouble}.\n"
                 f"Nothing was installed; the same command goes on, or k2l pull {run.run_id}."
             )
         if trouble == EXPIRED:

@@ -16,6 +16,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
@@ -36,6 +37,15 @@ HASHED_BYTES = 2_000_000_000  # larger files come without their MD5, as composit
 # As Google's storage refuses a signed URL.
 EXPIRED = """<?xml version='1.0' encoding='UTF-8'?><Error><Code>ExpiredToken</Code>\
 <Message>Invalid argument.</Message><Details>The provided token has expired.</Details></Error>"""
+
+
+class FileConvertor(PathConvertor):
+    """A file's name in a path, with whatever a name can hold: line breaks too."""
+
+    regex = r"[\s\S]*"
+
+
+register_url_convertor("file", FileConvertor())
 
 
 def refused(request: Request, error: Exception) -> Response:
@@ -226,7 +236,7 @@ def build(service: Service, faults: Faults, about: dict[str, Any]) -> Starlette:
     """The application; wrap it into `front.Front`."""
     application = Application(service, faults, about)
     routes = [
-        Route("/storage/{name:path}", application.storage),
+        Route("/storage/{name:file}", application.storage),
         Route("/upload/{name}", application.upload, methods=["PUT"]),
         Route("/emulator/ping", application.ping),
         Route("/emulator/faults", application.change_faults, methods=["GET", "POST", "DELETE"]),
