@@ -6,6 +6,7 @@ Standard library only; it runs in the notebook, at the pull, and before a model 
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
