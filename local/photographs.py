@@ -3,7 +3,9 @@
     found = labelled(Path("photos"))                        # Photograph(file, label, kind, source), from labels.csv
     verdicts = [judge(one, reader) for one in found]
     rows(verdicts)                                          # figures a kind, and a kind and source
-    least = threshold([answer(one, reader) for one in found if one.kind != SEVERAL])   # for Reader(sure=…)
+    answers = [answer(one, reader) for one in found if one.kind != SEVERAL]
+    choose([answers]).threshold                             # for Reader(sure=…)
+    held_out([answers], sources)                            # {source: the model and threshold that all others choose}
 
 `labels.csv` has the columns file, label, kind and source; further ones are passed over. Kinds: `single` and `lowres`
 (one digit), `multi` (several: the label is the digits in reading order, rows parted by "|", other signs in it are not
@@ -116,12 +118,29 @@ def answer(photograph: Photograph, reader: Reader) -> Answer:
     return Answer(photograph=photograph, right=reading.text == photograph.label, confidence=confidence)
 
 
-def threshold(answers: Sequence[Answer]) -> float:
-    """The least probability of a digit at which most is right: digits read, and what is none rejected, in equal parts.
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which of several models reads best, by its place among them, and from which probability on it is sure.
 
-    That is Youden's index (1950); between thresholds that do equally well, the middle one. Raises DataError without
-    answers of both kinds.
+    `score` is Youden's index there: the share of digits read plus that of other things rejected, less 1.
     """
+
+    model: int
+    threshold: float
+    score: float
+
+
+def choose(answers: Sequence[Sequence[Answer]]) -> Choice:
+    """The best of several models, each with its answers to the same photographs; the first of equally good ones.
+
+    A model's threshold is the one with the highest Youden index (1950), which counts digits read and other things
+    rejected alike; between thresholds that do equally well, the middle one. Raises DataError without photographs of
+    both kinds.
+    """
+    return max((_choice(place, own) for place, own in enumerate(answers)), key=lambda choice: choice.score)
+
+
+def _choice(model: int, answers: Sequence[Answer]) -> Choice:
     digits = np.array([(one.confidence, one.right) for one in answers if one.photograph.kind != NONE]).reshape(-1, 2)
     others = np.array([one.confidence for one in answers if one.photograph.kind == NONE])
     if not len(digits) or not len(others):
@@ -130,17 +149,18 @@ def threshold(answers: Sequence[Answer]) -> float:
     tried = (values[:-1] + values[1:]) / 2
     read = ((digits[:, 0] >= tried[:, None]) & (digits[:, 1] == 1)).mean(axis=1)
     rejected = (others < tried[:, None]).mean(axis=1)
-    good = tried[np.isclose(read + rejected, (read + rejected).max())]
-    return round(float(good[len(good) // 2]), 3)
+    best = (read + rejected).max()
+    good = tried[np.isclose(read + rejected, best)]
+    return Choice(model=model, threshold=round(float(good[len(good) // 2]), 3), score=float(best) - 1)
 
 
-def held_out(answers: Sequence[Answer]) -> dict[str, float]:
-    """For each source, the threshold that all others give; left out where theirs are of one kind alone."""
+def held_out(answers: Sequence[Sequence[Answer]], sources: Iterable[str]) -> dict[str, Choice]:
+    """For each source, what the photographs of all others choose; left out where those are of one kind alone."""
     found = {}
-    for source in dict.fromkeys(one.photograph.source for one in answers):
-        others = [one for one in answers if one.photograph.source != source]
-        if {one.photograph.kind == NONE for one in others} == {True, False}:
-            found[source] = threshold(others)
+    for source in dict.fromkeys(sources):
+        others = [[one for one in own if one.photograph.source != source] for own in answers]
+        if {one.photograph.kind == NONE for one in others[0]} == {True, False}:
+            found[source] = choose(others)
     return found
 
 

@@ -23,11 +23,10 @@ HELP = "Show on stderr what is asked, found and decided; -vv in detail."
 _OPENS = re.compile(
     r"(?P<query>\?)[\w.~%-]+=[^\s'\")>]*|(?P<scheme>(?i:basic|bearer) )[\w.~+/=-]{8,}|(?P<token>KGAT_)\w+"
 )
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class Lines(logging.Formatter):
-    """`   0.412 s  local.kernels.wire: POST …`, plain, on any terminal."""
+    """`   0.412 s  local.kernels.wire: POST …`; the edge makes it safe for the terminal."""
 
     def __init__(self) -> None:
         super().__init__("%(seconds)8.3f s  %(name)s: %(message)s")
@@ -36,16 +35,16 @@ class Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         record.seconds = time.monotonic() - self.began
         line = f"NOTE: {record.getMessage()}" if record.levelno >= logging.WARNING else super().format(record)
-        return _CONTROL.sub("", closed(line))
+        return closed(line)
 
 
 class Said(logging.Handler):
     """Writes to whatever is stderr at that moment: above a progress bar, while one is drawn."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        from scripts._edge import say
+        from scripts._edge import say_all
 
-        say(self.format(record))
+        say_all(self.format(record))
 
 
 def closed(text: str) -> str:

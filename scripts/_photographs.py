@@ -9,8 +9,10 @@ from scripts._tables import table
 
 if TYPE_CHECKING:
     from local.models import Model
-    from local.photographs import Photograph
+    from local.photographs import Answer, Photograph, Verdict
     from local.predict import Reader
+
+SHARES = ("right", "rejected", "digit_error_rate", "false_accepts")
 
 
 def read(chosen: Sequence["Model"], folder: Path, *, choose: bool, json: bool) -> None:
@@ -28,33 +30,78 @@ def read(chosen: Sequence["Model"], folder: Path, *, choose: bool, json: bool) -
             for number, one in enumerate(found, start=1):
                 verdicts.append(photographs.judge(one, Reader(runtime, sure.get(one.source, model.sure))))
                 done((at + number / len(found)) / len(chosen))
-            facts = {"model": model.name, "file": str(model.file), "runtime": runtime.name}
-            lines += [facts | row for row in photographs.rows(verdicts)]
+            lines += _rows({"model": model.name, "file": str(model.file), "runtime": runtime.name}, verdicts)
+    _show(lines, json=json)
+
+
+def read_held_out(chosen: Sequence["Model"], folder: Path, *, json: bool) -> None:
+    """The photographs of each source by the model and the threshold that all other sources choose."""
+    from local import models, photographs
+    from local.predict import Reader
+
+    found = photographs.labelled(folder)
+    readers = [Reader(models.open_runtime(model)) for model in chosen]
+    with bar("reading") as done:
+        answers = []
+        for at, reader in enumerate(readers, start=1):
+            answers.append(_answers(found, reader))
+            done(at / (len(readers) + 1))
+        choices = photographs.held_out(answers, (one.source for one in found))
+        verdicts = []
+        for one in found:
+            if choice := choices.get(one.source):
+                reader = Reader(readers[choice.model].runtime, choice.threshold)
+                verdicts.append(photographs.judge(one, reader))
+    for source, choice in choices.items():
+        say(f"without {source}: {chosen[choice.model].name}, sure from {choice.threshold:g} on")
+    for source in sorted({one.source for one in found} - choices.keys()):
+        say(f"NOTE: without {source} nothing can be chosen: its photographs are left out.")
+    name = " or ".join(model.name for model in chosen)
+    _show(_rows({"model": name, "held_out": "source"}, verdicts), json=json)
+
+
+def _answers(found: Sequence["Photograph"], reader: "Reader") -> list["Answer"]:
+    """What a model says of each photograph of one digit or none."""
+    from local import photographs
+
+    return [photographs.answer(one, reader) for one in found if one.kind != photographs.SEVERAL]
+
+
+def _rows(facts: dict[str, Any], verdicts: Sequence["Verdict"]) -> list[dict[str, Any]]:
+    from local import photographs
+
+    return [facts | row for row in photographs.rows(verdicts)]
+
+
+def _show(lines: list[dict[str, Any]], *, json: bool) -> None:
     if json:
         emit(lines)
         return
-    shares = ["right", "rejected", "digit_error_rate", "false_accepts"]
     table(
-        ["model", "kind", "source", "pictures", *(f"{share.replace('_', ' ')} %" for share in shares)],
+        ["model", "kind", "source", "pictures", *(f"{share.replace('_', ' ')} %" for share in SHARES)],
         [
             [line["model"], line["kind"], line["source"] or "all", line["pictures"]]
-            + [f"{100 * line[share]:.1f}" if share in line else "" for share in shares]
+            + [f"{100 * line[share]:.1f}" if share in line else "" for share in SHARES]
             for line in lines
         ],
     )
 
 
-def _choose_threshold(model: "Model", found: "Sequence[Photograph]", reader: "Reader") -> dict[str, float]:
+def _choose_threshold(model: "Model", found: Sequence["Photograph"], reader: "Reader") -> dict[str, float]:
     """Writes the threshold that all photographs give into the manifest; gives each source one without its part."""
     from local import models, photographs
     from local.kernels import runs
 
-    answers = [photographs.answer(one, reader) for one in found if one.kind != photographs.SEVERAL]
-    least, others = photographs.threshold(answers), photographs.held_out(answers)
+    answers = _answers(found, reader)
+    least = photographs.choose([answers]).threshold
+    others = photographs.held_out([answers], (one.source for one in found))
     used = {one.photograph.source for one in answers}
     with runs.lock(model.name):
         models.write_threshold(model, least, photographs=len(answers), sources=len(used))
     say(f"{model.name}: a digit is sure from {least:g} on, chosen on {len(answers)} photographs and written down.")
-    spread = f": {min(others.values()):g} to {max(others.values()):g}" if others else ""
+    spread = ""
+    if others:
+        thresholds = [choice.threshold for choice in others.values()]
+        spread = f": {min(thresholds):g} to {max(thresholds):g}"
     say(f"Each source is scored with a threshold that it had no part in{spread}.")
-    return {one.source: others.get(one.source, models.SURE) if one.source in used else least for one in found}
+    return {one.source: others[one.source].threshold if one.source in others else models.SURE for one in found}

@@ -50,6 +50,10 @@ def evaluate(
         bool,
         typer.Option("--choose-conf", help="With --photos: choose the least probability of a digit, for the manifest."),
     ] = False,
+    held_out: Annotated[
+        bool,
+        typer.Option("--held-out", help="With --photos: read each source by what all other sources choose."),
+    ] = False,
     threads: Annotated[int, typer.Option(min=1, max=256, help="Threads of the processor to use.")] = 1,
     batch: Annotated[int, typer.Option(min=1, help="Images a forward pass.")] = 32,
     every: Annotated[bool, typer.Option("--all", help="Every file of a folder that runs, not only the best.")] = False,
@@ -67,7 +71,8 @@ def evaluate(
     A folder of photographs has a labels.csv: file, label, kind (single, lowres, multi, negative), source. They are read
     as `k2l predict` reads them, and there is an object, or a line, for each kind and each source. With --choose-conf
     the least probability of a digit is chosen on them and written into the model's manifest, where `predict` finds it;
-    each source is then scored with the threshold that the other sources give.
+    each source is then scored with the threshold that the other sources give. With --held-out the other sources choose
+    the model too, of those that are named (the seeds of one training, say), and nothing is written.
 
     Example: k2l evaluate compact-torch models/compact-torch/model.pth --dataset mnist
     """
@@ -79,8 +84,16 @@ def evaluate(
 
     options.check_folder(out)
     one_of("split", split, SPLITS)
-    check_usage(photos, choose_conf=choose_conf, every=every, others=bool(dataset or committee or views or out))
+    check_usage(
+        photos,
+        {"--choose-conf": choose_conf, "--held-out": held_out},
+        every=every,
+        others=bool(dataset or committee or views or out),
+    )
     chosen = options.models(names, every=every)
+    if photos is not None and held_out:
+        _photographs.read_held_out(chosen, photos, json=json)
+        return
     if photos is not None:
         _photographs.read(chosen, photos, choose=choose_conf, json=json)
         return
@@ -106,15 +119,22 @@ def evaluate(
         say(f"pictures, logits and answers are in {out}")
 
 
-def check_usage(photos: Path | None, *, choose_conf: bool, every: bool, others: bool) -> None:
-    """BadParameter where options do not go together; `others`: any that is for a data set alone was given."""
-    if photos is None and choose_conf:
-        raise typer.BadParameter("it needs --photos", param_hint="--choose-conf")
+def check_usage(photos: Path | None, choosing: dict[str, bool], *, every: bool, others: bool) -> None:
+    """BadParameter where options do not go together.
+
+    `choosing`: the options that choose on photographs, and whether each was given; `others`: any that is for a data set
+    alone was given.
+    """
+    given = [name for name, there in choosing.items() if there]
+    if photos is None and given:
+        raise typer.BadParameter("it needs --photos", param_hint=given[0])
     if photos is not None and others:
         raise typer.BadParameter(
             "it goes with none of --dataset, --committee, --views and --out", param_hint="--photos"
         )
-    if choose_conf and every:
+    if len(given) > 1:
+        raise typer.BadParameter(f"it does not go with {given[1]}", param_hint=given[0])
+    if "--choose-conf" in given and every:
         raise typer.BadParameter("a model has one threshold: it does not go with --all", param_hint="--choose-conf")
 
 

@@ -8,12 +8,13 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from shared.errors import ModelError, plain
+from shared.files import write as write_file
 
 NAME = "manifest.json"
 SCHEMA = 1
@@ -34,7 +35,8 @@ _WORDS = {str: "text", int: "a whole number", dict: "an object"}
 # dots and spaces at an end, so that "..  " would be "..", and keeps some names for its devices.
 _SAFE = re.compile(r"[^\x00-\x1f\\:*?\"<>|/]+(/[^\x00-\x1f\\:*?\"<>|/]+)*")
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}
-_LONGEST, _LONGEST_PART = 1000, 200  # bytes; systems take 255 a part, and `.part` and a number come behind it
+_LONGEST, _LONGEST_PART = 1000, 200  # bytes; systems take 255 a part, and our own may come behind it
+_LONGEST_PATH, _LONGEST_SEGMENT = 4096, 255  # bytes; no run can write more, for Linux takes no more
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -55,6 +57,21 @@ def safe_name(name: str) -> bool:
     )
 
 
+def stays_inside(name: str) -> bool:
+    """True for a name that a run can give a file below its folder; not every system can hold such a name."""
+    parts = name.split("/")
+    try:
+        sizes = [len(part.encode()) for part in parts]
+    except UnicodeEncodeError:
+        return False
+    return (
+        "\0" not in name
+        and not {"", ".", ".."} & set(parts)
+        and max(sizes) <= _LONGEST_SEGMENT
+        and sum(sizes) + len(parts) <= _LONGEST_PATH
+    )
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:
@@ -63,14 +80,9 @@ def sha256(path: Path) -> str:
 
 def write_json(path: Path, value: Any) -> None:
     """Writes JSON so that a reader sees the old file or the new one, never half of one, even after a crash."""
-    part = path.with_name(path.name + f".{os.getpid()}.part")
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
     # JSON knows halves of characters, UTF-8 does not: they are written as the escapes they came as.
-    with part.open("w", encoding="utf-8", errors="backslashreplace") as file:
-        json.dump(value, file, indent=2, ensure_ascii=False)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    write_file(path, text.encode(errors="backslashreplace"), sync=True)
 
 
 def describe(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -79,25 +91,27 @@ def describe(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def contents(folder: Path) -> list[str]:
-    """The files below a folder as relative names with slashes.
+    """The files below a folder that can be vouched for, as relative names with slashes.
 
     Left out are the manifest, hidden files, and what begins with two underscores, which is Kaggle's own: the running
-    notebook lies in its working folder as `__notebook__.ipynb`, and is written to until after the manifest.
+    notebook lies in its working folder as `__notebook__.ipynb`, and is written to until after the manifest. So is what
+    no service lists as an output: a link, a file that cannot be read, and a name that is no text.
     """
-    names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(
-        name.as_posix()
-        for name in names
-        if name.as_posix() != NAME and not any(part.startswith((".", "__")) for part in name.parts)
-    )
+    return sorted(name for name in _files(folder) if _goes_out(folder, name))
 
 
 def write(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Hashes everything in the folder and writes its manifest, last of all files. Returns the manifest."""
+    """Hashes everything in the folder and writes its manifest, last of all files. Returns the manifest.
+
+    Its `left_out` names the files that are there and cannot be vouched for, where there are any.
+    """
+    files = contents(folder)
+    left_out = sorted(set(_files(folder)) - set(files))
     manifest = {
         "schema": SCHEMA,
         **facts,
-        "files": describe(folder, contents(folder)),
+        "files": describe(folder, files),
+        **({"left_out": left_out} if left_out else {}),
         "created_at": facts.get("created_at") or now(),
     }
     manifest = {key: manifest[key] for key in (*KEYS, *(key for key in manifest if key not in KEYS))}
@@ -124,8 +138,12 @@ def remove_files(folder: Path, names: Iterable[str]) -> None:
         write_json(folder / NAME, manifest)
 
 
-def parse(text: str | bytes, where: str) -> dict[str, Any]:
-    """A manifest from its text; ModelError if it is not one, or one of another schema. `where` is for the error."""
+def parse(text: str | bytes, where: str, *, fits: Callable[[str], bool] = safe_name) -> dict[str, Any]:
+    """A manifest from its text; ModelError if it is not one, or one of another schema. `where` is for the error.
+
+    `fits` is what the files' names have to be: `stays_inside` for the manifest of a run, as long as its files are
+    stored under safe names.
+    """
     try:
         manifest = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -138,7 +156,7 @@ def parse(text: str | bytes, where: str) -> dict[str, Any]:
     if manifest["schema"] != SCHEMA:
         raise ModelError(f"{where} has schema {plain(manifest['schema'])}, this k2l reads {SCHEMA}. Update k2l.")
     _check_facts(manifest, where)
-    _check_files(manifest["files"], where)
+    _check_files(manifest["files"], where, fits)
     return dict(manifest)
 
 
@@ -173,10 +191,27 @@ def verify(folder: Path, names: Iterable[str] | None = None) -> dict[str, Any]:
     return manifest
 
 
-def _check_files(files: dict[str, Any], where: str) -> None:
+def _files(folder: Path) -> Iterator[str]:
+    """Every file below a folder but the manifest, hidden ones and Kaggle's own; also a link that leads to a file."""
+    for here, _, names in os.walk(folder):
+        for path in (Path(here, name) for name in names):
+            name = path.relative_to(folder)
+            ours = name.as_posix() != NAME and not any(part.startswith((".", "__")) for part in name.parts)
+            if ours and path.is_file():
+                yield name.as_posix()
+
+
+def _goes_out(folder: Path, name: str) -> bool:
+    path = folder / name
+    return stays_inside(name) and not path.is_symlink() and os.access(path, os.R_OK)
+
+
+def _check_files(files: dict[str, Any], where: str, fits: Callable[[str], bool]) -> None:
     for name, stated in files.items():
-        if not safe_name(name):
+        if not stays_inside(name):
             raise ModelError(f"{where} names {plain(repr(name))}, which leaves its folder. Do not use this model.")
+        if not fits(name):
+            raise ModelError(f"{where} names {plain(repr(name))}, which not every system can hold. Pull it again.")
         good = (
             isinstance(stated, dict)
             and type(stated.get("bytes")) is int

@@ -27,7 +27,7 @@ NUMPY_ONLY = {
     "data", "data_files", "digits", "idx", "preprocessing", "metrics", "training",
     "weights", "by_hand", "attribution", "explanation",
 }  # fmt: skip
-STDLIB_ONLY = {"config", "manifest", "architectures", "errors", "download"}
+STDLIB_ONLY = {"config", "manifest", "architectures", "errors", "files", "download"}
 
 
 def sources(folder: str) -> list[Path]:
@@ -104,7 +104,8 @@ def test_the_top_level_is_as_the_design_has_it():
     top = {name.split("/")[0] for name in tracked.splitlines()}
     assert top <= {
         "kaggle", "local", "shared", "models", "scripts", "tests", "requirements.txt", "README.md", "pyproject.toml",
-        "Makefile", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", ".ci", ".gitignore", ".github",
+        "Makefile", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", ".ci", ".gitignore", ".github", "constraints.txt",
+        ".pre-commit-config.yaml",
     }  # fmt: skip
 
 

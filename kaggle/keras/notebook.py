@@ -9,9 +9,9 @@
 # %% [markdown]
 # ## What to train
 #
-# The cell below lists every parameter with its default; `None` leaves the choice to the recipe.
-# What was asked for from the command line stands in the cell right under it and has the last word: to try something
-# else by hand, change the values there.
+# The cell below has every parameter: as it was asked for on the command line, and else as the recipe has it.
+# To try something else, change a value there, or give that one value to papermill: `-p seed 3`; the others stay.
+# `None` leaves a value to the recipe: use it from `loading` on, and for `epochs`, where you try another recipe.
 
 # %% tags=["parameters"]
 name = "by-hand"  # the model's name at home
@@ -301,8 +301,8 @@ for step, gradient in enumerate(gradients, start=1):
 #
 # 1. Set `look_at` to a digit that was misread: its number is in `np.flatnonzero(logits.argmax(1) != data.test_labels)`.
 #    In which layer do its maps still look like what it is?
-# 2. Set `architecture` to `lite` in the second cell: 4,006 parameters in place of `compact`'s 206,922. What does it
-#    cost in accuracy? Where did all the others sit? (In the table of layers: `dense1`.)
+# 2. Set `architecture` to `lite` among the parameters: 4,006 weights in place of `compact`'s 206,922. What does it cost
+#    in accuracy? Where did all the others sit? (In the table of layers: `dense1`.)
 # 3. Set `optimizer = "adam"`, `schedule = "constant"`, `learning_rate = 0.1`: what does the loss curve do, and why?
 # 4. Set `rotation`, `shift`, `scale` and `elastic` to 0. Which curve gets better, training or validation? Which counts?
 # 5. Divide `scores` by 10 before softmax. Does the answer change? Does the cross-entropy?

@@ -3,14 +3,17 @@
     bundle = build(spec.load("torch"), {"architecture": "compact", "epochs": 3, ...})
     text = bundle.sign(run_id="…", source_commit="…")
 
-The same sources and parameters give the same bytes. Their sha256 is taken before the run's own identity is written
-in (`sign`), since that identity includes the sha256; `digest` takes it again from any signed notebook.
+The same sources and parameters give the same bytes. The parameters stand in the cell tagged `parameters`: papermill
+writes what it is given into a cell of its own behind that one, so it changes single values and the others stay.
+The sha256 is taken with the run's own identity left blank, since that identity (`sign`) includes the sha256; `digest`
+takes it again from any signed notebook.
 Every cell is compiled before it leaves. Nothing is imported from the bundle, and nothing is pushed here.
 """
 
 import ast
 import hashlib
 import json
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +27,8 @@ from shared.errors import KernelError, one_of, plain
 
 LARGEST = 900_000  # bytes; Kaggle refuses about a megabyte with a bare 400
 IDENTITY = ("run_id", "bundle_sha256", "source_commit")
+INJECTED = "injected-parameters"  # papermill's tag of the cell that it writes
+BLANK = dict.fromkeys(IDENTITY, "")  # as the sha256 is taken
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 # Kaggle's way and Jupyter's of folding a cell, so that the lesson is not lost between files; a click opens it.
@@ -57,7 +62,7 @@ class Bundle:
     def text(self, *, run_id: str, source_commit: str) -> str:
         """What `sign` gives, held to no rule: for telling each by itself."""
         identity = {"run_id": run_id, "bundle_sha256": self.sha256, "source_commit": source_commit}
-        return _dump(_with_parameters(self.notebook, self.parameters | identity))
+        return _dump(_with_parameters(self.notebook, identity))
 
 
 def build(spec: KernelSpec, parameters: Mapping[str, Any]) -> Bundle:
@@ -70,8 +75,10 @@ def build(spec: KernelSpec, parameters: Mapping[str, Any]) -> Bundle:
     files = list(_shared_cells(cells))
     _compile(files, where="shared/")
     cells[at : at + 1] = [cells[at] | {"metadata": {}}, *files]
-    notebook = _with_parameters({"cells": cells, "metadata": {}}, dict(parameters))
-    notebook["metadata"] = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
+    numbered = [cell | {"id": f"cell-{n:03d}"} for n, cell in enumerate(cells)]
+    metadata = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
+    notebook = {"cells": numbered, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    notebook = _with_parameters(notebook, {**parameters, **BLANK})
     return Bundle(notebook=notebook, parameters=dict(parameters), sha256=_hash(notebook))
 
 
@@ -110,16 +117,18 @@ def kernelspec_of(text: str) -> str:
 
 
 def digest(text: str | bytes) -> str:
-    """The bundle's sha256 from a signed notebook's text: the identity is taken out again first.
+    """The bundle's sha256 from a signed notebook's text: the identity is left blank again first.
 
-    Raises KernelError if the text is not a notebook with one injected parameters cell.
+    Raises KernelError if the text is not a notebook as `sign` gives it.
     """
     try:
         notebook = json.loads(text)
-        cell = notebook["cells"][_tagged(notebook["cells"], "injected-parameters", where="the notebook")]
-        parameters = {name: ast.literal_eval(value) for name, value in _assignments(cell["source"])}
-        unsigned = {name: value for name, value in parameters.items() if name not in IDENTITY}
-        return _hash(_with_parameters(notebook, unsigned))
+        if any(INJECTED in cell["metadata"].get("tags", []) for cell in notebook["cells"]):
+            raise KernelError(
+                "this notebook has a cell of injected parameters: papermill has changed them since k2l bundled it, or "
+                "an older k2l made it.\nBundle it again: k2l bundle."
+            )
+        return _hash(_with_parameters(notebook, BLANK))
     except _NO_NOTEBOOK as error:
         raise KernelError(f"this is not a notebook bundled by k2l ({plain(str(error))}).") from None
 
@@ -230,14 +239,24 @@ def _assignments(source: str) -> Iterator[tuple[str, ast.expr]]:
                 yield name, value
 
 
-def _with_parameters(notebook: Notebook, parameters: dict[str, Any]) -> Notebook:
-    """The notebook with papermill's injected cell behind the parameters cell, replaced and never doubled."""
-    cells = [cell for cell in notebook["cells"] if "injected-parameters" not in cell["metadata"].get("tags", [])]
-    lines = ["# Parameters", *(f"{name} = {value!r}" for name, value in parameters.items())]
-    at = _tagged(cells, "parameters", where="the notebook") + 1
-    cells.insert(at, _cell("code", "\n".join(lines), ["injected-parameters"]))
-    numbered = [cell | {"id": f"cell-{n:03d}"} for n, cell in enumerate(cells)]
-    return {"cells": numbered, "metadata": notebook["metadata"], "nbformat": 4, "nbformat_minor": 5}
+def _with_parameters(notebook: Notebook, values: dict[str, Any]) -> Notebook:
+    """The notebook with these values in its parameters cell; the others there stay, and so do all comments."""
+    cells = list(notebook["cells"])
+    at = _tagged(cells, "parameters", where="the notebook")
+    cells[at] = cells[at] | {"source": _assigned(cells[at]["source"], values)}
+    return notebook | {"cells": cells}
+
+
+def _assigned(source: str, values: dict[str, Any]) -> str:
+    """The source with these values in place of those that it assigns to their names."""
+    text = source.encode()
+    lines = [0, *(found.end() for found in re.finditer(rb"\n", text))]
+    for name, node in reversed(list(_assignments(source))):  # from the end, so that the places before stay right
+        if name in values:
+            begin = lines[node.lineno - 1] + node.col_offset
+            end = lines[(node.end_lineno or 0) - 1] + (node.end_col_offset or 0)
+            text = text[:begin] + repr(values[name]).encode() + text[end:]
+    return text.decode()
 
 
 def _compile(cells: list[Cell], *, where: str) -> None:

@@ -31,7 +31,7 @@ from local.kernels import certificates, credentials
 from local.kernels.wire import cause, retry_after, service_words
 from shared.errors import CredentialsError, KernelError, RefusedError, ServiceError
 
-CONFLICT, TOO_MANY = 409, 429
+CONFLICT, TOO_MANY, FULL = 409, 429, 507
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +131,7 @@ def refusal(response: requests.Response | None, what: str, *, who: Who, ref: str
         later = datetime.now(UTC) + timedelta(seconds=wait) if wait else None
         when = f" The service asks to come again in {wait:,.0f} s." if wait else ""
         return BusyError(f"{what} was put off: {said}{when}", refresh=later)
-    if code < 500:
+    if code < 500 or code == FULL:  # without room nothing was saved
         return refused(f"{what} was refused: {said}", said, ref=ref)
     return PushFailedError(f"the service failed during {what}: {said}")
 
@@ -144,6 +144,8 @@ def failure(response: requests.Response | None, what: str, *, label: str, who: W
         return _rejected(f"{label} does not accept the credentials of {who.username!r}", said, who)
     if code in (403, 404):
         return MissingError(f"{label} has no {what}, or it is not yours: {said}")
+    if code == FULL:
+        return ServiceError(f"{label} has no room for {what}: {said} The same command goes on.")
     if code == TOO_MANY:
         wait = _wait(response)
         when = f"in {wait:,.0f} s" if wait else "in some minutes"

@@ -4,23 +4,26 @@
 
 Nothing is trusted: the manifest must be this run's and this bundle's; names that leave the folder, more than
 `max_bytes` in all, and hashes that differ are refused; files that the manifest does not name are left out and reported.
+A file whose name not every system can hold is stored under another (`names`); the manifest that is installed then has
+both, the run's own as `NAME_THERE`.
 Until everything is there and right, it lies in the run's own folder, never under `models/`.
 """
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from local import paths
 from local.install import install
 from local.kernels.client import OutputFile, Service
+from local.kernels.names import stored_names
 from local.kernels.runs import Run
 from local.kernels.transfer import MAX_BYTES, Facts, fetch, fetch_anew, matches, part_of
-from shared import manifest
+from shared import files, manifest
 from shared.errors import KernelError, ModelError, ServiceError, plain
 
 LARGEST_MANIFEST, LARGEST_NOTEBOOK = 10_000_000, 100_000_000
@@ -28,6 +31,9 @@ AT_ONCE = 8
 LOST = 3  # files that do not come, after which the rest of a failed run is not worth the wait
 EXECUTED = "__notebook__.ipynb"  # made by the service, so the run's manifest cannot name it
 OURS = (manifest.NAME, "run.log", "notebook.ipynb")  # put there by us, whatever the run left
+NAME_THERE = "name_in_run"  # of a file that is stored under another name, in the manifest here
+UNNAMED, UNLISTED = "not in the manifest", "the service does not list it"
+UNPROVABLE = "the run could not vouch for it: a link, not readable, or a name that is no text"
 
 
 logger = logging.getLogger(__name__)
@@ -41,30 +47,34 @@ def pull(
     max_bytes: int = MAX_BYTES,
     on_file: Callable[[str, int], None] = lambda name, size: None,
     on_kept: Callable[[Path], None] = lambda aside: None,
-) -> tuple[Run, list[str]]:
-    """Brings a complete run home to `models/<name>/`; returns the run and the names that were left out.
+) -> tuple[Run, dict[str, str]]:
+    """Brings a complete run home to `models/<name>/`; returns the run and why which files were left out.
 
     `on_file` is told each file that has come, with its bytes. A model of that name that is there already is kept in
     the run's folder, and `on_kept` told where; one of this very run that is whole is left as it is, unless `again`.
     Raises KernelError where the proof fails; `models/` is then as it was.
     """
-    if not again and _is_home(run):
+    if not again and is_home(run):
         logger.info("run %s is home already", run.run_id)
-        return run.record(state="pulled"), []
+        return run.record(state="pulled"), {}
     files, log = service.outputs(run.slug, run.version)
     urls = {file.name: file for file in files}
     run.stage.mkdir(parents=True, exist_ok=True)
-    stated = _manifest(service, run, urls, max_bytes)["files"]
-    wanted = {name: facts for name, facts in stated.items() if not matches(run.stage / name, facts)}
-    logger.info("%d files are stated, %d offered, %d to be fetched", len(stated), len(urls), len(wanted))
-    _check_offer(stated, urls, max_bytes)
-    _fetch_all(service, run, urls, wanted, on_file)
+    stated = _manifest(service, run, urls, max_bytes)
+    left_out = _left_out(stated, urls)
+    places = stored_names(stated["files"].keys() - left_out, taken=OURS)
+    claimed = {name: stated["files"][name] for name in places}
+    _check_offer(claimed, urls, max_bytes)
+    wanted = {name: facts for name, facts in claimed.items() if not matches(run.stage / places[name], facts)}
+    logger.info("%d files are stated, %d offered, %d to be fetched", len(claimed), len(urls), len(wanted))
+    _fetch_all(service, run, urls, wanted, places, on_file)
+    _write_places(run.stage, stated, places, left_out)
     run.keep_log(log)
     _vouch_for_extras(service, run, urls)
     _drop_strays(run.stage)
     install(run.stage, run.name, aside=run.folder / "replaced", on_kept=on_kept)
     shutil.rmtree(run.parts, ignore_errors=True)
-    return run.record(state="pulled"), sorted(set(urls) - set(stated) - {manifest.NAME, EXECUTED})
+    return run.record(state="pulled"), left_out
 
 
 def stated_by(service: Service, run: Run) -> dict[str, Any]:
@@ -78,7 +88,7 @@ def stated_by(service: Service, run: Run) -> dict[str, Any]:
     return _manifest(service, run, {file.name: file for file in files}, LARGEST_MANIFEST)
 
 
-def _is_home(run: Run) -> bool:
+def is_home(run: Run) -> bool:
     """True where this run was installed already, and only the journal does not know yet."""
     try:
         folder = paths.models() / run.name
@@ -110,7 +120,7 @@ def _parsed(service: Service, run: Run, file: OutputFile, path: Path, max_bytes:
     for _ in range(2):
         fetch_anew(service, run, file, path, max_bytes)
         try:
-            return manifest.parse(path.read_bytes(), f"the {manifest.NAME} of {run.title}")
+            return manifest.parse(path.read_bytes(), f"the {manifest.NAME} of {run.title}", fits=manifest.stays_inside)
         except ModelError as error:
             path.unlink()
             trouble = str(error)
@@ -126,10 +136,28 @@ def _check_offer(stated: dict[str, Facts], urls: dict[str, OutputFile], max_byte
     total = sum(facts["bytes"] for facts in stated.values())
     if total > max_bytes:
         raise KernelError(f"the run left {total:,} bytes, more than the {max_bytes:,} allowed. Raise --max-bytes.")
-    files = {*stated, *OURS}
-    for name in stated:
-        if not files.isdisjoint(folder.as_posix() for folder in PurePosixPath(name).parents):
-            raise KernelError(f"the manifest names {name!r}, and another file is in its way. Nothing was installed.")
+
+
+def _left_out(stated: dict[str, Any], urls: dict[str, OutputFile]) -> dict[str, str]:
+    """Why each file is not brought that the run left and nobody can prove, or bring."""
+    unproven = stated.get("left_out", [])
+    listed = unproven if isinstance(unproven, list) else []
+    out = dict.fromkeys((name for name in listed if isinstance(name, str)), UNPROVABLE)
+    out |= dict.fromkeys(urls.keys() - stated["files"].keys() - {manifest.NAME, EXECUTED}, UNNAMED)
+    # A model's own files have plain names: that one of those is missing ends the pull.
+    odd = (name for name in stated["files"].keys() - urls.keys() if not manifest.safe_name(name))
+    return dict(sorted((out | dict.fromkeys(odd, UNLISTED)).items()))
+
+
+def _write_places(stage: Path, stated: dict[str, Any], places: dict[str, str], left_out: Collection[str]) -> None:
+    """The run's manifest again, with its files under the names that they are stored under here."""
+    files = {}
+    for name, place in places.items():
+        proof = {key: stated["files"][name][key] for key in ("sha256", "bytes")}
+        files[place] = proof if place == name else proof | {NAME_THERE: name}
+    known = {name: facts for name, facts in stated.items() if name != "left_out"}
+    more = {"left_out": list(left_out)} if left_out else {}
+    manifest.write_json(stage / manifest.NAME, known | {"files": dict(sorted(files.items()))} | more)
 
 
 def _fetch_all(
@@ -137,14 +165,18 @@ def _fetch_all(
     run: Run,
     urls: dict[str, OutputFile],
     wanted: dict[str, Facts],
+    places: dict[str, str],
     on_file: Callable[[str, int], None],
 ) -> None:
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        jobs = {name: pool.submit(fetch, service, run, urls[name], run.stage / name, wanted[name]) for name in wanted}
+        jobs = {
+            name: pool.submit(fetch, service, run, urls[name], run.stage / places[name], facts)
+            for name, facts in wanted.items()
+        }
         try:
             for name, job in jobs.items():
                 job.result()
-                on_file(name, wanted[name]["bytes"])
+                on_file(places[name], wanted[name]["bytes"])
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -153,7 +185,7 @@ def _fetch_all(
 def _vouch_for_extras(service: Service, run: Run, urls: dict[str, OutputFile]) -> None:
     """The log and the executed notebook come from the service, not from the run: they are vouched for from here on."""
     run.log.touch()
-    shutil.copyfile(run.log, run.stage / "run.log")
+    files.write(run.stage / "run.log", run.log.read_bytes())
     extras = ["run.log"]
     if EXECUTED in urls:
         # Good to have, and never worth a model: without it everything that is vouched for is here.
@@ -172,29 +204,30 @@ def _drop_strays(stage: Path) -> None:
 
 
 def rescue(service: Service, run: Run, *, max_bytes: int = MAX_BYTES) -> list[str]:
-    """What a run left that did not come to its end, into `run.partial`; returns the names of what came.
+    """What a run left that did not come to its end, into `run.partial`; returns the run's names of what came.
 
     Nobody vouches for any of it. A name that would leave the folder, and what does not come, is passed over; so is all
-    that comes after `max_bytes`.
+    that comes after `max_bytes`. Files are stored as `names` says.
     """
     try:
         files, _ = service.outputs(run.slug, run.version)
     except KernelError:
         return []
+    places = stored_names({file.name for file in files if manifest.stays_inside(file.name)})
     room, names, failed = max_bytes, [], 0
     for file in files:
-        if failed == LOST or not manifest.safe_name(file.name):
+        if failed == LOST or file.name not in places:
             continue
-        if _rescued(service, run, file, room):
-            room -= (run.partial / file.name).stat().st_size
+        path = run.partial / places[file.name]
+        if _rescued(service, run, file, path, room):
+            room -= path.stat().st_size
             names.append(file.name)
         else:
             failed += 1
     return names
 
 
-def _rescued(service: Service, run: Run, file: OutputFile, room: int) -> bool:
-    path = run.partial / file.name
+def _rescued(service: Service, run: Run, file: OutputFile, path: Path, room: int) -> bool:
     with suppress(KernelError, OSError):
         fetch_anew(service, run, file, path, room)
         return True

@@ -6,20 +6,19 @@ The status of that version decides. The live log is a convenience, read beside i
 """
 
 import logging
-import re
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from local.kernels import runs
+from local.kernels import cell_error, runs
 from local.kernels.client import Service, Status
 from local.kernels.failures import AskedTooOftenError, MissingError, OutOfReachError, UntoldError
-from local.kernels.pull import rescue
+from local.kernels.pull import EXECUTED, rescue
 from local.kernels.runs import Run
 from local.kernels.spec import LONGEST_SESSION
-from shared.errors import RunError, ServiceError, plain
+from shared.errors import RunError, ServiceError
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +29,6 @@ UNSEEN = 60.0  # seconds in which a version just pushed may not be known yet
 LATE_LOG = 60.0  # seconds to wait for the log of a run that failed without a word
 HEARD = 100_000  # pieces of a live log that are kept, the last ones: a run may print for ever, and its end tells most
 QUEUE = 3600.0  # seconds a run may wait for its machine, beside the time it may take
-
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
-# The last line of a Python traceback: `ValueError: …`, `shared.errors.DataError: …`.
-_RAISED = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit)\b.*$", re.MULTILINE)
 
 
 class LateError(ServiceError):
@@ -148,22 +143,16 @@ def _usual_timeout(run: Run) -> float:
     return (run.time_limit or LONGEST_SESSION) + QUEUE
 
 
-def failure(log: str) -> str:
-    """The error that ended a run, from its log: the last exception's own line, or the log's last line."""
-    text = _ANSI.sub("", log)
-    raised = [line.strip() for line in _RAISED.findall(text) if not line.startswith("papermill.exceptions")]
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return plain((raised or lines or ["the log is empty"])[-1])
-
-
 def _finish(service: Service, run: Run, status: Status, heard: str, sleep: Callable[[float], None]) -> Run:
     state = ENDED[status.state]
     log = _whole_log(service, run, heard, patience=0 if state == "complete" else LATE_LOG, sleep=sleep)
     run.keep_log(log)
     if state == "complete":
         return run.record(state=state)
-    said = status.message or (failure(log) if state == "failed" else "somebody ended it there")
     rescue(service, run)  # before it is written down: killed here, the next command does both
+    said = status.message or "somebody ended it there"
+    if state == "failed":
+        said = cell_error.reason(log, run.partial / EXECUTED, status.message)
     run.record(state=state, message=said)
     raise RunError(f"the run {run.run_id} ({run.title}) {state}: {said}\n{remains(run)}")
 

@@ -95,7 +95,7 @@ def _sections(stated: Manifest, figures: Figures) -> Iterator[str]:
     yield files(figures, stated)
     yield wrapped(speed(figures, stated))
     yield "## How it was trained"
-    yield wrapped(recipe(stated["parameters"], figures))
+    yield wrapped(recipe(stated["parameters"], figures, photographs="threshold_of" in stated or "kept" in stated))
     yield wrapped(cost(figures))
     yield "To make it again (the first command takes most of the time, and goes on where it was ended):"
     yield "```\n" + "\n".join(commands(stated)) + "\n```"
@@ -202,8 +202,8 @@ def speed(figures: Figures, stated: Manifest) -> str:
     )
 
 
-def recipe(parameters: dict[str, Any], figures: Figures) -> str:
-    """How it was trained, in words and numbers."""
+def recipe(parameters: dict[str, Any], figures: Figures, *, photographs: bool) -> str:
+    """How it was trained, in words and numbers; `photographs`: some of it was chosen on those."""
     said = [
         f"{OPTIMIZERS[parameters['optimizer']]}{_betas(parameters)} with {SCHEDULES[parameters['schedule']]} "
         f"{parameters['learning_rate']:g}",
@@ -218,8 +218,19 @@ def recipe(parameters: dict[str, Any], figures: Figures) -> str:
     changes = [how.format(parameters[name]) for name, how in CHANGES.items() if parameters.get(name)]
     augmented = f" Every training image is, anew each time, {', '.join(changes)}." if changes else ""
     return (
-        f"On {figures.title}'s training images, less a fixed validation split on which every choice was made: "
-        f"{', '.join(said)}.{augmented} Every parameter is in `manifest.json`."
+        f"On {figures.title}'s training images, less a fixed validation split: {', '.join(said)}.{augmented} "
+        f"{chosen_on(photographs=photographs)} Every parameter is in `manifest.json`."
+    )
+
+
+def chosen_on(*, photographs: bool) -> str:
+    """Which images the choices were made on: figures on those are no test."""
+    if not photographs:
+        return "Every choice was made on the validation split."
+    return (
+        "Its recipe was chosen on the validation split; how its training images are made, the seed and the probability "
+        "from which a digit is sure were chosen on labelled photographs. Figures on those photographs are therefore no "
+        "test: `k2l evaluate --photos FOLDER --held-out` reads each source by what the others choose."
     )
 
 

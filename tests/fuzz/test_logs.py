@@ -2,13 +2,14 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from malformed import DEEP, anything, json_values, mutated
 
-from local.kernels import watch, wire
+from local.kernels import cell_error, wire
 
 RECORDS = [{"stream_name": "stdout", "time": 0.5, "data": "epoch 1\n"}, {"data": "ValueError: no ink\n"}]
 MANY = 1_000_000  # characters
@@ -22,6 +23,12 @@ LONG = {
     "colours": "\x1b[0m" * (MANY // 4),
     "a colour that never ends": "\x1b[" + "0;" * (MANY // 2),
     "colours that never end": "\x1b[0;" * (MANY // 4),
+    "tracebacks": "Traceback (most recent call last):\n" * (MANY // 36),
+    "a traceback that never ends": "Traceback (most recent call last):\n" + " x\n" * (MANY // 3),
+    "reports": 'Exception encountered at "In [1]":\n' * (MANY // 36),
+    "heads in a report": 'Exception encountered at "In [1]":\n'
+    + "E Traceback (most recent call last)\n" * (MANY // 36),
+    "a report of one line": "An error occurred while executing the following cell" * (MANY // 52),
     "empty lines": "\n" * MANY,
     "blanks": " " * MANY,
     "brackets": "[" * MANY,
@@ -34,12 +41,17 @@ def kept_and_shown(log):
     """The log as it is kept, and the line that is shown of it."""
     text = wire.log_text(log)
     text.encode()
-    line = watch.failure(text)
+    line = cell_error.reason(text, Path("none"))
     assert line and line == line.strip() and line.isprintable() and len(line) < 1000
     return text
 
 
-pieces = st.lists(st.sampled_from(["Error", "Exit: ", "a.", "\n", "\r", "\x1b[0m", "\x1b", "é"])).map("".join)
+WORDS = (
+    "Traceback (most recent call last):\n",
+    'Exception encountered at "In [1]":\n',
+    "E  Traceback (most recent call last)\n",
+)
+pieces = st.lists(st.sampled_from([*WORDS, "Error", "Exit: ", "a.", "\n", "\r", "\x1b[0m", "\x1b", "é"])).map("".join)
 
 
 @given(anything | st.text() | pieces)

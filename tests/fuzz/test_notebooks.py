@@ -15,12 +15,9 @@ GOOD = json.loads(SIGNED)
 SMALL = GOOD | {"cells": [cell for cell in GOOD["cells"] if cell["metadata"].get("tags")]}
 
 
-def injected(source):
+def parameterized(source):
     """The small notebook with this for its parameters."""
-    cells = [
-        cell | {"source": source} if "injected-parameters" in cell["metadata"]["tags"] else cell
-        for cell in SMALL["cells"]
-    ]
+    cells = [cell | {"source": source} if "parameters" in cell["metadata"]["tags"] else cell for cell in SMALL["cells"]]
     return SMALL | {"cells": cells}
 
 
@@ -53,4 +50,4 @@ def test_a_good_notebook_with_a_part_changed_is_told(value):
 @example("a = '\ud800'")
 @example("\0")
 def test_any_parameters_are_told(source):
-    digested(json.dumps(injected(source)))
+    digested(json.dumps(parameterized(source)))

@@ -45,6 +45,19 @@ def cells(text, start):
     return [cell["source"] for cell in json.loads(text)["cells"] if cell["source"].startswith(start)]
 
 
+def parameters_cell(notebook):
+    (cell,) = (cell["source"] for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", []))
+    return cell
+
+
+def assigned(*sources):
+    """The values that cells of parameters leave, run one after another."""
+    values = {}
+    for source in sources:
+        exec(source, {}, values)
+    return values
+
+
 def test_the_same_inputs_give_the_same_bytes_in_every_process(packed, framework):
     code = (
         "from local.kernels import bundle, spec; from shared.config import TrainConfig;"
@@ -76,7 +89,35 @@ def test_the_identity_does_not_change_the_hash_and_can_be_taken_out_again(packed
     assert one != other
     assert bundle.digest(one) == bundle.digest(other) == packed.sha256
     assert bundle.digest(one.replace("epochs = 40", "epochs = 41")) != packed.sha256
-    assert f"bundle_sha256 = '{packed.sha256}'" in cells(one, "# Parameters")[0]
+    assert f"bundle_sha256 = '{packed.sha256}'" in parameters_cell(json.loads(one))
+
+
+def test_the_values_stand_in_the_parameters_cell_with_what_it_says_of_them(packed, framework):
+    text = packed.sign(run_id="r", source_commit="c")
+    cell = parameters_cell(json.loads(text))
+    identity = {"run_id": "r", "bundle_sha256": packed.sha256, "source_commit": "c"}
+    assert assigned(cell) == PARAMETERS | identity
+    assert "seed = 0\n" in cell and "label_smoothing = 0.05  # how much of the target" in cell
+    assert "injected-parameters" not in text
+
+
+def test_papermill_changes_one_parameter_and_leaves_the_others(framework, tmp_path):
+    """As `papermill out.ipynb … -p seed 3` does, without the training."""
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
+
+    given = PARAMETERS | {"architecture": "lite", "epochs": 1, "name": "ünï # \" '"}
+    packed = bundle.build(spec.load(framework), given)
+    text = packed.sign(run_id="r", source_commit="c")
+    (tmp_path / "out.ipynb").write_text(text, encoding="utf-8")
+    notebook = parameterize_notebook(load_notebook_node(str(tmp_path / "out.ipynb")), {"seed": 3})
+    tags = ("parameters", "injected-parameters")
+    sources = [cell.source for cell in notebook.cells if any(tag in cell.metadata.tags for tag in tags)]
+    left = assigned(*sources)
+    assert len(sources) == 2 and left["bundle_sha256"] == packed.sha256
+    assert {name: left[name] for name in given} == given | {"seed": 3}
+    with pytest.raises(KernelError, match=r"papermill has changed them.*\n.*k2l bundle"):
+        bundle.digest(nbformat.writes(notebook))
 
 
 def test_what_is_no_bundle_has_no_digest():

@@ -24,7 +24,7 @@ def test_a_training_goes_there_and_comes_back_proven(emulator, service, kernel):
     assert (one.state, states[-1]) == ("complete", "COMPLETE")
     assert "trained" in one.log.read_text()
     one, left_out = pull.pull(service, one)
-    assert (one.state, left_out) == ("pulled", [])
+    assert (one.state, left_out) == ("pulled", {})
     stated = manifest.verify(paths.models() / "mine")
     assert sorted(stated["files"]) == ["model.pth", "notebook.ipynb", "run.log"]
     assert (stated["run_id"], stated["bundle_sha256"]) == (one.run_id, one.bundle_sha256)
@@ -223,17 +223,3 @@ def test_questions_are_asked_soon_at_first_and_rarely_later():
     assert (waits[0], waits[-1]) == (0.5, 15)
     assert all(wait <= max(0.5, sum(waits[:n]) / 60) for n, wait in enumerate(waits))
     assert len(waits) < 600
-
-
-@pytest.mark.parametrize(
-    ("log", "said"),
-    [
-        ("", "the log is empty"),
-        ("a\nb\n", "b"),
-        ("\x1b[0;31mValueError\x1b[0m: no ink\n\nother remarks", "ValueError: no ink"),
-        ("KeyError: 1\nshared.errors.DataError: none here", "shared.errors.DataError: none here"),
-        ("ValueError: x\npapermill.exceptions.PapermillExecutionError: \n---", "ValueError: x"),
-    ],
-)
-def test_the_error_is_found_in_a_log(log, said):
-    assert watch.failure(log) == said

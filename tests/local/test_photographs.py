@@ -127,11 +127,25 @@ def test_a_threshold_lies_between_digits_and_what_is_none():
         ("single", "a", True, 0.3), ("negative", "c", False, 0.6), ("negative", "c", False, 0.1),
         ("negative", "d", False, 0.5),
     )  # fmt: skip
-    assert photographs.threshold(found) == 0.7
-    assert photographs.held_out(found) == {"a": 0.7, "b": 0.75, "c": 0.65, "d": 0.7}
-    assert photographs.held_out(found[:5]) == {"a": 0.7, "b": 0.75}
+    assert photographs.choose([found]).threshold == 0.7
+    assert thresholds(found) == {"a": 0.7, "b": 0.75, "c": 0.65, "d": 0.7, "pages": 0.7}
+    assert thresholds(found[:5]) == {"a": 0.7, "b": 0.75, "pages": 0.7}
     with pytest.raises(DataError, match="needs photographs of digits"):
-        photographs.threshold(found[:4])
+        photographs.choose([found[:4]])
+
+
+def thresholds(found):
+    """What the other sources choose for each, and for one of which no answer counts."""
+    sources = [*(one.photograph.source for one in found), "pages"]
+    return {source: choice.threshold for source, choice in photographs.held_out([found], sources).items()}
+
+
+def test_a_source_has_no_part_in_choosing_the_model_that_reads_it():
+    good_at_a = answers(("single", "a", True, 0.9), ("single", "b", False, 0.9), ("negative", "c", False, 0.1))
+    good_at_b = answers(("single", "a", False, 0.9), ("single", "b", True, 0.9), ("negative", "c", False, 0.1))
+    choices = photographs.held_out([good_at_a, good_at_b], ["a", "b"])
+    assert {source: choice.model for source, choice in choices.items()} == {"a": 1, "b": 0}
+    assert photographs.choose([good_at_a, good_at_b]).model == 0  # the first of equally good ones
 
 
 def test_a_picture_read_as_one_digit_has_a_confidence_whatever_it_is(folder):
@@ -152,7 +166,25 @@ def test_the_threshold_is_chosen_written_down_and_used(folder, home, small_model
     stated = json.loads((home / "models" / "small" / "manifest.json").read_text())
     reader = Reader(models.open_runtime(models.find("small")))
     found = [photographs.answer(one, reader) for one in photographs.labelled(folder)[:4]]
-    assert stated["threshold"] == photographs.threshold(found)
+    assert stated["threshold"] == photographs.choose([found]).threshold
     assert stated["threshold_of"] == {"photographs": 4, "sources": 3}
     assert models.find("small").sure == stated["threshold"]
     assert "it needs --photos" in k2l("evaluate", "small", "--choose-conf", check=False).stderr
+
+
+def test_held_out_reads_each_source_by_what_the_others_choose_and_writes_nothing(folder, home, small_model, k2l):
+    for name in ("small", "other"):
+        shutil.copytree(small_model, home / "models" / name)
+    before = (home / "models" / "small" / "manifest.json").read_bytes()
+    (folder / "labels.csv").write_text(
+        HEADER + "one.png,1,single,a,\nsmall.png,7,lowres,d,\nblank.png,x,negative,a,\nletter.png,x,negative,b,\n"
+        "page.png,12|12,multi,c,\n"
+    )
+    done = k2l("evaluate", "small", "other", "--photos", folder, "--held-out", "--json")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {line["model"] for line in lines} == {"small or other"}
+    assert [line["kind"] for line in lines if not line["source"]] == ["single", "lowres", "multi", "negative"]
+    assert "without c: small, sure from" in done.stderr
+    assert (home / "models" / "small" / "manifest.json").read_bytes() == before
+    refused = k2l("evaluate", "small", "--photos", folder, "--held-out", "--choose-conf", check=False)
+    assert refused.returncode == 2 and "--held-out" in refused.stderr

@@ -166,6 +166,14 @@ def test_every_change_of_an_image_is_told():
         beta1=0.5,
         beta2=0.9,
     ).as_dict()
-    said = cards.recipe(parameters, SimpleNamespace(title="MNIST"))
+    said = cards.recipe(parameters, SimpleNamespace(title="MNIST"), photographs=False)
     for word in ("8°", "1.5 pixels", "10%", "2 pixels", "0.5 of what", "decay 0.99", "AdamW (betas 0.5 and 0.9) with"):
         assert word in said, word
+
+
+def test_a_card_says_that_a_choice_was_made_on_photographs():
+    parameters, figures = TrainConfig.create(architecture="camera").as_dict(), SimpleNamespace(title="camera")
+    assert "Every choice was made on the validation split." in cards.recipe(parameters, figures, photographs=False)
+    said = cards.recipe(parameters, figures, photographs=True)
+    assert "Every choice" not in said and "no test" in said and "--held-out" in said
+    assert "Every choice" not in (paths.zoo() / "camera" / "README.md").read_text(encoding="utf-8")

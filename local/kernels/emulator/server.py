@@ -15,6 +15,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
@@ -28,6 +29,7 @@ from local.kernels.emulator.methods import ARCHIVE, METHODS
 from local.kernels.emulator.parsing import MALFORMED, loaded, parsed
 from local.kernels.emulator.service import Redirect, Refusal, Service, stored_log, version_number
 from shared.errors import plain
+from shared.files import is_full
 
 BODY_BYTES = 20_000_000
 LOG_INTERVAL = 0.1
@@ -36,6 +38,15 @@ HASHED_BYTES = 2_000_000_000  # larger files come without their MD5, as composit
 # As Google's storage refuses a signed URL.
 EXPIRED = """<?xml version='1.0' encoding='UTF-8'?><Error><Code>ExpiredToken</Code>\
 <Message>Invalid argument.</Message><Details>The provided token has expired.</Details></Error>"""
+
+
+class FileConvertor(PathConvertor):
+    """A file's name in a path, with whatever a name can hold: line breaks too."""
+
+    regex = r"[\s\S]*"
+
+
+register_url_convertor("file", FileConvertor())
 
 
 def refused(request: Request, error: Exception) -> Response:
@@ -47,6 +58,13 @@ def refused(request: Request, error: Exception) -> Response:
     if error.bare:
         return Response(status_code=error.code, headers=headers)
     return JSONResponse(error.body(), error.code, headers)
+
+
+def full(request: Request, error: Exception) -> Response:
+    """The answer where the disk of the emulator is full: 507, at once. Any other OSError is an error of ours."""
+    if not is_full(error):
+        raise error
+    return refused(request, Refusal(507, f"disk full: {request.app.state.folder}. Make room there"))
 
 
 def holds_key(service: Service, request: Request) -> bool:
@@ -213,7 +231,7 @@ def build(service: Service, faults: Faults, about: dict[str, Any]) -> Starlette:
     """The application; wrap it into `front.Front`."""
     application = Application(service, faults, about)
     routes = [
-        Route("/storage/{name:path}", application.storage),
+        Route("/storage/{name:file}", application.storage),
         Route("/upload/{name}", application.upload, methods=["PUT"]),
         Route("/emulator/ping", application.ping),
         Route("/emulator/faults", application.change_faults, methods=["GET", "POST", "DELETE"]),
@@ -221,4 +239,7 @@ def build(service: Service, faults: Faults, about: dict[str, Any]) -> Starlette:
     for prefix in ("/api/v1", "/v1"):
         routes.append(Route(prefix + "/kernels/logs/stream/{owner}/{slug}", application.log_stream))
         routes.append(Route(prefix + "/{service}/{method}", application.call, methods=["POST"]))
-    return Starlette(routes=routes, exception_handlers={Refusal: refused, HTTPException: refused, Exception: broken})
+    handlers: dict[Any, Any] = {Refusal: refused, HTTPException: refused, OSError: full, Exception: broken}
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.state.folder = service.store.state
+    return app
