@@ -80,13 +80,28 @@ def test_where_there_is_no_journal_none_is_made(look, home):
     [
         ("slug and title", {"slug": "abc"}, "has 3 characters; Kaggle takes 5 to 50"),
         ("slug and title", {"title": "Another"}, "the slug 'another', not 'k2l-mine'"),
-        ("accelerator", {"accelerator": "gpu"}, "'gpu' is unknown"),
+        ("accelerator", {"accelerator": "no name"}, "is no name"),
     ],
 )
 def test_what_is_wrong_on_the_command_line_fails_one_check_alone(look, check, changes, said):
     found = look(changes=changes)
     assert found[check].verdict == BAD and said in found[check].found
     assert [one.check for one in found.values() if one.verdict == BAD] == [check]
+
+
+@pytest.mark.parametrize(
+    ("check", "changes", "verdict", "said"),
+    [
+        ("accelerator", {"accelerator": "NvidiaRtx9000"}, WARN, "is new to k2l"),
+        ("accelerator", {"accelerator": ""}, GOOD, "none: it runs on a CPU"),
+        ("slug and title", {"slug": "2nd-mine", "title": "2nd mine"}, WARN, "begins with a digit"),
+        ("capacity", {"accelerator": "TpuV7E8"}, GOOD, "how many TPU sessions"),
+    ],
+)
+def test_what_kaggle_may_take_otherwise_is_told_and_keeps_nothing_back(look, check, changes, verdict, said):
+    found = look(changes=changes)
+    assert (found[check].verdict, said in found[check].found) == (verdict, True)
+    assert not [one.check for one in found.values() if one.verdict == BAD]
 
 
 @pytest.mark.parametrize(
