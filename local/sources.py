@@ -154,7 +154,7 @@ def _bytes(name: str) -> NDArray[np.uint8]:
     if name == STANDARD_INPUT:
         if sys.stdin is None:
             raise PictureError("-: standard input is closed")
-        return np.frombuffer(sys.stdin.buffer.read(), np.uint8)
+        return picture.whole(sys.stdin.buffer, name)
     if not is_address(name):
         return picture.bytes_of(Path(name))
     import http.client
