@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from scripts._edge import Json, emit, run, say
+from scripts._options import served
 
 
 def emulator(
@@ -40,10 +41,8 @@ def emulator(
         return say("stopped" if daemon.stop(folder) else f"no emulator runs on {folder}")
     from local.kernels.emulator.running import Running
 
-    serving = Running(
-        folder, port=port, host=host, i_know=i_know, username=username, key=key, data_dir=data_dir,
-        idle_timeout=idle_timeout,
-    )  # fmt: skip
+    options = {"username": username, "key": key, "data_dir": data_dir, "idle_timeout": idle_timeout}
+    serving = served(lambda: Running(folder, port=port, host=host, i_know=i_know, **options))
     for address in serving.exposed:
         say(f"WARNING: it listens on {address}: whoever reaches that and has the key runs code here as you")
 
