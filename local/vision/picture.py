@@ -22,9 +22,10 @@ Grey = NDArray[np.uint8]  # [h, w]
 Colour = NDArray[np.uint8]  # [h, w, 3], blue, green, red, as OpenCV has them
 NO_PICTURE = "not a picture that OpenCV can read (png, jpg, webp, bmp, tiff, …; at most 200 megapixels)"
 GREY, COLOUR = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
-MOST = 1_000_000_000  # bytes that decoding one picture may take, and of a picture's file
+MOST = 1_000_000_000  # bytes that decoding one picture may take
+LARGEST_FILE = 650_000_000  # bytes: 200 megapixels in colour, not compressed
 READ_AT_ONCE = 16_000_000  # bytes of a file
-SCANS = 100  # of a JPEG: usual are ten, and each goes over all pixels once more
+SCANS = 50  # of a JPEG: usual are ten, and each goes over all pixels once more
 ROWS = 1_000_000  # samples that are changed at once
 # What people take for pictures and OpenCV does not, by what stands in its first bytes.
 HEAD = 256
@@ -74,8 +75,8 @@ def whole(file: BinaryIO, name: str) -> NDArray[np.uint8]:
     data = bytearray()
     while part := file.read(READ_AT_ONCE):
         data += part
-        if len(data) > MOST:
-            raise PictureError(f"{name}: is larger than {MOST / 1e9:g} GB, which is more than a picture may have")
+        if len(data) > LARGEST_FILE:
+            raise PictureError(f"{name}: is larger than {LARGEST_FILE / 1e6:g} MB, the most that a picture may have")
     return np.frombuffer(data, np.uint8)
 
 
@@ -84,8 +85,7 @@ def shown(data: NDArray[np.uint8], name: str, *, largest: int) -> tuple[Grey, Co
 
     Too large to be decoded in colour, it is shown in grey. Raises PictureError as `decoded` does.
     """
-    coloured = _fits(data, COLOUR)
-    pixels = _pixels(data, name, COLOUR if coloured else GREY)
+    pixels = _pixels(data, name, COLOUR, GREY)
     if pixels.ndim == 2 or pixels.shape[2] == 4:
         grey = _grey(pixels)
         return grey, _of_grey(fit(grey, smallest=1, largest=largest)[0])
@@ -98,33 +98,28 @@ def in_colour(data: NDArray[np.uint8], grey: Grey) -> Colour:
 
     It is `grey`, as decoded, where it is partly transparent or would take too much memory.
     """
-    pixels = _pixels(data, "it", COLOUR) if _fits(data, COLOUR) else grey
+    try:
+        pixels = _pixels(data, "it", COLOUR)
+    except PictureError:
+        return _of_grey(grey)
     if pixels.ndim == 2 or pixels.shape != (*grey.shape, 3):
         return _of_grey(grey)
     return eight_bits(pixels)
 
 
-def _fits(data: NDArray[np.uint8], how: int) -> bool:
-    """Whether decoding takes no more memory than it may."""
-    found = header.read(data)
-    return found is not None and found.held(_channels(found, how)) <= MOST
-
-
-def _channels(found: header.Header, how: int) -> int:
-    return 4 if not found.opaque else 3 if how == COLOUR else 1
-
-
-def _pixels(data: NDArray[np.uint8], name: str, how: int) -> NDArray[Any]:
+def _pixels(data: NDArray[np.uint8], name: str, *ways: int) -> NDArray[Any]:
     """What OpenCV makes of the bytes: [h, w], [h, w, 3], or [h, w, 4] of what has transparency, in any depth.
 
-    Raises PictureError where they are no picture, or one that would take too much memory or time.
+    Of the ways to decode it, the first that takes no more memory than allowed is taken. Raises PictureError where there
+    is none, where it would take too long, and where the bytes are no picture.
     """
     found = header.read(data)
     if found is None:
         raise PictureError(f"{name}: {_what_is_it(data)}")
-    held = found.held(_channels(found, how))
-    if held > MOST:
-        size = f"{found.width}x{found.height} pixels take {held / 1e9:,.1f} GB to decode"
+    held = {how: found.held(4 if not found.opaque else 3 if how == COLOUR else 1) for how in ways}
+    how = min(held, key=lambda way: held[way] > MOST)
+    if held[how] > MOST:
+        size = f"{found.width}x{found.height} pixels take {min(held.values()) / 1e9:,.1f} GB to decode"
         raise PictureError(f"{name}: {size}, and at most {MOST / 1e9:g} GB is allowed: save it smaller")
     if found.scans > SCANS:
         raise PictureError(f"{name}: a JPEG of {found.scans:,} scans, and at most {SCANS} are allowed: save it anew")

@@ -117,7 +117,9 @@ for (const kind of ['dragenter', 'dragover', 'dragleave', 'drop'])
   document.addEventListener(kind, event => {
     event.preventDefault();  // else the browser would leave the page for the picture
     drop.classList.toggle('over', kind === 'dragenter' || kind === 'dragover');
-    if (kind === 'drop' && tab === 'Picture') take(event.dataTransfer.files[0]);
+    if (kind !== 'drop') return;
+    if (tab !== 'Picture') choose(one('#picture-tab'));
+    take(event.dataTransfer.files[0]);
   });
 document.addEventListener('paste', event => { if (tab === 'Picture') take(event.clipboardData.files[0]); });
 for (const example of document.querySelectorAll('.example'))

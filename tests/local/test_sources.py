@@ -161,6 +161,6 @@ def test_a_film_has_its_name_once_it_is_whole(tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no file without an end here")
 def test_a_file_without_an_end_is_not_read_to_its_end(monkeypatch):
-    monkeypatch.setattr(picture, "MOST", 1000)
+    monkeypatch.setattr(picture, "LARGEST_FILE", 1000)
     (error,) = sources.shots(["/dev/zero"])
     assert "/dev/zero: is larger than" in str(error)

@@ -191,6 +191,17 @@ def test_a_picture_is_read_in_rows_and_shown_with_its_boxes(opened, tmp_path):
     assert len(found(opened, ".k2l-card")) == 5 and found(opened, "img.k2l-picture")
 
 
+def test_a_picture_may_be_dropped_anywhere(opened):
+    opened.execute_async_script("""
+        const done = arguments[0], picture = await (await fetch('examples/five.png')).blob();
+        const hand = new DataTransfer();
+        hand.items.add(new File([picture], 'five.png'));
+        document.body.dispatchEvent(new DragEvent('drop', {bubbles: true, cancelable: true, dataTransfer: hand}));
+        done();
+    """)
+    says(opened, "5")
+
+
 def test_an_example_is_one_click_away(opened):
     tab(opened, "Picture")
     found(opened, ".example")[0].click()
