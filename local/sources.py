@@ -24,6 +24,7 @@ from shared.errors import PictureError
 FILMS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 STANDARD_INPUT = "-"
 ADDRESSES = ("http://", "https://")
+LARGEST_FRAME = 8192 * 4352  # pixels: a decoder holds a score of frames
 USUAL_FPS = 30.0  # of what does not tell its own
 STREAMS = ("rtsp://", "rtmp://", "udp://")
 
@@ -107,6 +108,11 @@ def frames(name: str) -> Iterator[Shot]:
     if not is_address(name) and not Path(name).is_file():
         raise PictureError(f"{name}: cannot be read: No such file or directory")
     with _film(name) as film:
+        width, height = (int(film.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        if width * height > LARGEST_FRAME:
+            raise PictureError(
+                f"{name}: its frames are {width}x{height} pixels, and at most 8K is allowed: save it smaller"
+            )
         frame, pace = 0, film.get(cv2.CAP_PROP_FPS)
         while True:
             there, bgr = film.read()

@@ -95,6 +95,14 @@ def test_the_frames_of_a_film_are_counted(tmp_path):
     assert [round(float(shot.grey.mean()), -1) for shot in shots] == [0, 100, 200]
 
 
+def test_a_film_whose_frames_are_too_large_is_refused_before_one_is_decoded(tmp_path, monkeypatch):
+    with Film(tmp_path / "clip.avi", fps=30) as film:
+        film.add(np.zeros((48, 64, 3), np.uint8))
+    monkeypatch.setattr(sources, "LARGEST_FRAME", 48 * 64 - 1)
+    (error,) = sources.shots([str(tmp_path / "clip.avi")])
+    assert "clip.avi: its frames are 64x48 pixels, and at most 8K is allowed" in str(error)
+
+
 def test_an_address_is_fetched_and_a_wrong_one_said(tmp_path, served):
     cv2.imwrite(str(tmp_path / "7.png"), drawn(7))
     good, missing, nowhere = sources.shots([f"{served}/7.png", f"{served}/8.png", "http://127.0.0.1:9/x.png"])
