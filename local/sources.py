@@ -24,7 +24,7 @@ from shared.errors import PictureError
 FILMS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 STANDARD_INPUT = "-"
 ADDRESSES = ("http://", "https://")
-LARGEST_FRAME = 8192 * 4352  # pixels: a decoder holds a score of frames
+LARGEST_FRAME = 8192 * 4352  # pixels: a decoder holds about twenty frames
 USUAL_FPS = 30.0  # of what does not tell its own
 STREAMS = ("rtsp://", "rtmp://", "udp://")
 

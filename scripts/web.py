@@ -52,7 +52,7 @@ def web(
 
 
 def _end_as_by_ctrl_c() -> None:
-    """A service's end, and that of the terminal unless it is to be survived (`nohup`), are Ctrl-C."""
+    """SIGTERM and SIGHUP end the page as Ctrl-C does. A SIGHUP that is ignored (`nohup`) stays ignored."""
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:
