@@ -19,7 +19,7 @@ DEPENDENCIES = {
     "torch", "torchvision", "tensorflow", "keras", "kaggle", "kagglesdk", "papermill", "jupytext", "nbformat", "cv2",
     "opencv", "onnx", "onnxruntime", "onnxscript", "numpy", "sklearn", "matplotlib", "typer", "rich",
     "optuna", "ai_edge_litert", "triton", "starlette", "uvicorn", "requests", "urllib3", "slugify", "filelock",
-    "psutil", "gradio",
+    "psutil",
 }  # fmt: skip
 # Each file of shared/ may use its own few packages, so that it runs in the notebook and starts fast here.
 STDLIB = set(sys.stdlib_module_names)
@@ -142,7 +142,7 @@ def test_the_light_modules_load_nothing_heavy(module):
     ids=" ".join,
 )
 def test_help_loads_nothing_heavy(arguments):
-    assert not loaded("scripts", *arguments) & (FRAMEWORKS | {"numpy", "kagglesdk", "cv2", "matplotlib", "gradio"})
+    assert not loaded("scripts", *arguments) & (FRAMEWORKS | {"numpy", "kagglesdk", "cv2", "matplotlib"})
 
 
 def test_nothing_here_makes_a_folder_in_home(tmp_path):
