@@ -1,5 +1,6 @@
 """What `-v` and `-vv` show: the library's own log, on stderr, with nothing in it that opens anything.
 
+    k2l evaluate …      what takes minutes, and is not asked for: the library's warnings, each a line of its own
     k2l -v loop …       calls of the service, what was found where, what was decided
     k2l -vv loop …      details too, and the traceback of an error that ends the command
 
@@ -52,14 +53,14 @@ def closed(text: str) -> str:
 
 def configure(count: int) -> None:
     """Listens from now on: at 1 to what was done, from 2 on to details too. Asked twice, the more counts."""
-    for name in OURS if count else ():
+    for name in OURS:
         logger = logging.getLogger(name)
         if not any(isinstance(one, Said) for one in logger.handlers):
-            handler = Said()
-            handler.setFormatter(Lines())
-            logger.addHandler(handler)
+            logger.addHandler(Said())
             logger.setLevel(logging.WARNING)
-        logger.setLevel(min(logger.level, LEVELS[min(count, 2)]))
+        for handler in logger.handlers if count else []:
+            handler.setFormatter(Lines())
+        logger.setLevel(min(logger.level, LEVELS[min(count or 0, 2)]))  # typer gives None for none
 
 
 def quiet() -> None:
