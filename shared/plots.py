@@ -104,8 +104,16 @@ def paint_confusion(axes: "Axes", counts: Integers, classes: Sequence[str], *, s
     _name_classes(axes, counts, classes)
 
 
-def samples(images: Images, labels: Integers, predictions: Integers, classes: Sequence[str] = DIGITS) -> "Figure":
-    """Images uint8 [n, 28, 28] with what was read under each and, where that is wrong, in vermilion, what it is."""
+def samples(
+    images: Images, labels: Integers, predictions: Integers | None = None, classes: Sequence[str] = DIGITS
+) -> "Figure":
+    """Images uint8 [n, 28, 28] with what was read below each and, where that is wrong, in vermilion, what it is.
+
+    Without predictions, what it is. The title says which.
+    """
+    if predictions is None:
+        title = "Below each image: its label, what it is"
+        return _mosaic(images, [[(classes[true], TEXT)] for true in labels], columns=_columns(classes), title=title)
     captions = [
         [(classes[read], TEXT) if read == true else (f"{classes[read]}, is {classes[true]}", VERMILION)]
         for true, read in zip(labels, predictions, strict=True)
