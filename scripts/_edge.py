@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from scripts import _streams as streams
-from scripts._logs import OURS, listening, quiet
+from scripts._logs import OURS, configure, listening, quiet
 from scripts._verbs import pasteable
 from shared import printable
 from shared.errors import UserError
@@ -110,6 +110,7 @@ def guarded(run: Callable[[], object]) -> NoReturn:
     """Runs a command line; what the user can mend ends in one line and exit 1, Ctrl-C in a word and exit 130."""
     streams.open_all()
     sys.excepthook = _fault
+    configure(0)
     try:
         _told(run)
     finally:
