@@ -5,6 +5,7 @@ And that what is worked out of a file beforehand is what its framework then does
 
 import os
 import pickle
+import struct
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from greedy_models import MEMORY, ONNX, WORK, ending, node, sized, write
 from model_formats import edit_config, images, refusal, save_onnx, save_tflite
 from onnx import helper
 
-from local import runtimes
+from local import paths, runtimes
 from local.runtimes import onnx_cost, onnx_file
 from shared.architectures import architecture
 
@@ -322,6 +323,24 @@ def test_a_litert_file_that_would_take_too_much_is_refused(tmp_path):
 
     litert(path, keras.layers.Lambda(by_ink, output_shape=(None, None, 1)))
     assert "it holds PAD" in refusal(path)
+
+
+def test_a_litert_file_that_states_larger_shapes_than_it_has_is_refused(tmp_path):
+    """LiteRT finds the shapes itself, and yet makes room for those that are stated first."""
+    path = tmp_path / "stated.tflite"
+    content = (paths.CHECKOUT / "models" / "lite" / "model.int8.tflite").read_bytes()
+    stated, larger = (struct.pack("<5i", 4, 1, height, 26, 4) for height in (26, 200_000_000))
+    assert content.count(stated) == 1
+    path.write_bytes(content.replace(stated, larger))
+    assert MEMORY in refusal(path)
+
+
+def test_a_litert_file_with_a_window_larger_than_any_picture_is_refused(tmp_path):
+    from shared.start_keras import keras
+
+    path = tmp_path / "window.tflite"
+    litert(path, keras.layers.MaxPooling2D(30_000, strides=1, padding="same"))
+    assert MEMORY in refusal(path) or WORK in refusal(path)
 
 
 def test_a_litert_file_with_a_name_that_is_no_text_is_refused(tmp_path):
