@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import surroundings
 
 from local import paths
 from shared import data
@@ -18,38 +19,15 @@ from shared import data
 # A runner that a script started in the background ignores Ctrl-C, and so would everything that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# What this machine's user has set is not for the tests, nor for what they start. K2L_DATA and K2L_PHOTOS are for them.
-THEIRS = ("K2L_", "KAGGLE_", "GIT_", "XDG_", "LC_", "CLICOLOR")
-ALSO_THEIRS = {"LANGUAGE", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "PYTHONWARNINGS"}
-FOR_TESTS = {"K2L_DATA", "K2L_PHOTOS"}
-
-
-def bare(environment, home):
-    """The environment less what is theirs: another HOME, one locale, one terminal."""
-    kept = {
-        name: value
-        for name, value in environment.items()
-        if name in FOR_TESTS or not (name.startswith(THEIRS) or name in ALSO_THEIRS)
-    }
-    # What takes seconds to make, such as the list of fonts, is kept where it is.
-    cache = Path(environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME") or home) / ".cache")
-    kept |= {"XDG_CACHE_HOME": str(cache)} if os.access(cache, os.W_OK) else {}
-    # git reads a checkout that belongs to another user only where it is told to.
-    git = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
-    # As with an active environment: what is said of `k2l` names it so, and not where it lies.
-    path = os.pathsep.join((str(Path(sys.executable).parent), environment.get("PATH", "")))
-    return kept | git | {"HOME": home, "LANG": "C.UTF-8", "TERM": "xterm-256color", "PATH": path}
-
-
-# A worker of xdist is given what was made ready before it was started.
+# A worker of xdist is started in what was made ready here before.
 if "PYTEST_XDIST_WORKER" not in os.environ:
-    HOME = tempfile.mkdtemp(prefix="k2l-tests-home-")
-    atexit.register(shutil.rmtree, HOME, ignore_errors=True)
-    ready = bare(os.environ, HOME)
+    home = tempfile.mkdtemp(prefix="k2l-tests-home-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    ready = surroundings.bare(os.environ, home)
     os.environ.clear()
     os.environ.update(ready)
 
-# Nor are the data sets that this machine may have where Kaggle has them.
+# The data sets that this machine may have where Kaggle has them are not for the tests.
 data.KAGGLE_INPUT = Path(os.devnull) / "input"
 
 # Minutes each, and one test after the other: begun last, they would keep one worker busy while the other has nothing.
