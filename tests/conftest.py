@@ -1,34 +1,20 @@
 """What holds for all tests."""
 
-import atexit
 import contextlib
-import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 import pytest
 import surroundings
 
 from local import paths
-from shared import data
 
 # A runner that a script started in the background ignores Ctrl-C, and so would everything that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A worker of xdist is started in what was made ready here before.
-if "PYTEST_XDIST_WORKER" not in os.environ:
-    home = tempfile.mkdtemp(prefix="k2l-tests-home-")
-    atexit.register(shutil.rmtree, home, ignore_errors=True)
-    ready = surroundings.bare(os.environ, home)
-    os.environ.clear()
-    os.environ.update(ready)
-
-# The data sets that this machine may have where Kaggle has them are not for the tests.
-data.KAGGLE_INPUT = Path(os.devnull) / "input"
+# Before anything looks at them: this user's variables, HOME and data sets are not for the tests.
+surroundings.enter()
 
 # Minutes each, and one test after the other: begun last, they would keep one worker busy while the other has nothing.
 LONGEST = ("test_contributing.py", "test_readme_commands.py")

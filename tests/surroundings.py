@@ -1,14 +1,20 @@
 """What the tests see of the machine that they run on, and what they start sees.
 
-    os.environ = bare(os.environ, home)
+    enter()                                     # once, before anything is imported that looks at the environment
 
-A user's credentials, settings and models are not for the tests: they pass on every machine, or on none.
+A user's credentials, settings and models are not for the tests, nor are the data sets that a machine may have where
+Kaggle has them: the tests pass on every machine, or on none.
 """
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+from shared import data
 
 FOR_TESTS = {"K2L_DATA", "K2L_PHOTOS"}
 THEIRS = ("K2L_", "KAGGLE_", "GIT_", "XDG_", "LC_", "CLICOLOR")
@@ -21,6 +27,18 @@ FIXED = {
     "GIT_CONFIG_KEY_0": "safe.directory",
     "GIT_CONFIG_VALUE_0": "*",
 }
+
+
+def enter() -> None:
+    """Makes this process, and what it starts, see what `bare` leaves; HOME is an empty folder that goes in the end."""
+    data.KAGGLE_INPUT = Path(os.devnull) / "input"
+    if "PYTEST_XDIST_WORKER" in os.environ:  # which was started in such surroundings
+        return
+    home = tempfile.mkdtemp(prefix="k2l-tests-home-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    ready = bare(os.environ, home)
+    os.environ.clear()
+    os.environ.update(ready)
 
 
 def bare(environment: Mapping[str, str], home: str) -> dict[str, str]:
