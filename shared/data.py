@@ -62,6 +62,8 @@ KAGGLE_REFS = {
     "kmnist": "anokas/kuzushiji",
 }
 
+KAGGLE_INPUT = Path("/kaggle/input")  # where a notebook on Kaggle finds its data sets
+
 Indices = npt.NDArray[np.int64]
 Progress = Callable[[str, int, int], None]  # file name, bytes so far, bytes in all
 
@@ -271,7 +273,7 @@ def _places() -> Iterator[tuple[Path, str]]:
 def _mounts() -> Iterator[Path]:
     """Kaggle's mounts: `datasets/<owner>/<slug>` first, the older `<slug>` after them."""
     beside = [Path("../input").resolve()] if Path.cwd().name == "working" else []
-    for root in dict.fromkeys([*beside, Path("/kaggle/input")]):
+    for root in dict.fromkeys([*beside, KAGGLE_INPUT]):
         for pattern in ("datasets/*/*", "*", "competitions/*", "notebooks/*/*"):
             yield from sorted(path for path in root.glob(pattern) if path.is_dir())
 
