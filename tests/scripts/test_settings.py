@@ -50,6 +50,13 @@ def test_what_cannot_be_is_told_with_the_files_name(defaults, text, said):
         defaults(text, "push")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path, monkeypatch, encoding):
+    monkeypatch.setenv("K2L_HOME", str(tmp_path))
+    (tmp_path / _settings.FILE).write_text('remote = "emulator"\n', encoding=encoding)
+    assert _settings.defaults("push", Verbs().get_command(None, "push")) == {"remote": "emulator"}
+
+
 def test_what_is_shared_is_an_option_of_several_verbs():
     options = [set(_options(verb)) for verb in VERBS]
     for name in _settings.SHARED:
