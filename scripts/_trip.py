@@ -115,7 +115,7 @@ def watched(service: "Service", run: "Run", *, quiet: bool = False, timeout: flo
     Raises RunError for one that failed, now or before.
     """
     from local.kernels.watch import remains, watch
-    from shared.errors import RunError
+    from shared.errors import RunError, plain
 
     if run.state in ("failed", "cancelled"):
         raise RunError(f"the run {run.run_id} ({run.title}) {run.state}: {run.message}\n{remains(run)}")
@@ -130,9 +130,13 @@ def watched(service: "Service", run: "Run", *, quiet: bool = False, timeout: flo
         log.end_line()
         say(f"[{time.monotonic() - start:6.1f} s] {state.lower()}")
 
+    def no_log(why: str) -> None:
+        log.end_line()
+        say(f"no live log just now: {plain(why)} The run goes on, and its whole log comes at the end.")
+
     try:
-        on_log = (lambda piece: None) if quiet else log.write
-        return watch(service, run, on_status=status, on_log=on_log, timeout=timeout)
+        told_log = {} if quiet else {"on_log": log.write, "on_no_log": no_log}
+        return watch(service, run, on_status=status, timeout=timeout, **told_log)
     except KeyboardInterrupt:
         log.end_line()
         raise Ended(_interrupted(run, told)) from None
@@ -140,7 +144,7 @@ def watched(service: "Service", run: "Run", *, quiet: bool = False, timeout: flo
 
 def _interrupted(run: "Run", state: str) -> str:
     """What Ctrl-C has left of a run whose state there was that."""
-    from local.kernels.watch import ENDED
+    from local.kernels.states import ENDED
 
     if state in ENDED:
         return f"interrupted here; the run has ended there: {_going_on()} fetches what it left."

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kagglesdk.kernels.types import kernels_api_service as api
-from kagglesdk.kernels.types.kernels_enums import KernelsListViewType, KernelWorkerStatus
+from kagglesdk.kernels.types.kernels_enums import KernelsListViewType
 from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, IntrospectTokenResponse
 
 from local.kernels.emulator import publishing, quota
@@ -32,17 +32,16 @@ from local.kernels.emulator.service import (
 )
 
 
-def session_status(service: Service, request: Any, struck: Struck) -> api.ApiGetKernelSessionStatusResponse:
-    """The status of a version, the current one where none is named."""
+def session_status(service: Service, request: Any, struck: Struck) -> dict[str, Any]:
+    """The status of a version, the current one where none is named. A dict, for a fault may name any state."""
     number = version_number(request.version_label)
     version = service.find_version(request.user_name, request.kernel_slug, number)
     if "stale_status" in struck and number is None and version.number > 1:
         version = service.find_version(request.user_name, request.kernel_slug, version.number - 1)
     value = service.store.status(version)
-    response = api.ApiGetKernelSessionStatusResponse()
-    response.status = KernelWorkerStatus[struck["stuck"].state if "stuck" in struck else value["status"]]
-    response.failure_message = value.get("failure_message")
-    return response
+    state = struck["stuck"].state if "stuck" in struck else value["status"]
+    message = value.get("failure_message")
+    return {"status": state} | ({"failureMessage": message} if message else {})
 
 
 def session_output(service: Service, request: Any, struck: Struck) -> api.ApiListKernelSessionOutputResponse:
@@ -52,8 +51,10 @@ def session_output(service: Service, request: Any, struck: Struck) -> api.ApiLis
     response = api.ApiListKernelSessionOutputResponse()
     if service.store.status(version)["status"] not in ENDED:
         return response
-    hidden = struck["unlisted"].names if "unlisted" in struck else []
-    there = [name for name in version.outputs() if name not in hidden]
+    there = list(version.outputs())
+    if "unlisted" in struck:
+        hidden = struck["unlisted"].names or there
+        there = [name for name in there if name not in hidden]
     names, response.next_page_token = page(there, request.page_size, request.page_token)
     response.files = [output_file(service, version, name) for name in names]
     if "listed" in struck and there:
