@@ -1,6 +1,8 @@
 # make demo    from nothing to a trained network: environment, packages, one training through the emulator
 # make test    from nothing to all tests passed
-# make check   ruff, mypy and the fast tests
+# make check   ruff, mypy, spelling, packages that fit each other, and the wheel: built, and started in an empty
+#              environment and folder; no tests
+# make upgrade the newest packages that requirements.txt allows, written to constraints.txt; then run make check test
 # make clean   removes the environment and what can be made again; models/ and the journal stay
 #
 # PYTHON  the interpreter the environment is made with (3.11 or newer)
@@ -22,11 +24,13 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist load
 # uv takes a fifth of pip's time and compiles the packages once, which every later start is quicker for.
 define install
 	if $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"; \
-	then $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode $(UV_EXTRA) --editable '$(1)'; \
-	else $(BIN)/python -m pip install --quiet --disable-pip-version-check $(EXTRA) --editable '$(1)'; fi
+	then $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode $(UV_EXTRA) $(2) --editable '$(1)'; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check $(EXTRA) $(2) --editable '$(1)'; fi
 endef
+# The versions that the tests ran with. Whoever installs without make gets the ranges of requirements.txt.
+TESTED := --constraint constraints.txt
 
-.PHONY: demo test check clean
+.PHONY: demo test check wheel upgrade clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m scripts loop --remote emulator --name demo $(ARGS)
@@ -38,19 +42,37 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(PYTEST) -m "not slow" $(ARGS)
+	git ls-files '*.py' '*.md' '*.toml' '*.txt' Makefile .ci/run | xargs $(BIN)/codespell
+	$(BIN)/python -m pip check --disable-pip-version-check
+	$(MAKE) --no-print-directory wheel
+
+# What `pip install` of the wheel gives: all in a folder of its own, so that nothing of this one can help.
+wheel: $(VENV)/.installed-dev
+	rm -rf build/lib build/bdist.* build/wheel
+	$(BIN)/uv build --quiet --wheel --out-dir build/wheel .
+	$(BIN)/uv venv --quiet --python $(BIN)/python build/wheel/env
+	$(BIN)/uv pip install --quiet --python build/wheel/env/bin/python $(UV_EXTRA) $(TESTED) build/wheel/*.whl
+	mkdir build/wheel/empty && cd build/wheel/empty && ../env/bin/k2l --version && ../env/bin/k2l doctor > doctor.txt
+	rm -rf build/wheel
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/bin/python
+$(VENV)/.installed: requirements.txt constraints.txt pyproject.toml | $(VENV)/bin/python
 	@echo "Installing the packages into $(VENV) (a few minutes and 8.5 GB with the GPU build of torch) …"
-	@$(call install,.)
+	@$(call install,.,$(TESTED))
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	@$(call install,.[dev])
+	@$(call install,.[dev],$(TESTED))
 	@touch $@
+
+upgrade:
+	rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
+	@$(call install,.[dev])
+	echo "# The versions that the tests ran with: written by make upgrade, installed by make." > constraints.txt
+	$(BIN)/python -m pip freeze --disable-pip-version-check --exclude-editable >> constraints.txt
+	touch $(VENV)/.installed $(VENV)/.installed-dev
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from local import paths
-from shared import manifest
+from shared import files, manifest
 from shared.errors import ModelError
 from shared.training import Snapshot
 
@@ -120,7 +120,7 @@ class Keeper:
         began = time.monotonic()
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"state-{secrets.token_hex(4)}"
-        with path.open("wb") as file:
+        with files.fresh(path) as part, part.open("xb") as file:
             self.save_state(snapshot.state, file)
             file.flush()
             os.fsync(file.fileno())
@@ -135,6 +135,7 @@ class Keeper:
         }
         manifest.write_json(self.folder / NAME, facts)
         self.unwritten = None
+        files.drop_parts(self.folder)
         for other in self.folder.iterdir():
             if other.name not in (path.name, NAME):
                 other.unlink()

@@ -193,7 +193,9 @@ def _credentials() -> Finding:
     found = credentials.find()
     origin = found.origin if found else credentials.LOGIN if credentials.login() else ""
     if not origin:
-        return Finding(WARN, "none", credentials.HOW)
+        return Finding(WARN, "none", credentials.how())
+    others = credentials.unread(origin)
+    origin += f" (not read, as that comes first: {', '.join(others)})" * bool(others)
     # Windows has no such modes.
     open_files = [path for path in credentials.files() if os.name == "posix" and path.stat().st_mode & 0o077]
     if open_files:

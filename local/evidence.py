@@ -20,6 +20,7 @@ from local.evaluate import Answers
 from local.outputs import gathered
 from shared import plots
 from shared.manifest import write_json
+from shared.results import save_array
 
 
 def keep(results: Sequence[Answers], folder: Path) -> list[Path]:
@@ -45,9 +46,9 @@ def _names(results: Sequence[Answers]) -> Iterator[str]:
 def _write(result: Answers, folder: Path) -> None:
     folder.mkdir()
     labels, logits, scores, classes = result.labels, result.logits, result.scores, result.data.classes
-    np.save(folder / "logits.npy", logits)
-    np.save(folder / "predictions.npy", logits.argmax(1).astype(np.int64))
-    np.save(folder / "labels.npy", labels)
+    save_array(folder / "logits.npy", logits)
+    save_array(folder / "predictions.npy", logits.argmax(1).astype(np.int64))
+    save_array(folder / "labels.npy", labels)
     write_json(folder / "metrics.json", result.row() | scores.as_dict())
     plots.save(plots.confusion(scores.confusion, classes), folder / "confusion.png")
     wrong = plots.misclassified(result.images, labels, logits, classes)

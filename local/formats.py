@@ -7,6 +7,7 @@ The batch is free in every format. What is written is not checked here: `local.e
 """
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +49,9 @@ def write_pt2(module: "nn.Module", path: Path) -> None:
         program = torch.export.export(module, (torch.zeros(2, 1, SIDE, SIDE),), dynamic_shapes=batch)
         for node in program.graph.nodes:
             node.meta.pop("stack_trace", None)  # paths of this machine
-        with path.open("wb") as file:  # to a name, torch writes that name into the file
-            torch.export.save(program, file)
+        content = BytesIO()  # to a file, torch would write the file's name too, and hide that the disk is full
+        torch.export.save(program, content)
+    path.write_bytes(content.getvalue())
 
 
 def write_tflite(model: "keras.Model", path: Path, configure: Callable[[Any], None] = lambda converter: None) -> None:

@@ -1,4 +1,4 @@
-"""Files made here: each appears whole, or not at all.
+"""Files made here: each appears whole, or not at all, and never through a link (`shared.files`).
 
     with gathered(folder) as stage:                            # for people to look at
         plots.save(figure, stage / "accuracies.png")
@@ -7,7 +7,8 @@
     with vouched(Path("models/m/model.onnx")) as part:         # for a model folder, in its manifest
         part.write_bytes(content)
 
-Whole models are installed by `local.install`, which proves more and replaces a folder in one step.
+A full disk is a DiskFullError that names the file. Whole models are installed by `local.install`, which proves more and
+replaces a folder in one step.
 """
 
 import tempfile
@@ -15,24 +16,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shared import manifest
-from shared.errors import ModelError
+from shared import files, manifest
+from shared.errors import ModelError, UserError
 
 
 @contextmanager
 def gathered(folder: Path) -> Iterator[Path]:
     """A temporary folder whose files are moved to `folder`, over those of the same names, once all are written.
 
-    Where the block fails nothing is moved. Files in `folder` with other names stay.
+    Where the block fails nothing is moved. Files in `folder` with other names stay. Raises UserError where a link in
+    `folder` leads out of it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as part:
+    with files.room_for(folder), tempfile.TemporaryDirectory(dir=folder, prefix=files.PREFIX) as part:
         stage = Path(part)
         yield stage
-        for path in sorted(path for path in stage.rglob("*") if path.is_file()):
-            target = folder / path.relative_to(stage)
+        found = sorted(path for path in stage.rglob("*") if path.is_file())
+        targets = [folder / path.relative_to(stage) for path in found]
+        for target in targets:
+            _check_inside(folder, target.parent)
+        for path, target in zip(found, targets, strict=True):
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
+
+
+def _check_inside(folder: Path, place: Path) -> None:
+    if not place.resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"{place} is a link that leads out of {folder}: nothing was written. Remove the link.")
 
 
 @contextmanager
@@ -42,12 +52,8 @@ def whole(path: Path) -> Iterator[Path]:
     After an error nothing does. Raises OSError where it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem[:100]}.part{path.suffix}")
-    try:
+    with files.fresh(path) as part:
         yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -57,18 +63,19 @@ def vouched(target: Path) -> Iterator[Path]:
     The manifest lets go of the old file before it is replaced: ended at any moment, this leaves a file that is whole
     and vouched for, or one that the same command makes again. After an error in the block, or once what it wrote was
     deleted, file and manifest stay as they were. Raises ModelError where a package to write with is not installed.
+    The caller has locked the model.
     """
-    part = target.with_name(f".{target.stem}.part{target.suffix}")  # one at a time: commands hold the model's lock
+    folder = target.parent
+    files.drop_parts(folder)
     try:
-        yield part
-        if part.exists():
-            manifest.remove_files(target.parent, [target.name])
-            part.replace(target)
-            manifest.add_files(target.parent, [target.name])
+        with files.fresh(target) as part:
+            yield part
+            if made := part.exists():
+                manifest.remove_files(folder, [target.name])
+        if made:
+            manifest.add_files(folder, [target.name])
     except ImportError as error:  # some raise their own in its place
         package = str(error.name or error).partition(".")[0]
         raise ModelError(
             f"{target} cannot be made without {package}, not installed here: pip install -r requirements.txt"
         ) from None
-    finally:
-        part.unlink(missing_ok=True)

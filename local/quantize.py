@@ -224,7 +224,7 @@ def _write_onnx(source: Source, images: Images, path: Path) -> None:
             return next(({self.name: batch} for batch in self.batches), None)
 
     whole = source.folder / "model.onnx"
-    with tempfile.TemporaryDirectory() as scratch, silent_python(), room.limited(whole):
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch, silent_python(), room.limited(whole):
         prepared = Path(scratch) / "prepared.onnx"
         quant_pre_process(whole, prepared)
         graph = onnx.load(prepared).graph
@@ -274,10 +274,10 @@ def _write_torch(source: Source, images: Images, path: Path) -> None:
     import torch
 
     from local import torch_ao
+    from shared.train_torch import as_bytes
 
     batches = (torch.from_numpy(batch) for batch in _batches(images))
-    with path.open("wb") as file:  # to a name, torch writes that name into the file
-        torch.save(torch_ao.quantize(source.module, source.network, batches), file)
+    path.write_bytes(as_bytes(torch_ao.quantize(source.module, source.network, batches)))
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from typing import Any
 
 from local import paths
 from local.compare import Training
-from local.install import install
+from local.install import copy, install, recover
 from local.kernels import bundle, runs, spec
 from local.machine import processor
 from shared import manifest
@@ -138,6 +138,7 @@ class _Seed:
 
     def finished(self) -> Manifest | None:
         """Its manifest, once it is trained to the end; ModelError where its files were changed since."""
+        recover(self.folder.parent)
         if not (self.folder / manifest.NAME).is_file() or "interrupted" in manifest.read(self.folder):
             return None
         return manifest.verify(self.folder)
@@ -187,10 +188,14 @@ def _install(
         if present is None or present["run_id"] != best["run_id"]:
             stage = paths.state() / "trained" / str(best["run_id"])
             shutil.rmtree(stage, ignore_errors=True)  # of a copy that was killed
-            shutil.copytree(plan[best["parameters"]["seed"]].folder, stage)
             present = best | {"seeds": rows, "processor": processor(), **chosen}
-            manifest.write_json(stage / manifest.NAME, present)
-            install(stage, name, aside=paths.state() / "replaced" / name, on_kept=on_kept)
+            try:
+                copy(plan[best["parameters"]["seed"]].folder, stage)
+                manifest.write_json(stage / manifest.NAME, present)
+                install(stage, name, aside=paths.state() / "replaced" / name, on_kept=on_kept)
+            except BaseException:
+                shutil.rmtree(stage, ignore_errors=True)
+                raise
         elif present.get("seeds") != rows:
             present["seeds"] = rows
             manifest.write_json(folder / manifest.NAME, present)

@@ -18,8 +18,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from local import containers
 from local.vision import picture
-from shared.errors import PictureError
+from shared.errors import PictureError, plain
 
 FILMS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 STANDARD_INPUT = "-"
@@ -103,7 +104,10 @@ def still(name: str) -> Shot:
 
 
 def frames(name: str) -> Iterator[Shot]:
-    """The frames of a film, which may lie behind an address. Raises PictureError where none can be read."""
+    """The frames of a film, which may lie behind an address.
+
+    Raises PictureError where none can be read, and after the last one of a file whose end is missing.
+    """
     if not is_address(name) and not Path(name).is_file():
         raise PictureError(f"{name}: cannot be read: No such file or directory")
     with _film(name) as film:
@@ -114,6 +118,9 @@ def frames(name: str) -> Iterator[Shot]:
                 break
             yield of_frame(name, np.asarray(bgr, np.uint8), frame, pace)
             frame += 1
+    if not is_address(name) and containers.is_cut(Path(name)):
+        read = f"breaks off after frame {frame - 1}" if frame else "no frame can be read"
+        raise PictureError(f"{name}: {read}: the end of the file is missing. Copy or record it again.")
     if not frame:
         raise PictureError(f"{name}: not a film that OpenCV can read (mp4, avi, mov, mkv, webm, …)")
 
@@ -164,7 +171,8 @@ def _bytes(name: str) -> NDArray[np.uint8]:
     try:
         return np.frombuffer(download.fetched(name, download.Budget(), None), np.uint8)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise PictureError(f"{name}: could not be fetched: {getattr(error, 'reason', None) or error}") from None
+        why = plain(str(getattr(error, "reason", None) or error))
+        raise PictureError(f"{name}: could not be fetched: {why}") from None
 
 
 def _expanded(name: str) -> list[str]:

@@ -19,6 +19,7 @@ from local.interruption import noticed
 from local.kernels import bundle, runs, spec
 from shared.config import TrainConfig
 from shared.errors import ConfigError, one_of
+from shared.files import room_for
 from shared.training import Progress, Row, StopTraining, Trained
 
 
@@ -156,7 +157,8 @@ def _leave(
     stage = paths.state() / "trained" / run_id
     stage.mkdir(parents=True)
     try:
-        trainer.save_weights(trained.model, stage / trainer.WEIGHTS)
+        with room_for(stage / trainer.WEIGHTS):
+            trainer.save_weights(trained.model, stage / trainer.WEIGHTS)
         stated = results.write(
             stage,
             config=config,

@@ -25,6 +25,10 @@ WIDEST = max(map(len, VERBS))
 class Verbs(TyperGroup):
     """Looks a verb up in `scripts/VERB.py` when it is asked for, so that each starts with its own imports alone."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with hinted(lambda error: ""):
+            return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: Any) -> list[str]:
         return list(VERBS)
 
@@ -39,7 +43,7 @@ class Verbs(TyperGroup):
                 formatter.write_dl([(f"{verb:<{WIDEST}}", self._summary(ctx, verb)) for verb in verbs])
 
     def _summary(self, ctx: Any, verb: str) -> str:
-        return self.get_command(ctx, verb).help.partition("\n")[0]
+        return str(self.get_command(ctx, verb).help).partition("\n")[0]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         with hinted(lambda error: closest(args[0], VERBS)):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer
 
 from scripts._edge import Ended, say
+from shared import printable
 
 if TYPE_CHECKING:
     from prompt_toolkit.key_binding import KeyBindings
@@ -63,7 +64,7 @@ def forget_typed() -> None:
 def agreed(question: str) -> bool:
     """Whether the answer is yes; Ctrl-C and the end of the input are no."""
     try:
-        return typer.confirm(question, err=True)
+        return typer.confirm(printable.line(question), err=True)
     except typer.Abort:
         say()
         return False
@@ -72,7 +73,7 @@ def agreed(question: str) -> bool:
 def _by_keys(question: str, choices: Sequence[Choice]) -> str:
     import questionary
 
-    listed = [questionary.Choice(choice.says, value=choice.key) for choice in choices]
+    listed = [questionary.Choice(printable.line(choice.says), value=choice.key) for choice in choices]
     asked = questionary.select(question, choices=listed, instruction="(arrows)", qmark="", **_look())
     if BACK in choices:
         from prompt_toolkit.key_binding import merge_key_bindings
@@ -83,7 +84,7 @@ def _by_keys(question: str, choices: Sequence[Choice]) -> str:
 
 
 def _by_number(question: str, choices: Sequence[Choice]) -> str:
-    say(f"\n{question}")
+    say("", question)
     for number, choice in enumerate(choices, start=1):
         say(f"  {number}  {choice.says}")
     while True:
@@ -96,7 +97,7 @@ def _by_number(question: str, choices: Sequence[Choice]) -> str:
 
 
 def _line(prompt: str) -> str:
-    sys.stderr.write(prompt)
+    sys.stderr.write(printable.line(prompt))
     sys.stderr.flush()
     line = sys.stdin.readline()
     if not line:

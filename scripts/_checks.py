@@ -16,5 +16,9 @@ def tell(results: "Iterable[Result]", *, json: bool) -> None:
     if json:
         emit(asdict(one) for one in results)
         return
-    rows = [(one.check, one.verdict.upper(), one.found + (one.fix and f"\nfix: {one.fix}")) for one in results]
+    rows = [(one.check, one.verdict.upper(), _lines(one)) for one in results]
     table(["check", "verdict", "found"], rows)
+
+
+def _lines(one: "Result") -> list[str]:
+    return (one.found + (one.fix and f"\nfix: {one.fix}")).split("\n")

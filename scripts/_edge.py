@@ -1,6 +1,8 @@
 """The edge between the library and the terminal: errors become one line, results become text or JSON.
 
-Nothing below `scripts` prints or exits; everything a verb says goes through here.
+Nothing below `scripts` prints or exits; everything a verb says goes through here. Text is made safe for the terminal
+here (`shared.printable`): what a file's name, a server's words or a traceback hold of escapes and line breaks is shown,
+and rules nothing.
 Exit codes: 0 done, 1 an error the user can mend (said on stderr), 2 wrong usage, 130 interrupted.
 """
 
@@ -8,16 +10,21 @@ import json
 import logging
 import shlex
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from scripts import _streams as streams
 from scripts._logs import OURS, listening, quiet
 from scripts._verbs import pasteable
+from shared import printable
 from shared.errors import UserError
+from shared.files import is_full
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
@@ -33,26 +40,36 @@ class Ended(Exception):
     """Ctrl-C where there is something of its own to say; the verb ends with it on stderr, and exit 130."""
 
 
-def say(message: str = "") -> None:
-    """One plain line to stderr, where progress and remarks go: stdout is kept for results."""
-    print(pasteable(message), file=sys.stderr, flush=True)
+def say(*lines: str) -> None:
+    """Plain lines to stderr, where progress and remarks go: stdout is kept for results. Each stays one line."""
+    try:
+        print(*(printable.line(pasteable(one)) for one in lines), sep="\n", file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError:  # a full disk, a terminal that is gone: no reason to give up the work
+        pass
 
 
-def show(message: str) -> None:
-    """One plain line of result, on stdout."""
-    print(message, flush=True)
+def say_all(message: str) -> None:
+    """The same for a message of several lines, such as an error's, in which nothing from outside breaks a line."""
+    say(*message.split("\n"))
+
+
+def show(*lines: str) -> None:
+    """Plain lines of result, on stdout. Each stays one line."""
+    print(*map(printable.line, lines), sep="\n", flush=True)
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
     """Ends the verb with `error: …` on stderr."""
-    say(f"error: {message}")
+    say_all(f"error: {message}")
     raise SystemExit(code)
 
 
 def emit(objects: Iterable[dict[str, Any]]) -> None:
     """JSON objects on stdout, one a line."""
     for item in objects:
-        print(json.dumps(item, ensure_ascii=False), flush=True)
+        print(printable.json(json.dumps(item, ensure_ascii=False)), flush=True)
 
 
 @contextmanager
@@ -63,7 +80,7 @@ def bar(what: str) -> Iterator[Callable[[float], None]]:
         return
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with live(*columns) as progress:
         task = progress.add_task(what, total=1.0)
         yield lambda done: progress.update(task, completed=done)
@@ -91,33 +108,67 @@ def again(*more: str, without: str = "") -> str:
 
 def guarded(run: Callable[[], object]) -> NoReturn:
     """Runs a command line; what the user can mend ends in one line and exit 1, Ctrl-C in a word and exit 130."""
-    if hasattr(sys.stdout, "reconfigure"):  # a file's name need not be text, and is told all the same
-        sys.stdout.reconfigure(errors="backslashreplace")
+    streams.open_all()
+    sys.excepthook = _fault
     try:
-        run()
+        _told(run)
+    finally:
+        quiet()
+        streams.left()
+    raise SystemExit(0)
+
+
+def _told(run: Callable[[], object]) -> None:
+    """Runs it; what the user can mend is said, and ends in SystemExit."""
+    try:
+        _whole(run)
     except UserError as error:
         logger.debug("this ended the command", exc_info=True)
-        fail(str(error))
+        fail(_in_lines(str(error)))
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
         if package in OURS:
             raise
         fail(f"{package} is missing here, and this cannot be done without it: pip install -r requirements.txt")
     except Ended as end:
-        say(str(end))
+        say_all(str(end))
         raise SystemExit(INTERRUPTED) from None
+    except BrokenPipeError:  # whoever read it has left, and wants no words
+        raise SystemExit(1) from None
     except OSError as error:
         logger.debug("this ended the command", exc_info=True)
-        fail(f"{error.filename or 'this machine'}: {error.strerror or error}. Make room, or choose another place.")
+        full = "disk full: " if is_full(error) else ""
+        where = printable.line(error.filename or "this machine")
+        fail(f"{full}{where}: {error.strerror or error}. Make room, or choose another place.")
     except (KeyboardInterrupt, SystemExit) as end:
         # typer makes Ctrl-C an exit of 130
         if isinstance(end, SystemExit) and end.code != INTERRUPTED:
             raise
         say("interrupted: nothing is half-written. Run the same command again.")
         raise SystemExit(INTERRUPTED) from None
-    finally:
-        quiet()
-    raise SystemExit(0)
+
+
+def _whole(run: Callable[[], object]) -> None:
+    """Runs it, which typer ends by an exit; what was printed has arrived then."""
+    try:
+        run()
+    except SystemExit as end:
+        if end.code:
+            raise
+    sys.stdout.flush()
+
+
+def _in_lines(message: str) -> str:
+    """An error whose lines are its own: a word of the command line that breaks lines is shown on one."""
+    typed = [part for word in sys.argv[1:] for part in (word, word.partition("=")[2]) if "\n" in part]
+    for part in typed:
+        message = message.replace(part, printable.line(part))
+    return message
+
+
+def _fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A fault of ours shows itself whole; what it quotes rules no terminal."""
+    say_all("".join(traceback.format_exception(kind, error, trace)).rstrip())
 
 
 def run(verb: Callable[..., object]) -> NoReturn:

@@ -1,5 +1,6 @@
 """What `-v` and `-vv` show: the library's own log, on stderr, with nothing in it that opens anything.
 
+    k2l loop …          only what one waits for, a `NOTE:` each
     k2l -v loop …       calls of the service, what was found where, what was decided
     k2l -vv loop …      details too, and the traceback of an error that ends the command
 
@@ -22,11 +23,10 @@ HELP = "Show on stderr what is asked, found and decided; -vv in detail."
 _OPENS = re.compile(
     r"(?P<query>\?)[\w.~%-]+=[^\s'\")>]*|(?P<scheme>(?i:basic|bearer) )[\w.~+/=-]{8,}|(?P<token>KGAT_)\w+"
 )
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class Lines(logging.Formatter):
-    """`   0.412 s  local.kernels.wire: POST …`, plain, on any terminal."""
+    """`   0.412 s  local.kernels.wire: POST …`; the edge makes it safe for the terminal."""
 
     def __init__(self) -> None:
         super().__init__("%(seconds)8.3f s  %(name)s: %(message)s")
@@ -34,16 +34,17 @@ class Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         record.seconds = time.monotonic() - self.began
-        return _CONTROL.sub("", closed(super().format(record)))
+        line = f"NOTE: {record.getMessage()}" if record.levelno >= logging.WARNING else super().format(record)
+        return closed(line)
 
 
 class Said(logging.Handler):
     """Writes to whatever is stderr at that moment: above a progress bar, while one is drawn."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        from scripts._edge import say
+        from scripts._edge import say_all
 
-        say(self.format(record))
+        say_all(self.format(record))
 
 
 def closed(text: str) -> str:
@@ -51,16 +52,19 @@ def closed(text: str) -> str:
     return _OPENS.sub(lambda found: next(filter(None, found.groupdict().values())) + "…", text)
 
 
-def configure(count: int) -> None:
-    """Listens from now on: at 1 to what was done, from 2 on to details too. Asked twice, the more counts."""
-    for name in OURS if count else ():
+def configure(count: int | None) -> None:
+    """Listens from now on: at 0 to what everybody should know, at 1 to what was done, from 2 on to details too.
+
+    Asked twice, the more counts.
+    """
+    for name in OURS:
         logger = logging.getLogger(name)
         if not any(isinstance(one, Said) for one in logger.handlers):
             handler = Said()
             handler.setFormatter(Lines())
             logger.addHandler(handler)
             logger.setLevel(logging.WARNING)
-        logger.setLevel(min(logger.level, LEVELS[min(count, 2)]))
+        logger.setLevel(min(logger.level, LEVELS[min(count or 0, 2)]))
 
 
 def quiet() -> None:
@@ -72,7 +76,7 @@ def quiet() -> None:
             logger.setLevel(logging.NOTSET)
 
 
-def _asked(context: Any, parameter: Any, count: int) -> int:
+def _asked(context: Any, parameter: Any, count: int | None) -> int | None:
     configure(count)
     return count
 

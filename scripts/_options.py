@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from scripts import _complete as complete
-from scripts._edge import say
+from scripts._edge import say, say_all
 from shared.config import AUTO, TrainConfig, from_text
 from shared.errors import ConfigError, one_of
 
@@ -175,7 +175,7 @@ def settled(dataset: str, **where: Any) -> str:
 
     name, reason = choose(dataset, **where)
     if reason:
-        say(f"NOTE: {reason}")
+        say_all(f"NOTE: {reason}")
     return name
 
 
@@ -187,7 +187,7 @@ def models(names: Sequence[str], *, every: bool) -> "list[Model]":
     from local import models as known
     from local import runtimes
 
-    found = {}
+    found: dict[Path, Model] = {}
     for name in names:
         several = known.files(name) if every else [known.find(name)]
         for model in several:

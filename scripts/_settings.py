@@ -46,12 +46,14 @@ def defaults(verb: str, command: Any) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    from local import text_files
+
     if not path.is_file():
         return {}
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(text_files.read(path))
     except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} cannot be read: {plain(str(error))}.") from None
+        raise ConfigError(f"{path} cannot be read: {plain(text_files.trouble(error))}.") from None
     _check(path, "as a table", {key: 0 for key, value in table.items() if isinstance(value, dict)}, VERBS)
     return table
 

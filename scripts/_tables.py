@@ -5,7 +5,8 @@
     listing(…)      # as table_of on a terminal; for `cut` and `awk` a line a row, with tabs between
 
 Where a table does not fit, its `lesser` columns are left out, in their order, as many as it takes. What still does not
-fit is folded, or, if it has many columns, shown as a paragraph a row.
+fit is folded, or, if it has many columns, shown as a paragraph a row. A cell is a line, whatever stands in it: a cell
+of several is given as a list.
 """
 
 import importlib.util
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts._edge import show
 from scripts._verbs import pasteable
+from shared import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +33,7 @@ Cells = dict[str, list[str]]  # by column
 
 def table(columns: Sequence[str], rows: Iterable[Iterable[object]], *, lesser: Sequence[str] = ()) -> None:
     """A table of rows of cells. Where rich is not installed, paragraphs."""
-    texts = [[pasteable(str(cell)) for cell in row] for row in rows]
+    texts = [[_text(cell) for cell in row] for row in rows]
     cells = {name: [row[at] for row in texts] for at, name in enumerate(columns)}
     if importlib.util.find_spec("rich") is None:  # a machine so broken is what `k2l doctor` is for
         _paragraphs(cells)
@@ -57,9 +59,15 @@ def listing(columns: Columns, rows: Iterable[Any], *, lesser: Sequence[str] = ()
     if sys.stdout.isatty():
         table_of(columns, rows, lesser=lesser)
         return
-    show("\t".join(columns))
+    print("\t".join(columns), flush=True)
     for row in rows:
-        show("\t".join(" ".join(str(cell(row)).split()) for cell in columns.values()))
+        print("\t".join(printable.line(cell(row)) for cell in columns.values()), flush=True)
+
+
+def _text(cell: object) -> str:
+    """A cell as it is shown."""
+    parts = cell if isinstance(cell, list) else [cell]
+    return pasteable("\n".join(printable.line(part) for part in parts))
 
 
 def _console() -> "Console":
@@ -94,4 +102,4 @@ def _paragraphs(cells: Cells) -> None:
     wide = max(map(len, cells))
     for row in zip(*cells.values(), strict=True):
         named = zip(cells, row, strict=True)
-        show("\n".join(f"{name:<{wide}}  {cell}" for name, cell in named if cell) + "\n")
+        show(*(line for name, cell in named if cell for line in f"{name:<{wide}}  {cell}".split("\n")), "")

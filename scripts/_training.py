@@ -10,11 +10,11 @@ the training's.
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scripts._edge import live, say
 
@@ -35,7 +35,7 @@ FORMS = (
 
 
 @contextmanager
-def followed(epochs: int) -> Iterator[dict[str, Callable[..., None]]]:
+def followed(epochs: int) -> Iterator[dict[str, Any]]:
     """Gives the callbacks of a training: a line an epoch on stderr and, on a terminal, a live one below."""
     from shared.results import epoch_line
 
@@ -61,6 +61,18 @@ def kept(aside: Path) -> None:
     except ModelError:  # whatever it was
         what = "model that was there"
     say(f"the {what} is kept in {aside}{back}")
+
+
+def tell_recovered() -> None:
+    """Completes the installations that were killed on their way, before a verb looks at models, and says so."""
+    from local import paths
+    from local.install import recover
+
+    for folder in dict.fromkeys((paths.models(), paths.zoo())):
+        for done in recover(folder):
+            say(f"{done.folder}: its installation was interrupted; it is complete now")
+            for aside in done.kept:
+                kept(aside)
 
 
 def _back(name: str) -> str:

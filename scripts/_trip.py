@@ -9,8 +9,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from scripts._checks import tell
-from scripts._edge import Ended, again, fail, say
+from scripts._edge import Ended, again, fail, say, say_all
 from scripts._training import kept
+from shared import printable
 
 if TYPE_CHECKING:
     from local.kernels.client import Service
@@ -35,13 +36,13 @@ NEXT_THERE = {
     ("complete", "gone"): "k2l push, with --again: its kernel was deleted there",
 }
 
+HOME = ("pulled", "done", "swept")
+
 # How the run stands that the same push began before.
 STANDS = {"pushed": "still under way", "complete": "trained there already", "pulled": "home already"}
 
 # What the notebook says of each shared file that it unpacks, and, as the pull does later, of each that it leaves.
 _LISTED = re.compile(r"(Writing|Overwriting) \S+/shared/\w+\.py|[\d, ]{12,} bytes   [0-9a-f]{12}   .+")
-# What rules a terminal: control characters, escape sequences too; but colours may stay.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]|\x1b(?!\[[0-9;]*m)")
 
 
 @contextmanager
@@ -72,6 +73,51 @@ def check(flight: "Flight", *, json: bool) -> NoReturn:
     raise SystemExit(0)
 
 
+def ended_before(service: "Service", cargo: "Cargo") -> "Run | None":
+    """The same training's run, where it is done and its model is still here: a kill came behind its last step."""
+    from local.kernels import push, runs
+    from local.kernels.pull import is_home
+
+    place = push.place_of(service, cargo.spec, cargo.name)
+    one = runs.same(**place, bundle_sha256=cargo.bundle.sha256)
+    if one is None or one.state != "done" or not is_home(one):
+        return None
+    say(f"done already: {one.title}  (run {one.run_id}), not pushed again. To train it anew: {again('--again')}")
+    return one
+
+
+def to_pull(*, anew: bool) -> "Run":
+    """The latest run that is to be brought home; where there is none, the latest that is home already.
+
+    KernelError where there is neither.
+    """
+    from local.kernels import runs
+    from shared.errors import KernelError
+
+    try:
+        return runs.latest("pushed", "complete", *(HOME if anew else ()))
+    except KernelError:
+        before = [one for one in runs.every() if one.state in HOME and not one.sweep]
+        if not before:
+            raise
+        return before[-1]
+
+
+def tell_home(one: "Run") -> None:
+    """Says that a run was pulled before; KernelError where its model is not here any more."""
+    from local import paths
+    from local.kernels.pull import is_home
+    from shared.errors import KernelError
+
+    place = paths.models() / one.name
+    if not is_home(one):
+        raise KernelError(
+            f"{one.title} was pulled before, but {place} is not its model now.\n"
+            f"Bring it once more: k2l pull --again {one.run_id}"
+        )
+    say(f"home already: {one.title}  (run {one.run_id}), in {place}, every file checked")
+
+
 def sent(service: "Service", cargo: "Cargo", *, again: bool, wait_hours: float | None) -> "Run":
     """Pushes, and says where it went, what to beware of and what is waited for; with None hours, nothing is.
 
@@ -81,10 +127,10 @@ def sent(service: "Service", cargo: "Cargo", *, again: bool, wait_hours: float |
     from local.kernels.capacity import Waiting
     from local.kernels.failures import CapacityError
 
-    waiting = None if wait_hours is None else Waiting(limit=timedelta(hours=wait_hours), on_wait=say)
+    waiting = None if wait_hours is None else Waiting(limit=timedelta(hours=wait_hours), on_wait=say_all)
     before = {one.run_id for one in runs.every() if one.state != "intended"}
     try:
-        run = push.push(service, cargo, again=again, waiting=waiting, on_doubt=lambda text: say(f"WARNING: {text}"))
+        run = push.push(service, cargo, again=again, waiting=waiting, on_doubt=lambda text: say_all(f"WARNING: {text}"))
     except CapacityError as error:
         way = "wait until it is taken: --wait-for-capacity" if waiting is None else "wait longer: --wait-limit HOURS"
         space = " " if "\n" in str(error) else "\n"
@@ -97,6 +143,8 @@ def _tell_sent(run: "Run", *, fresh: bool) -> None:
     """Where a push went, or how the run stands that the same push began before."""
     if fresh:
         say(f"pushed {run.title}  (run {run.run_id})")
+        if run.accelerator == "none":
+            say("  to a CPU: no accelerator is asked for")
     else:
         say(f"{STANDS.get(run.state, run.state)}: {run.title}  (run {run.run_id}), not pushed again")
     if run.url:
@@ -151,18 +199,13 @@ def _interrupted(run: "Run", state: str) -> str:
     return f"interrupted here; the run goes on there: {_going_on()} comes back to it, k2l cancel {run.run_id} ends it."
 
 
-def tame(log: str) -> str:
-    """A log that cannot rule the terminal: no bells, no jumps, no clearing; its colours stay."""
-    return _CONTROL.sub("", log)
-
-
 def listed(line: str) -> bool:
     """Whether a line of a log is of a file that the notebook unpacks or leaves: left out where it is shown."""
     return _LISTED.fullmatch(line) is not None
 
 
 class Indented:
-    """Writes a log, which comes in pieces that need not be lines: whole lines, indented and tame.
+    """Writes a log, which comes in pieces that need not be lines: whole lines, indented and safe.
 
     What it says of each file that it unpacks or leaves is left out; the log that is kept has it.
     """
@@ -173,7 +216,7 @@ class Indented:
     def write(self, piece: str) -> None:
         """Writes the lines that a piece ends."""
         *ended, self.begun = (self.begun + piece).split("\n")
-        lines = map(tame, ended)
+        lines = map(printable.log, ended)
         self.stream.writelines(f"    {line}\n" for line in lines if not listed(line))
         self.stream.flush()
 

@@ -2,13 +2,17 @@
 
 import difflib
 import itertools
-from collections.abc import Callable, Collection, Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import typer
 from typer.core import TyperCommand
 
+from shared import printable
+
+_OTHERWISE = re.compile(r"\s*\[default: [^]]*\]")
 HELP = {"help_option_names": ["--help", "-h"]}
 UsageError: Any = typer.BadParameter.__base__  # in which module it lies differs from typer to typer
 
@@ -21,23 +25,40 @@ def command_of(verb: Callable[..., object]) -> Any:
 
 
 class Verb(TyperCommand):
-    """A command that says what was probably meant."""
+    """A command that says what was probably meant, and whose help shows what `k2l.toml` makes the default."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         words = tuple(args)  # parsing uses them up
         with hinted(lambda error: _share(error) or _option(self.params, ctx, words)):
+            _settle(self.params, ctx.default_map or {})
             return super().parse_args(ctx, args)
+
+    def get_help(self, ctx: Any) -> str:
+        return printable.lines(super().get_help(ctx))
+
+    def invoke(self, ctx: Any) -> Any:
+        from scripts._training import tell_recovered
+
+        tell_recovered()
+        return super().invoke(ctx)
 
 
 @contextmanager
 def hinted(hint: Callable[[Any], str]) -> Iterator[None]:
-    """Wrong usage inside is reported together with the hint."""
+    """Wrong usage inside is reported together with the hint; the words that are quoted rule no terminal."""
     try:
         yield
     except UsageError as error:
-        if said := hint(error):
-            error.message = f"{error.message.rstrip('.')}. {said}"
+        said = hint(error)
+        error.message = printable.line(f"{error.message.rstrip('.')}. {said}" if said else error.message)
         raise
+
+
+def _settle(options: Sequence[Any], settings: Mapping[str, Any]) -> None:
+    """Takes the default out of the help of each option that the settings give another one: that one is shown."""
+    for option in options:
+        if option.name in settings and option.help:
+            option.help = _OTHERWISE.sub("", option.help)
 
 
 def closest(word: str, known: Collection[str]) -> str:

@@ -27,6 +27,7 @@ def bundle(
     from local import paths
     from local.kernels import bundle as bundling
     from local.kernels import spec
+    from local.outputs import whole
 
     if check:
         path, content = check, check.read_bytes()
@@ -37,8 +38,8 @@ def bundle(
         packed = bundling.pack(spec.load(wanted.framework), name=name, config=config)
         path, sha256 = out or paths.build() / f"{name}.ipynb", packed.sha256
         content = packed.sign(run_id="by-hand", source_commit=bundling.source_commit()).encode()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        with whole(path) as part:
+            part.write_bytes(content)
     size = len(content)
     if json:
         emit([{"file": str(path), "bundle_sha256": sha256, "bytes": size}])

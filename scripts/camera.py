@@ -3,7 +3,7 @@
 import json as json_format
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +11,7 @@ import typer
 
 from scripts._edge import run, say, show
 from scripts._options import Conf, ReaderModel, open_reader
+from shared.errors import PictureError
 
 if TYPE_CHECKING:
     from local.camera.window import Window
@@ -55,12 +56,19 @@ def camera(
         tell = _teller(stack, json)
         window = None if no_show else _window(stack)
         stack.enter_context(feed)
-        timing = live.Timing()
-        with suppress(KeyboardInterrupt):  # without a window there is no other way to end
+        timing, broken = live.Timing(), None
+        try:
             live.watch(feed, reader, tell=tell, single=single, window=window, film=film, timing=timing)
-        say(timing.line())
+        except KeyboardInterrupt:  # without a window there is no other way to end
+            pass
+        except PictureError as error:  # a film that breaks off; what was read of it is kept
+            broken = error
+        if timing.frames or not broken:
+            say(timing.line())
     if film and film.frames:
         say(f"kept: {save}")
+    if broken:
+        raise broken
 
 
 def _check_apart(source: str, *targets: Path | None) -> None:

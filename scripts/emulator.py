@@ -57,7 +57,7 @@ def emulator(
     try:
         serving.serve(ready)
     except KeyboardInterrupt:
-        say("\nstopped; sessions that still run go on, and are found again by the same command")
+        say("", "stopped; sessions that still run go on, and are found again by the same command")
     return None
 
 

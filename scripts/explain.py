@@ -73,7 +73,7 @@ def explain(
 
 def as_text(name: str, told: "Explanation") -> None:
     """The way in words."""
-    show(f"{name}: {told.verdict()}\n")
+    show(f"{name}: {told.verdict()}", "")
     table_of(COLUMNS, told.lines())
     show(_covered(told))
 

@@ -170,7 +170,7 @@ def present() -> tuple[Choice, ...]:
 
 def carry_out(words: list[str]) -> int:
     """Shows the command and runs it; its exit code. Ctrl-C is the command's, and comes back to the menu."""
-    say(f"\n$ k2l {shlex.join(words)}")
+    say("", f"$ k2l {shlex.join(words)}")
     before = signal.signal(signal.SIGINT, lambda *_: None)  # a handler, unlike SIG_IGN, is not handed on
     try:
         done = subprocess.run(

@@ -1,12 +1,12 @@
 """`k2l log`: what a run wrote."""
 
-import sys
 from typing import Annotated
 
 import typer
 
 from scripts import _complete as complete
 from scripts._edge import fail, run
+from shared import printable
 
 
 def log(
@@ -21,13 +21,14 @@ def log(
 ) -> None:
     """Print the log of a run that has ended, as it is kept here.
 
-    Its lines of the files that it unpacked and left are passed over. Of a run that is still under way, `k2l watch`
+    Its lines of the files that it unpacked and left are passed over, and its colours stay; nothing else in it can rule
+    the terminal. Of a run that is still under way, `k2l watch`
     follows it.
 
     Example: k2l log 20261120
     """
     from local.kernels import runs
-    from scripts._trip import listed, tame
+    from scripts._trip import listed
 
     named = [one for one in runs.every() if one.name == run_id]
     one = named[-1] if named else runs.get(run_id) if run_id else runs.latest(*runs.STATES)
@@ -35,10 +36,10 @@ def log(
         why = f"k2l watch {one.run_id} follows it" if one.state == "pushed" else one.message.partition("\n")[0]
         fail(f"no log of {one.run_id} is kept: it is {one.state}{f'. {why}' if why else '.'}")
     text = one.log.read_text(encoding="utf-8", errors="replace")
-    text = "\n".join(line for line in text.split("\n") if not listed(tame(line)))
-    if sys.stdout.isatty():
-        text = tame(text)
-    sys.stdout.write(text if text.endswith("\n") or not text else f"{text}\n")
+    lines = printable.log(text.removesuffix("\n")).split("\n") if text else []
+    for line in lines:
+        if not listed(line):
+            print(line)  # not shown as other lines are: its colours stay
 
 
 if __name__ == "__main__":

@@ -37,13 +37,14 @@ def loop(
     from scripts import _trip as trip
 
     start = time.perf_counter()
-    asked = {"remote": remote, "slug": slug, "accelerator": accelerator}
+    asked: dict[str, Any] = {"remote": remote, "slug": slug, "accelerator": accelerator}
     if dry_run:
         trip.check(options.flight(wanted, **asked, owner=owner, again=again, waits=wait_for_capacity), json=json)
     cargo = options.cargo(wanted, **asked)
     with runs.lock(cargo.name), trip.resumable():
         service = options.service(remote, owner)
-        one = trip.sent(service, cargo, again=again, wait_hours=wait_limit if wait_for_capacity else None)
+        one = None if again else trip.ended_before(service, cargo)
+        one = one or trip.sent(service, cargo, again=again, wait_hours=wait_limit if wait_for_capacity else None)
         one = trip.pulled(service, trip.watched(service, one, timeout=timeout))
 
         from local.arrival import receive
@@ -51,7 +52,8 @@ def loop(
         home = receive(paths.models() / cargo.name, on_step=lambda step: say(f"{step} …"))
         row = _row(one, home) | {"seconds_command": round(time.perf_counter() - start, 3)}
         emit([row]) if json else _show(row, home)
-        one.record(state="done")  # after it is told: killed before, the same command tells it again
+        if one.state != "done":
+            one.record(state="done")  # after it is told: killed before, the same command tells it again
 
 
 def _row(one: "Run", home: "Arrival") -> dict[str, Any]:

@@ -12,6 +12,7 @@ import typer
 
 from scripts._edge import Json, bar, emit, fail, run, say, show
 from scripts._options import Conf, ReaderModel, check_folder, open_reader
+from shared import printable
 from shared.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -125,15 +126,18 @@ def as_csv() -> Callable[[dict[str, Any]], None]:
     writer = csv_format.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
 
+    def line(*values: object) -> None:
+        writer.writerow(map(printable.cell, values))
+
     def tell(facts: dict[str, Any]) -> None:
         place = (facts["file"], facts.get("frame", ""))
         digits, rejected = iter(facts["digits"]), len(facts["rejected"])
         rows = facts["text"].split("|") if facts["text"] else []
         for row, text in enumerate(rows, start=1):
             for number, digit in zip(range(1, len(text) + 1), digits, strict=False):
-                writer.writerow((*place, row, number, digit["digit"], digit["confidence"], *digit["box"], rejected))
+                line(*place, row, number, digit["digit"], digit["confidence"], *digit["box"], rejected)
         if not rows:
-            writer.writerow((*place, *[""] * (len(COLUMNS) - len(place) - 1), rejected))
+            line(*place, *[""] * (len(COLUMNS) - len(place) - 1), rejected)
 
     return tell
 

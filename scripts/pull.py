@@ -26,13 +26,14 @@ def pull(
     from local.kernels import runs
     from scripts import _trip as trip
 
-    home = ("pulled", "done", "swept")
-    one = runs.get(run_id) if run_id else runs.latest("pushed", "complete", *(home if again else ()))
+    one = runs.get(run_id) if run_id else trip.to_pull(anew=again)
     with runs.lock(one.name):
         service = options.service_of(one)
         one = trip.watched(service, one, quiet=json, timeout=timeout)
-        if again and one.state in home:
+        if again and one.state in trip.HOME:
             one = one.record(state="complete")
+        elif one.state in ("pulled", "done"):
+            trip.tell_home(one)
         one = trip.pulled(service, one, again=again, max_bytes=max_bytes)
     if json:
         emit([{"run_id": one.run_id, "name": one.name, "folder": str(paths.models() / one.name), "state": one.state}])

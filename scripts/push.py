@@ -1,5 +1,7 @@
 """`k2l push`: bundle the notebook and send it; nothing is pushed twice."""
 
+from typing import Any
+
 from scripts import _options as options
 from scripts._edge import Json, emit, run
 
@@ -28,7 +30,7 @@ def push(
     from local.kernels import runs
     from scripts import _trip as trip
 
-    asked = {"remote": remote, "slug": slug, "accelerator": accelerator}
+    asked: dict[str, Any] = {"remote": remote, "slug": slug, "accelerator": accelerator}
     if dry_run:
         trip.check(options.flight(wanted, **asked, owner=owner, again=again, waits=wait_for_capacity), json=json)
     cargo = options.cargo(wanted, **asked)

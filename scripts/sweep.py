@@ -95,6 +95,7 @@ def sweep(
         sweep_storage.folder(name).mkdir(parents=True, exist_ok=True)
     with sweep_study.opened(name, task, url=url, prune=prune) as known:
         _announce(known, sweep_storage.shown(url), trials)
+        making: AbstractContextManager[Crew]
         if remote:
             making = _runs(known, wanted, remote=remote, owner=owner, slug=slug, accelerator=accelerator)
         else:
@@ -235,7 +236,7 @@ def _show(study: "Study", rows: Sequence[dict[str, Any]], shares: dict[str, floa
     if shares:
         show("  what it depends on: " + ", ".join(f"{name} {share:.0%}" for name, share in shares.items()))
     best = next(row for row in rows if row["best"])
-    show(f"\nTrain the best (trial {best['trial']}):\n{best['command']}")
+    show("", f"Train the best (trial {best['trial']}):", best["command"])
 
 
 def _cells(task: "Task", row: dict[str, Any]) -> list[object]:

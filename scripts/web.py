@@ -32,7 +32,7 @@ def web(
     from local.web import serving
     from shared.errors import plain
 
-    others = bool(host) and not listening.is_loopback(host)
+    others = bool(host and not listening.is_loopback(host))
     if others and not i_know:
         fail(
             f"--host {plain(host)} lets other machines in, and the page asks nobody who they are.\n"
@@ -60,7 +60,7 @@ def web(
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service's end is Ctrl-C: its folder goes too
         with suppress(KeyboardInterrupt):
             page.serve(ready)
-        say("\nthe page is closed")
+        say("", "the page is closed")
 
 
 def _chosen(model: str) -> tuple[str, list[str]]:

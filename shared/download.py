@@ -9,7 +9,6 @@ there are kept. Looks for no copies on this machine: `shared.data` does that fir
 
 import hashlib
 import http.client
-import os
 import queue
 import threading
 import time
@@ -19,7 +18,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from shared.errors import DataError
+from shared import files
+from shared.errors import DataError, DiskFullError, plain
 
 Progress = Callable[[str, int, int], None]  # file name, bytes so far, bytes in all
 
@@ -102,7 +102,8 @@ def _from_any_mirror(name: str, file: str, md5: str, budget: Budget, progress: P
         try:
             content = fetched(mirror + file, budget, progress)
         except (OSError, http.client.HTTPException) as error:
-            why = why or f"could not be downloaded ({host}: {getattr(error, 'reason', None) or error})"
+            said = plain(str(getattr(error, "reason", None) or error))
+            why = why or f"could not be downloaded ({host}: {said})"
             continue
         if hashlib.md5(content, usedforsecurity=False).hexdigest() == md5:
             return content, ""
@@ -151,11 +152,11 @@ def _opened(url: str, timeout: float) -> http.client.HTTPResponse:
 
 
 def _install(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(path)
+        files.write(path, content)
+    except DiskFullError:
+        raise
     except OSError as error:
         why = error.strerror or error
         raise DataError(f"{path} cannot be written: {why}. Make room, or set K2L_HOME to another folder.") from error

@@ -8,6 +8,7 @@
     ├── PictureError        a picture or a film cannot be read or written
     ├── CameraError         a camera is missing, busy or was unplugged
     ├── DisplayError        no window can be opened
+    ├── DiskFullError       a file has no room on its disk (also an OSError)
     └── KernelError         the trip to Kaggle: kernel.toml, bundle, push, run, pull
         ├── CredentialsError    no credentials, or somebody else's
         ├── RefusedError        the service said no; nothing was changed there
@@ -54,6 +55,10 @@ class CameraError(UserError):
 
 class DisplayError(UserError):
     """No window can be opened on this machine."""
+
+
+class DiskFullError(UserError, OSError):
+    """A file has no room on its disk, or within a quota."""
 
 
 class KernelError(UserError):

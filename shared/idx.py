@@ -10,7 +10,6 @@ last dimension fastest. Knows nothing of data sets: which file holds what is `sh
 
 import gzip
 import math
-import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from shared import files
 from shared.errors import DataError
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -61,9 +61,7 @@ def write_idx(path: Path, array: npt.NDArray[Any]) -> None:
     data = header + array.astype(TYPES[code]).tobytes()
     if path.suffix == ".gz":
         data = gzip.compress(data, mtime=0)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(data)
-    part.replace(path)
+    files.write(path, data)
 
 
 def damaged(path: Path, why: str) -> DataError:

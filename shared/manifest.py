@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import ModelError, plain
+from shared.files import write as write_file
 
 NAME = "manifest.json"
 SCHEMA = 1
@@ -34,7 +35,7 @@ _WORDS = {str: "text", int: "a whole number", dict: "an object"}
 # dots and spaces at an end, so that "..  " would be "..", and keeps some names for its devices.
 _SAFE = re.compile(r"[^\x00-\x1f\\:*?\"<>|/]+(/[^\x00-\x1f\\:*?\"<>|/]+)*")
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}
-_LONGEST, _LONGEST_PART = 1000, 200  # bytes; systems take 255 a part, and `.part` and a number come behind it
+_LONGEST, _LONGEST_PART = 1000, 200  # bytes; systems take 255 a part, and our own may come behind it
 _LONGEST_PATH, _LONGEST_SEGMENT = 4096, 255  # bytes; no run can write more, for Linux takes no more
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -79,14 +80,9 @@ def sha256(path: Path) -> str:
 
 def write_json(path: Path, value: Any) -> None:
     """Writes JSON so that a reader sees the old file or the new one, never half of one, even after a crash."""
-    part = path.with_name(path.name + f".{os.getpid()}.part")
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
     # JSON knows halves of characters, UTF-8 does not: they are written as the escapes they came as.
-    with part.open("w", encoding="utf-8", errors="backslashreplace") as file:
-        json.dump(value, file, indent=2, ensure_ascii=False)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    write_file(path, text.encode(errors="backslashreplace"), sync=True)
 
 
 def describe(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from shared import files
 from shared.data import DIGITS
 from shared.metrics import softmax, surest_mistakes
 from shared.preprocessing import SIDE
@@ -143,7 +144,7 @@ def misclassified(
 
 def save(figure: "Figure", path: Path) -> None:
     """Writes a PNG of 150 dots an inch; the same figure gives the same bytes."""
-    path.write_bytes(_png(figure))
+    files.write(path, _png(figure))
 
 
 def _png(figure: "Figure") -> bytes:

@@ -7,6 +7,7 @@ Framework-free: a torch or Keras training hands in its history and its test logi
 """
 
 import csv
+import io
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared import manifest, plots
+from shared import files, manifest, plots
 from shared.architectures import architecture, count_parameters
 from shared.config import TrainConfig
 from shared.data import DataSet
@@ -65,8 +66,8 @@ def write(
     scores = {"validation": trained.validation.as_dict(), "test": test.as_dict()}
     manifest.write_json(folder / "metrics.json", scores)
     write_history(folder / "history.csv", trained.history)
-    np.save(folder / "predictions.npy", logits.argmax(1).astype(np.int64))
-    np.save(folder / "labels.npy", data.test_labels)
+    save_array(folder / "predictions.npy", logits.argmax(1).astype(np.int64))
+    save_array(folder / "labels.npy", data.test_labels)
     for name, figure in figures.items():
         plots.save(figure, folder / f"{name}.png")
     facts = {
@@ -98,10 +99,18 @@ def epoch_line(row: dict[str, Any], epochs: int) -> str:
 
 def write_history(path: Path, history: list[dict[str, Any]]) -> None:
     """One line an epoch, columns as the training loop names them."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(history[0]))
-        writer.writeheader()
-        writer.writerows(history)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(history[0]))
+    writer.writeheader()
+    writer.writerows(history)
+    files.write(path, text.getvalue().encode())
+
+
+def save_array(path: Path, array: NDArray[Any]) -> None:
+    """An `.npy` file. To a file, numpy would hide that the disk is full."""
+    content = io.BytesIO()
+    np.save(content, array)
+    files.write(path, content.getvalue())
 
 
 def read_history(path: Path) -> list[dict[str, float]]:

@@ -73,13 +73,7 @@ def train(
     with tf.device(device):
         with _precision(precision):
             model = build_keras(for_training(architecture(config.architecture)))
-        model.compile(
-            optimizer=optimizer(config, steps=config.epochs * per_epoch),
-            loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
-            # The loss is told without the smoothing, so that it can be held beside the validation loss.
-            metrics=[keras.metrics.CategoricalCrossentropy(from_logits=True, name="cross_entropy"), "accuracy"],
-            jit_compile=False,  # it compiles anew for the last, smaller batch: longer than three short epochs
-        )
+        _compile(model, config, steps=config.epochs * per_epoch)
         recorder = _Recorder(config, data, on_epoch, on_step, on_snapshot, resume)
         with recorder.interruptible():
             model.fit(
@@ -92,6 +86,17 @@ def train(
                 verbose=0,
             )
     return recorder.trained(accelerator=describe_device(device), precision=precision)
+
+
+def _compile(model: keras.Model, config: TrainConfig, *, steps: int) -> None:
+    """Gives the network the optimizer and the loss of the recipe."""
+    model.compile(
+        optimizer=optimizer(config, steps=steps),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
+        # The loss is told without the smoothing, so that it can be held beside the validation loss.
+        metrics=[keras.metrics.CategoricalCrossentropy(from_logits=True, name="cross_entropy"), "accuracy"],
+        jit_compile=False,  # it compiles anew for the last, smaller batch: longer than three short epochs
+    )
 
 
 @contextmanager

@@ -9,6 +9,7 @@ Chooses nothing on the test set and never sees it: validation images come from t
 import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +22,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
+from shared import files
 from shared.architectures import architecture, for_training
 from shared.augment_torch import augment
 from shared.augmentation import DRAWN
@@ -281,13 +283,19 @@ def predict(model: nn.Module, images_nhw: NDArray[np.uint8], *, batch: int = 100
 
 def save_weights(model: nn.Module, path: Path) -> None:
     """The state dict on the CPU, in plain memory order: loads anywhere with `weights_only=True`."""
-    with path.open("wb") as file:  # to a name, torch writes that name into the file
-        torch.save({key: value.cpu().contiguous() for key, value in model.state_dict().items()}, file)
+    files.write(path, as_bytes({key: value.cpu().contiguous() for key, value in model.state_dict().items()}))
 
 
 def save_state(state: dict[str, Any], file: BinaryIO) -> None:
     """A snapshot's state as a file of tensors and plain values."""
-    torch.save(state, file)
+    file.write(as_bytes(state))
+
+
+def as_bytes(value: Any) -> bytes:
+    """What torch saves of a value. To a file it would write the file's name too, and hide that the disk is full."""
+    buffer = BytesIO()
+    torch.save(value, buffer)
+    return buffer.getvalue()
 
 
 def load_state(file: BinaryIO) -> dict[str, Any]:

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from local import paths
+from local.kernels import spec
+from local.kernels.bundle import pack
 from scripts.__main__ import VERBS
 from shared import architectures
 from shared.architectures import ARCHITECTURES
+from shared.config import TrainConfig
 
 README = (paths.CHECKOUT / "README.md").read_text(encoding="utf-8")
 
@@ -35,6 +38,14 @@ def test_the_tree_names_every_module():
     for folder in ("shared", "local", "local/kernels", "local/vision"):
         for path in sorted((paths.CHECKOUT / folder).glob("*.py")):
             assert path.stem.startswith("__") or re.search(rf"\b{path.stem}\b", tree), path
+
+
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+def test_the_bundle_is_about_as_large_as_it_says(framework):
+    (said,) = re.findall(r"\| the bundle \| about (\d+) kB,", README)
+    packed = pack(spec.load(framework), name="compact", config=TrainConfig.create(dataset="mnist"))
+    size = len(packed.sign(run_id="by-hand", source_commit="").encode())
+    assert size == pytest.approx(1000 * int(said), rel=0.05)
 
 
 def variables(path: Path) -> Iterator[str]:

@@ -6,6 +6,7 @@
 What was added before an error is kept: a recording is not lost with the camera.
 """
 
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from local import sources
+from local.outputs import whole
 from shared.errors import PictureError
 
 CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v"}  # those that OpenCV's own build can write
@@ -32,7 +34,8 @@ class Film:
         if path.is_dir():
             raise PictureError(f"{path}: is a folder; a film is a file")
         self.path, self.fps, self.frames = path, fps, 0
-        self._part = path.with_name(f".{path.stem}.part{path.suffix}")
+        self._ends = ExitStack()
+        self._part: Path | None = None
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
 
@@ -58,10 +61,11 @@ class Film:
             self.add(bgr)
 
     def _opened(self) -> cv2.VideoWriter:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        part = self._part = self._ends.enter_context(whole(self.path))
         code = cv2.VideoWriter.fourcc(*CODECS[self.path.suffix.lower()])
-        writer = cv2.VideoWriter(sources.local(self._part), code, self.fps, self._size)
+        writer = cv2.VideoWriter(sources.local(part), code, self.fps, self._size)
         if not writer.isOpened():
+            self.discard()
             raise PictureError(f"{self.path}: the film cannot be written there")
         return writer
 
@@ -70,17 +74,17 @@ class Film:
         if self._writer is None:
             return
         self._writer.release()
+        if sources.count(str(self._part)) < self.frames:  # the writer itself says nothing of a full disk
+            self.discard()
+            raise PictureError(f"{self.path}: could not be written whole. Make room, or choose another place.")
         self._writer = None
-        try:
-            if sources.count(str(self._part)) < self.frames:  # the writer itself says nothing of a full disk
-                raise PictureError(f"{self.path}: could not be written whole. Make room, or choose another place.")
-            self._part.replace(self.path)
-        finally:
-            self._part.unlink(missing_ok=True)
+        self._ends.close()
 
     def discard(self) -> None:
         """Ends the film, and leaves nothing of it."""
         if self._writer is not None:
             self._writer.release()
             self._writer = None
+        if self._part is not None:
             self._part.unlink(missing_ok=True)
+        self._ends.close()

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from local.kernels import runs
 from local.kernels.client import Quota, Service
-from local.kernels.failures import CapacityError, MissingError, QuotaError, UntoldError
+from local.kernels.failures import BusyError, CapacityError, MissingError, QuotaError, UntoldError
 from local.kernels.runs import Run
 from local.kernels.spec import KernelSpec, session_kind
 from local.kernels.states import ENDED
@@ -124,7 +124,7 @@ class Waiting:
         self.deadline = self.now() + self.limit
 
     def bear(self, service: Service, refusal: CapacityError) -> None:
-        """Waits until it is worth asking again: about a minute, or until the week's GPU time starts anew.
+        """Waits until it is worth asking again: about a minute, or until the time that the service tells.
 
         Raises the refusal, and why it was not borne, where that is beyond the limit.
         """
@@ -135,7 +135,7 @@ class Waiting:
             raise type(refusal)(f"{reason}\n{self._too_late(refresh)}") from None
         if type(refusal) is not self._told:
             self._told = type(refusal)
-            self.on_wait(f"{reason}\n{self._plan(refresh)} Ctrl-C ends it; nothing has been pushed.")
+            self.on_wait(f"{reason}\n{self._plan(refusal, refresh)} Ctrl-C ends it; nothing has been pushed.")
         # In pieces: a laptop that slept meanwhile has missed the moment by little.
         while (left := (until - self.now()).total_seconds()) > 0:
             self.sleep(min(left, POLL))
@@ -144,7 +144,9 @@ class Waiting:
         soon = self.now() + timedelta(seconds=POLL * random.uniform(1, 1.25))
         return max(soon, refresh) if refresh else soon
 
-    def _plan(self, refresh: datetime | None) -> str:
+    def _plan(self, refusal: CapacityError, refresh: datetime | None) -> str:
+        if refresh and isinstance(refusal, BusyError):
+            return f"Asked again {when(refresh, self.now())}, as it asks, for {hours(self.limit)} h at most."
         if refresh:
             return f"Waiting for it to start anew {when(refresh, self.now())}."
         return f"Waiting for room: asked again every minute, for {hours(self.limit)} h at most."
@@ -158,7 +160,7 @@ class Waiting:
 def _refresh(service: Service, refusal: CapacityError) -> datetime | None:
     """When the GPU time starts anew, for a refusal that ends then; None where it ends sooner, or nobody tells."""
     if not isinstance(refusal, QuotaError) or refusal.refresh:
-        return getattr(refusal, "refresh", None)
+        return refusal.refresh
     try:
         return service.quota().refresh
     except (UntoldError, MissingError):

@@ -14,8 +14,17 @@ from typing import Any, TypeVar
 
 import requests
 
-from local.kernels.failures import MissingError, OutOfReachError, PushLostError, UntoldError, failure, refusal, refused
-from local.kernels.spec import KernelSpec
+from local.kernels.failures import (
+    MissingError,
+    PushLostError,
+    UntoldError,
+    Who,
+    failure,
+    refusal,
+    refused,
+    unreached,
+)
+from local.kernels.spec import KernelSpec, session_kind
 from local.kernels.states import Status, stated
 from local.kernels.wire import CONNECT, Bare, cause, log_text, mount, record_text
 from shared.errors import RefusedError, ServiceError, plain
@@ -81,6 +90,7 @@ class Service:
         self.username = username
         self.label = label
         self.origin = origin
+        self.who = Who(username=username, origin=origin)
         self.sdk = sdk
         self._kernels = sdk.kernels.kernels_api_client
         self._http = sdk.http_client()
@@ -101,8 +111,8 @@ class Service:
         """
         from kagglesdk.kernels.types.kernels_api_service import ApiSaveKernelRequest
 
-        request = ApiSaveKernelRequest()
-        for name, value in _save_fields(spec, f"{self.username}/{spec.slug}", text, sources).items():
+        request, ref = ApiSaveKernelRequest(), f"{self.username}/{spec.slug}"
+        for name, value in _save_fields(spec, ref, text, sources).items():
             setattr(request, name, value)
 
         def read(answer: Any) -> tuple[str, Pushed]:
@@ -110,9 +120,9 @@ class Service:
             return typed(str, answer.error), Pushed(version=version, url=url, trouble=_trouble(answer, spec.slug))
 
         what = f"the push of {spec.slug}"
-        error, receipt = self.create(self._kernels.save_kernel, request, what, read)
+        error, receipt = self.create(self._kernels.save_kernel, request, what, read, ref=ref)
         if error:
-            raise refused(f"{self.label} refused {what}: {plain(error)}")
+            raise refused(f"{self.label} refused {what}: {plain(error)}", error, ref=ref)
         if receipt.version < 1:
             raise PushLostError(f"{self.label}: the answer to {what} names no version.")
         return receipt
@@ -219,15 +229,18 @@ class Service:
         except (requests.RequestException, *UNREADABLE) as error:
             raise ServiceError(f"{self.label}: an upload broke off ({cause(error)}).") from None
 
-    def create(self, method: Callable[[Any], Any], request: Any, what: str, read: Callable[[Any], Stated]) -> Stated:
+    def create(
+        self, method: Callable[[Any], Any], request: Any, what: str, read: Callable[[Any], Stated], *, ref: str = ""
+    ) -> Stated:
         """What `read` makes of the answer to a call that makes something, and so is not repeated.
 
+        `ref` is the notebook that it makes, if it is one.
         Raises RefusedError for an HTTP error below 500, PushLostError where nobody can tell whether it was done.
         """
         try:
             return read(method(request))
         except requests.HTTPError as error:
-            raise refusal(error.response, what) from None
+            raise refusal(error.response, what, who=self.who, ref=ref) from None
         except (requests.RequestException, *UNREADABLE) as error:
             raise PushLostError(f"{self.label}: no answer to {what} ({cause(error)}).") from None
 
@@ -272,15 +285,13 @@ class Service:
         try:
             return read(method(request))
         except requests.HTTPError as error:
-            raise failure(error.response, what, label=self.label, username=self.username) from None
+            raise failure(error.response, what, label=self.label, who=self.who) from None
         except UNREADABLE as error:
             raise UntoldError(
                 f"{self.label} gave an answer about {what} that cannot be read ({cause(error)})."
             ) from None
         except requests.RequestException as error:
-            raise OutOfReachError(
-                f"{self.label} cannot be reached ({cause(error)}). Check the connection; the same command goes on."
-            ) from None
+            raise unreached(error, f"{self.label} cannot be reached") from None
 
 
 def typed(kind: type[Stated], value: Any) -> Stated:
@@ -302,7 +313,7 @@ def _save_fields(spec: KernelSpec, ref: str, text: str, sources: list[str]) -> d
         "kernel_type": "notebook",
         "is_private": spec.private,
         "enable_gpu": spec.gpu,
-        "enable_tpu": False,
+        "enable_tpu": session_kind(spec.accelerator) == "TPU",
         "enable_internet": spec.internet,
         "dataset_data_sources": sources,
         "competition_data_sources": [],

@@ -14,7 +14,8 @@ import requests
 from local import paths
 from local.kernels import credentials
 from local.kernels.client import UNREADABLE, Service, typed
-from local.kernels.wire import cause, mount
+from local.kernels.failures import TOO_MANY, UntoldError, unreached
+from local.kernels.wire import cause, mount, service_words
 from shared.errors import CredentialsError, KernelError
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,6 @@ def check_owner(service: Service, owner: str | None) -> None:
 
 
 def _connect_kaggle() -> Service:
-    from kagglesdk import KaggleClient
     from kagglesdk.kaggle_env import KaggleEnv, get_endpoint, get_env
 
     try:
@@ -63,17 +63,32 @@ def _connect_kaggle() -> Service:
     label = "kaggle" if env is KaggleEnv.PROD else get_endpoint(env)
     found = credentials.find()
     if found is None:
-        found = credentials.checked(
-            credentials.Credentials(token=_oauth_token(KaggleClient(env=env), label), origin=credentials.LOGIN)
-        )
-    sdk = KaggleClient(env=env, username=found.username, password=found.key, api_token=found.token or None)
+        token = _oauth_token(_client(env), label)
+        found = credentials.checked(credentials.Credentials(token=token, origin=credentials.LOGIN))
+    sdk = _client(env, token=found.token, pair=(found.username, found.key) if found.key else None)
+    if env is KaggleEnv.TEST:
+        sdk.http_client()._session.trust_env = False  # it is on this machine: no proxy has any business with it
+    logger.info("service: %s, by %s", label, found.origin)
+    for name in credentials.unread(found.origin):
+        logger.info("not read, for that comes first: %s", name)
+    username = found.username or _introspect(sdk, found, label)
+    return Service(sdk, username=username, label=label, origin=found.origin)
+
+
+def _client(env: Any, *, token: str = "", pair: tuple[str, str] | None = None) -> Any:
+    """The SDK's client with that token, or that user name and key, or as nobody.
+
+    Given no token, the SDK would look for one by itself: it reads whatever KAGGLE_API_TOKEN names, without end, and a
+    token of this machine's user would win over the pair. The empty one keeps it from that, and is not sent.
+    """
+    from kagglesdk import KaggleClient
+
+    sdk = KaggleClient(env=env, api_token=token)
     http = sdk.http_client()
     http._init_session()
-    if env is KaggleEnv.TEST:
-        http._session.trust_env = False  # it is on this machine: no proxy has any business with it
-    logger.info("service: %s, by %s", label, found.origin)
-    username = found.username or _introspect(sdk, found.token, label)
-    return Service(sdk, username=username, label=label, origin=found.origin)
+    http._session.auth = http._session.auth if token else pair
+    mount(http._session)
+    return sdk
 
 
 def _connect_emulator() -> Service:
@@ -85,48 +100,56 @@ def _connect_emulator() -> Service:
 
 def at_loopback(url: str, *, username: str, key: str) -> Service:
     """The emulator at that URL, through the SDK like any other service; no other address is accepted."""
-    from kagglesdk import KaggleClient
     from kagglesdk.kaggle_env import KaggleEnv
 
     if urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
         raise KernelError(f"{url} is not on this machine: an emulator is never anywhere else.")
-    sdk = KaggleClient(env=KaggleEnv.TEST, username=username, password=key)
+    sdk = _client(KaggleEnv.TEST, pair=(username, key))
     logger.info("service: the emulator at %s", url)
     http = sdk.http_client()
     http._endpoint = url  # the SDK knows one port only
-    http._init_session()
-    # A token of this machine's user would win over the key, and is none of its business.
-    http._session.auth = (username, key)
-    http._session.trust_env = False  # nor is a proxy, or a .netrc
+    http._session.trust_env = False  # no proxy has any business with it, nor has a .netrc
     return Service(sdk, username=username, label="emulator", origin="the emulator itself")
 
 
-def _introspect(sdk: Any, token: str, label: str) -> str:
+def _introspect(sdk: Any, found: credentials.Credentials, label: str) -> str:
+    """Whose token it is. CredentialsError names where it was read."""
     from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
 
     request = IntrospectTokenRequest()
-    request.token = token
-    mount(sdk.http_client()._session)
+    request.token = found.token
     try:
         answer = sdk.security.oauth_client.introspect_token(request)
         active, username = typed(bool, answer.active), typed(str, answer.username)
     except (requests.RequestException, *UNREADABLE) as error:
-        raise CredentialsError(f"{label} did not check the access token ({cause(error)}). {credentials.HOW}") from None
+        raise _unchecked(error, f"{label} did not check {found.origin}", credentials.how()) from None
     if not active or not username:
-        raise CredentialsError(f"{label} says the access token is not valid any more. {credentials.HOW}")
+        raise CredentialsError(f"{label} says that {found.origin} is not valid any more. {credentials.how()}")
     return username
 
 
 def _oauth_token(sdk: Any, label: str) -> str:
     from kagglesdk.kaggle_creds import KaggleCredentials
 
+    if not credentials.login():
+        raise credentials.none_found()
     try:
         login = KaggleCredentials.load(sdk)
         token = login and typed(str, login.get_access_token())
     except requests.RequestException as error:
-        raise CredentialsError(f"{label} did not renew the log-in ({cause(error)}). Run: kaggle auth login") from None
+        raise _unchecked(error, f"{label} did not renew {credentials.LOGIN}", "Run: kaggle auth login") from None
     except UNREADABLE:  # whose text could quote it
         raise CredentialsError(f"{credentials.LOGIN} cannot be read. Run: kaggle auth login") from None
     if not token:
-        raise CredentialsError(f"no Kaggle credentials. {credentials.HOW}")
+        raise credentials.none_found()
     return token
+
+
+def _unchecked(error: Exception, what: str, otherwise: str) -> KernelError:
+    """The error where credentials could not be checked: theirs where the service said no, else the connection's."""
+    response = getattr(error, "response", None)
+    if isinstance(error, requests.RequestException) and response is None:
+        return unreached(error, what)
+    if response is not None and (response.status_code >= 500 or response.status_code == TOO_MANY):
+        return UntoldError(f"{what}: {service_words(response)} The same command goes on.")
+    return CredentialsError(f"{what} ({cause(error)}). {otherwise}")

@@ -111,14 +111,19 @@ def _kernel_toml(flight: Flight) -> str:
     return f"{flight.spec.framework}/kernel.toml is whole" + " and changed as asked" * any(flight.changes.values())
 
 
-def _names(flight: Flight) -> str:
+def _names(flight: Flight) -> Finding | str:
     _hold(flight, "slug and title")
+    if doubt := spec.doubtful_slug(flight.spec):
+        return Finding(WARN, doubt, "It is pushed all the same.")
     return f"{flight.spec.slug}, {flight.spec.title!r}"
 
 
-def _accelerator(flight: Flight) -> str:
+def _accelerator(flight: Flight) -> Finding | str:
     _hold(flight, "accelerator")
-    return flight.spec.accelerator
+    asked = flight.spec.accelerator
+    if doubt := spec.doubtful_accelerator(flight.spec):
+        return Finding(WARN, doubt, "It is pushed all the same.")
+    return "none: it runs on a CPU" if asked == "none" else asked
 
 
 def _time_limit(flight: Flight) -> str:
@@ -217,7 +222,9 @@ def _capacity(flight: Flight) -> Finding | str:
         return "nothing is sent"
     kind = session_kind(flight.spec.accelerator)
     sure, perhaps = capacity.under_way(flight.service, kind)
-    most = capacity.SESSIONS[kind]
+    most = capacity.SESSIONS.get(kind)
+    if most is None:
+        return f"how many {kind} sessions Kaggle runs at once is not known here; the push tells"
     found = f"{len(sure)} of {most} {kind} sessions are under way, as the journal knows"
     found += f"; {len(perhaps)} more may be" * bool(perhaps)
     if len(sure) + len(perhaps) < most:

@@ -23,7 +23,7 @@ from local.kernels.client import OutputFile, Service
 from local.kernels.names import stored_names
 from local.kernels.runs import Run
 from local.kernels.transfer import MAX_BYTES, Facts, fetch, fetch_anew, matches, part_of
-from shared import manifest
+from shared import files, manifest
 from shared.errors import KernelError, ModelError, ServiceError, plain
 
 LARGEST_MANIFEST, LARGEST_NOTEBOOK = 10_000_000, 100_000_000
@@ -54,7 +54,7 @@ def pull(
     the run's folder, and `on_kept` told where; one of this very run that is whole is left as it is, unless `again`.
     Raises KernelError where the proof fails; `models/` is then as it was.
     """
-    if not again and _is_home(run):
+    if not again and is_home(run):
         logger.info("run %s is home already", run.run_id)
         return run.record(state="pulled"), {}
     files, log = service.outputs(run.slug, run.version)
@@ -88,7 +88,7 @@ def stated_by(service: Service, run: Run) -> dict[str, Any]:
     return _manifest(service, run, {file.name: file for file in files}, LARGEST_MANIFEST)
 
 
-def _is_home(run: Run) -> bool:
+def is_home(run: Run) -> bool:
     """True where this run was installed already, and only the journal does not know yet."""
     try:
         folder = paths.models() / run.name
@@ -185,7 +185,7 @@ def _fetch_all(
 def _vouch_for_extras(service: Service, run: Run, urls: dict[str, OutputFile]) -> None:
     """The log and the executed notebook come from the service, not from the run: they are vouched for from here on."""
     run.log.touch()
-    shutil.copyfile(run.log, run.stage / "run.log")
+    files.write(run.stage / "run.log", run.log.read_bytes())
     extras = ["run.log"]
     if EXECUTED in urls:
         # Good to have, and never worth a model: without it everything that is vouched for is here.

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from local.kernels import bundle, capacity, runs
+from local.kernels import bundle, capacity, runs, spec
 from local.kernels.capacity import Waiting
 from local.kernels.client import Pushed, Service
-from local.kernels.failures import CapacityError, OutOfReachError, PushLostError, QuotaError
+from local.kernels.failures import CapacityError, OutOfReachError, PushFailedError, PushLostError, QuotaError
 from local.kernels.runs import Run
 from local.kernels.spec import KernelSpec
 from shared.config import TrainConfig
@@ -24,6 +24,11 @@ logger = logging.getLogger(__name__)
 
 UNKNOWN = -1  # the version before a push, where the service does not tell it
 MOST_SINCE = 50  # versions that are looked through for a push whose answer was lost
+# What there is to try where the service fails each time: another place, other inputs, another size.
+AT_FAULT = (
+    "The push itself may be at fault: try another name (--slug NAME), no data source (--dataset digits), or a smaller "
+    "notebook (push --dry-run tells its size)."
+)
 SETTLE = 8.0  # seconds in which a push whose answer was lost may still appear
 
 
@@ -57,13 +62,16 @@ def push(
     """Pushes a training and returns its run, or goes on with the same one where it was interrupted.
 
     `again` starts a new run even so. With `waiting`, a refusal for want of room is borne and the push sent again, the
-    run meanwhile intended; Ctrl-C then cancels it. `on_doubt` is told where the GPU time left may not do.
+    run meanwhile intended; Ctrl-C then cancels it. `on_doubt` is told what the service may take otherwise than it is
+    meant, and where the GPU time left may not do.
     Raises RefusedError where the service says no, and of these CapacityError where it has no room; KernelError where
     it took the push without its inputs, PushLostError where nobody can tell (the same command finds out).
     """
     place = place_of(service, cargo.spec, cargo.name)
     run = None if again else runs.unfinished(**place, bundle_sha256=cargo.bundle.sha256)
     if run is None:
+        for doubt in spec.doubts(cargo.spec):
+            on_doubt(doubt)
         _check_gpu_time(service, cargo.spec, waiting, on_doubt)
         latest = service.current_version(cargo.spec.slug)
         run = _intend(cargo, **place, version_before=UNKNOWN if latest is None else latest)
@@ -193,11 +201,14 @@ def _wait(service: Service, run: Run, refusal: CapacityError, waiting: Waiting) 
 def _found(service: Service, run: Run, lost: PushLostError) -> Run:
     """The run whose push was lost, if it arrived after all. PushLostError if it did not, as far as can be seen."""
     found = _settled(service, run)
-    if found.state == "intended":
-        raise PushLostError(
-            f"{lost}\nIt did not arrive, as far as can be seen; the same command tries again."
-        ) from None
-    return found
+    if found.state != "intended":
+        return found
+    if isinstance(lost, PushFailedError):
+        found = found.record(failed_pushes=found.failed_pushes + 1)
+    again = "the same command tries again."
+    if found.failed_pushes > 1:
+        again = f"the service has failed over it {found.failed_pushes} times now. {AT_FAULT}"
+    raise PushLostError(f"{lost}\nIt did not arrive, as far as can be seen; {again}") from None
 
 
 def _filed(run: Run, receipt: Pushed) -> Run:

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import secrets
+import shutil
 import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -19,8 +20,8 @@ from typing import Any, get_origin
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from local import paths
-from shared import manifest
-from shared.errors import KernelError, ModelError
+from shared import files, manifest
+from shared.errors import DiskFullError, KernelError, ModelError
 
 # intended -> pushed -> complete -> pulled -> done; or swept, where a sweep read its scores and took nothing home; or
 # failed, or cancelled.
@@ -34,7 +35,7 @@ class Run:
     """One push of ours. `version` is 0 until the service has given one; `remote` is the service's label.
 
     `sweep` is the study whose trial it trains, if it is one of a search's; `accelerator` is "" where it is not known;
-    `time_limit` is in seconds, 0 if unknown.
+    `time_limit` is in seconds, 0 if unknown. `failed_pushes` counts how often the service failed over the push.
     """
 
     run_id: str
@@ -57,6 +58,7 @@ class Run:
     sweep: str = ""
     accelerator: str = ""
     time_limit: int = 0
+    failed_pushes: int = 0
 
     @property
     def folder(self) -> Path:
@@ -112,15 +114,16 @@ class Run:
     def keep_log(self, text: str) -> None:
         """Keeps the log, unless there is nothing to keep."""
         if text:
-            self.log.write_text(text, encoding="utf-8")
+            files.write(self.log, text.encode())
 
     def record(self, **changes: Any) -> "Run":
         """The run with these fields changed, as it now stands in the journal."""
         run = dataclasses.replace(self, **changes, updated_at=manifest.now())
         run.folder.mkdir(parents=True, exist_ok=True)
-        with (run.folder / STEPS).open("a", encoding="utf-8") as steps:
+        path = run.folder / STEPS
+        with files.room_for(path), open(path, "ab", opener=files.unfollowed) as steps:
             # The line break first: what a kill or a full disk left of the line before ends there.
-            steps.write("\n" + json.dumps(dataclasses.asdict(run), ensure_ascii=False))
+            steps.write(("\n" + json.dumps(dataclasses.asdict(run), ensure_ascii=False)).encode())
             steps.flush()
             os.fsync(steps.fileno())
         return run
@@ -137,11 +140,14 @@ def new_id() -> str:
 
 
 def intend(run: Run, notebook: str) -> Run:
-    """Writes a run down, with its notebook, before anything leaves. Raises KernelError where that cannot be done."""
+    """Writes a run down, with its notebook, before anything leaves. Raises KernelError or DiskFullError where not."""
     try:
         run.folder.mkdir(parents=True)
-        run.notebook.write_bytes(notebook.encode())
+        files.write(run.notebook, notebook.encode())
         return run.record(created_at=manifest.now())
+    except DiskFullError as error:
+        shutil.rmtree(run.folder)
+        raise DiskFullError(f"{error} Nothing was pushed.") from None
     except OSError as error:
         raise KernelError(
             f"the journal cannot be written ({error}). Nothing was pushed. Make room, or set K2L_HOME to another place."
@@ -197,13 +203,17 @@ def latest(*states: str) -> Run:
 
 def unfinished(*, remote: str, owner: str, slug: str, name: str, bundle_sha256: str) -> Run | None:
     """The latest run of the same bundle to the same place that has not come to its end: the one to go on with."""
-    key = (remote, owner, slug, name, bundle_sha256)
-    same = [run for run in every() if (run.remote, run.owner, run.slug, run.name, run.bundle_sha256) == key]
-    if same:
-        return same[-1] if same[-1].state in UNFINISHED else None
+    if run := same(remote=remote, owner=owner, slug=slug, name=name, bundle_sha256=bundle_sha256):
+        return run if run.state in UNFINISHED else None
     for path in damaged():
         _check_other(path, bundle_sha256)
     return None
+
+
+def same(**key: str) -> Run | None:
+    """The latest run of the same bundle to the same place, however it stands."""
+    found = [run for run in every() if all(getattr(run, name) == value for name, value in key.items())]
+    return found[-1] if found else None
 
 
 def lock(name: str) -> AcquireReturnProxy[FileLock]:

@@ -9,23 +9,27 @@ and answers 403 later; a missing `machine_shape` used to give a GPU that the ima
 """
 
 import dataclasses
+import difflib
 import re
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from local import paths
+from local import paths, text_files
 from shared.errors import KernelError, one_of, plain
 
 FRAMEWORKS = ("torch", "keras")  # each has a folder under kaggle/, and trains every network here too
 
-# Kaggle's names for what a notebook can run on (`machine_shape`); "none" is a CPU.
+# Kaggle's names for what a notebook can run on (`machine_shape`); "none" is a CPU. Kaggle adds and retires names: one
+# that we do not know is passed on, with a warning.
 # The P100 is left out: the image's torch has no code for it, so that its hours would buy a CPU.
 ACCELERATORS = ("none", "NvidiaTeslaT4")
+NO_ACCELERATOR = ("", "none", "cpu")  # in whatever case
 LONGEST_SESSION = 9 * 3600  # the service allows 12 h; plan for 9
 
 _REF = re.compile(r"[\w-]+/[\w-]+")
+_SHAPE = re.compile(r"\w[\w-]{0,63}", re.ASCII)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,9 +39,9 @@ class KernelSpec:
     framework: str
     slug: str
     title: str
-    accelerator: str
     time_limit: int
     data_sources: dict[str, list[str]]
+    accelerator: str = "none"
     private: bool = True
     internet: bool = False
     keywords: list[str] = dataclasses.field(default_factory=list)
@@ -63,8 +67,15 @@ class KernelSpec:
 
 
 def session_kind(accelerator: str) -> str:
-    """GPU or CPU: the kind of Kaggle session that an accelerator takes; "" for none that is known."""
-    return "GPU" if accelerator.startswith("Nvidia") else "CPU" if accelerator else ""
+    """GPU, TPU or CPU: the kind of Kaggle session that an accelerator takes; "" where it is not known which it is."""
+    if accelerator in ("", "none"):
+        return "CPU" if accelerator else ""
+    return "TPU" if accelerator.lower().startswith("tpu") else "GPU"
+
+
+def doubts(spec: KernelSpec) -> list[str]:
+    """What Kaggle may take otherwise than it is meant, in a line each; none of it keeps from pushing."""
+    return [doubt for doubt in (doubtful_accelerator(spec), doubtful_slug(spec)) if doubt]
 
 
 def load(framework: str, **changes: Any) -> KernelSpec:
@@ -87,9 +98,9 @@ def _table(framework: str, changes: dict[str, Any]) -> tuple[dict[str, Any], str
     there = sorted(path.parent.name for path in paths.kernels().glob("*/kernel.toml"))
     path = paths.kernels() / one_of("framework", framework, there) / "kernel.toml"
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(text_files.read(path))
     except (OSError, ValueError, RecursionError) as error:
-        raise KernelError(f"{path} cannot be read: {plain(str(error))}.") from None
+        raise KernelError(f"{path} cannot be read: {plain(text_files.trouble(error))}.") from None
     table |= {key: value for key, value in changes.items() if value is not None}
     if "slug" in changes and changes["slug"] and not changes.get("title"):
         table["title"] = changes["slug"].replace("-", " ")
@@ -122,6 +133,8 @@ def _typed(table: dict[str, Any], *, framework: str, where: str) -> KernelSpec:
     for name, kind in _TYPES.items():
         if name in table and (not isinstance(table[name], kind) or isinstance(table[name], bool) != (kind is bool)):
             raise KernelError(f"{where}: {name} must be {_WORDS[kind]}, not {plain(table[name])}.")
+    if table.get("accelerator", "").lower() in NO_ACCELERATOR:
+        table = {**table, "accelerator": "none"}
     return KernelSpec(framework=framework, **table)
 
 
@@ -147,8 +160,28 @@ def _names(spec: KernelSpec) -> Iterator[str]:
 
 
 def _accelerator(spec: KernelSpec) -> Iterator[str]:
-    if spec.accelerator not in ACCELERATORS:
-        yield f"accelerator {spec.accelerator!r} is unknown. There are: {', '.join(ACCELERATORS)}."
+    if not _SHAPE.fullmatch(spec.accelerator):
+        yield f"accelerator {plain(repr(spec.accelerator))} is no name. Give {' or '.join(ACCELERATORS)}."
+
+
+def doubtful_accelerator(spec: KernelSpec) -> str:
+    """What Kaggle may do about an accelerator that is new to us; "" for one that is known."""
+    if spec.accelerator in ACCELERATORS:
+        return ""
+    names = {name.lower(): name for name in ACCELERATORS}
+    near = difflib.get_close_matches(spec.accelerator.lower(), names, n=1)
+    meant = f" Did you mean {names[near[0]]}?" if near else ""
+    return (
+        f"accelerator {spec.accelerator!r} is new to k2l, which knows {', '.join(ACCELERATORS)}: it is passed on, and "
+        f"Kaggle may replace it without a word.{meant}"
+    )
+
+
+def doubtful_slug(spec: KernelSpec) -> str:
+    """What Kaggle may say of a slug; "" for a usual one."""
+    if not spec.slug[:1].isdigit():
+        return ""
+    return f"slug {spec.slug!r} begins with a digit: Kaggle may answer “Notebook not found”. Take another: --slug NAME."
 
 
 def _time_limit(spec: KernelSpec) -> Iterator[str]:

@@ -21,7 +21,7 @@ from urllib3.exceptions import HTTPError
 from local.kernels import wire
 from local.kernels.client import OutputFile, Service
 from local.kernels.runs import Run
-from shared import manifest
+from shared import files, manifest
 from shared.errors import KernelError, ServiceError, plain
 
 logger = logging.getLogger(__name__)
@@ -115,7 +115,8 @@ def _transfer(service: Service, url: str, part: Path, limit: int, *, proven: boo
 def _write(answer: Any, part: Path, start: int, limit: int) -> str:
     """Writes what comes behind the first `start` bytes; "" if that was all of it, else what went wrong."""
     received, counted, began = 0, 0, time.monotonic()
-    with part.open("ab" if start else "wb") as file:
+    mode = "ab" if start else "wb"
+    with files.room_for(part), open(part, mode, opener=files.unfollowed) as file:
         try:
             # Not `iter_content`: it waits until a piece is full, which a trickle puts off for ever.
             while chunk := answer.raw.read1(CHUNK):

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from local.kernels.client import Service
+from local.kernels.failures import FULL
 from local.kernels.shelf import Place
 from local.kernels.transfer import FRUIT, TRIES
+from local.kernels.wire import service_words
 from shared.errors import ServiceError
 
 logger = logging.getLogger(__name__)
@@ -138,6 +140,8 @@ def _read(answer: Any, path: Path, size: int) -> Standing:
         return Standing(trouble="the storage does not end it") if unending else Standing(reached=reached)
     if answer.status_code in GONE:
         raise GoneError(f"the place for {path} has expired. The same command begins it anew.")
+    if answer.status_code == FULL:
+        raise ServiceError(f"{path} did not arrive: {service_words(answer)} The same command goes on.")
     return Standing(trouble=f"the storage answered HTTP {answer.status_code}")
 
 

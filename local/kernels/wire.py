@@ -8,20 +8,25 @@ import json
 import logging
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import MaxRetryError, SSLError
 from urllib3.util import Retry
 
+from local.kernels import certificates
 from shared.errors import plain
 
 logger = logging.getLogger(__name__)
 
 CONNECT, READ = 5.0, 60.0  # seconds
-LONGEST_WAIT = 60  # seconds; no Retry-After keeps anyone waiting for longer
+LONGEST_WAIT = 300  # seconds that one call waits as it is told to; whoever has more time asks again later
+TOLD_WAIT = 5  # seconds; a longer wait is announced
+DAY = 86_400
 TRIES = 5
 _QUERY = re.compile(r"\?\S+")  # of a signed URL, it opens it
 _BETWEEN = re.compile(r"\s*[\[,]\s*")  # what stands before a record
@@ -79,8 +84,23 @@ class Bare(requests.Session):
         prepared_request.headers.pop("Authorization", None)
 
 
+def retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds that a service asks to wait, a day at most; 0 where it does not say, or what it says cannot be read."""
+    said = headers.get("Retry-After", "").strip()
+    try:
+        date = parsedate_to_datetime(said) if not said.isdecimal() else None
+        seconds = date.timestamp() - time.time() if date else float(said)
+    except (ValueError, OverflowError):
+        return 0.0
+    return min(max(seconds, 0.0), DAY)
+
+
 class _Told(Retry):
-    """Says why a call is made again."""
+    """Says why a call is made again, and when. What surely fails again is not made again."""
+
+    def get_retry_after(self, response: Any) -> float | None:
+        """Seconds to wait, None where the service does not say."""
+        return retry_after(response.headers) or None
 
     def increment(
         self,
@@ -91,7 +111,15 @@ class _Told(Retry):
         *rest: Any,
         **more: Any,
     ) -> "_Told":
+        waits = self.get_retry_after(response) or 0 if response is not None else 0
+        unproven = isinstance(error, SSLError) and "CERTIFICATE_VERIFY" in str(error)
+        if waits > LONGEST_WAIT or unproven:
+            raise MaxRetryError(rest[0] if rest else more.get("_pool"), url or "", error)  # type: ignore[arg-type]
         further = super().increment(method, url, response, error, *rest, **more)
+        if waits > TOLD_WAIT:
+            logger.warning(
+                "%s asks to wait (HTTP %d): asked again in %.0f s. Ctrl-C ends it.", place(url), response.status, waits
+            )
         why = f"HTTP {response.status}" if response is not None else cause(error) if error else "no answer"
         logger.info("%s %s again: %s", method, place(url), why)
         return further
@@ -106,6 +134,7 @@ class _Careful(_Told):
 def mount(session: requests.Session, *, strict: bool = True, unrepeatable: Sequence[str] = ()) -> None:
     """Gives a session time-outs, and retries; below the URLs `unrepeatable` only what surely did nothing is retried."""
     # A 429 says that nothing was done, and so does a connection that never came about.
+    session.verify = certificates.trusted()
     careful = _retry(_Careful, status_forcelist=(429,), read=0, other=0)
     bold = _retry(_Told, status_forcelist=(429, 500, 502, 503, 504))
     for prefix in ("https://", "http://"):
@@ -117,7 +146,7 @@ def mount(session: requests.Session, *, strict: bool = True, unrepeatable: Seque
 def _retry(kind: type[Retry], **rules: Any) -> Retry:
     return kind(
         total=TRIES, allowed_methods=None, raise_on_status=False, backoff_factor=0.5, backoff_jitter=0.5,
-        backoff_max=20, retry_after_max=LONGEST_WAIT, **rules,
+        backoff_max=20, **rules,
     )  # fmt: skip
 
 

@@ -59,6 +59,14 @@ class Runtime(Protocol):
         """The framework's own call on these images, all that can be prepared done: what is paid without us."""
 
 
+class Bounded(Runtime, Protocol):
+    """One that knows how many images a call may have; what more would take is not known."""
+
+    @property
+    def most(self) -> int:
+        """So many."""
+
+
 def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> Runtime:
     """The runtime for that file, on so many threads. `architecture` names the network of bare weights (`.pth`).
 
@@ -72,6 +80,13 @@ def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> Ru
         runtime: Runtime = loader.load(path, threads=threads, architecture=architecture)
     logger.info("runtime: %s (threads: %d) for %s", runtime.name, threads, path)
     return runtime
+
+
+def in_parts(runtime: Bounded, images_nhw: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Logits of none, or of more images than one call may have, a part at a time."""
+    starts = range(0, len(images_nhw), runtime.most)
+    parts = [runtime.logits(images_nhw[start : start + runtime.most]) for start in starts]
+    return np.concatenate([np.empty((0, runtime.classes), np.float32), *parts])
 
 
 def module_of(path: Path) -> str:

@@ -19,7 +19,7 @@ KINDS: dict[str, str] = {
     "a TorchScript program": "",
     "a torch.export program": ".pt2",
     "a zip archive": "",
-    "a pickle": ".pth",  # PyTorch's form before 1.6
+    "a pickle": "",  # PyTorch's form before 1.6, and anybody's
     "an HDF5 file": ".h5",
     "text": "",
     "nothing": "",
@@ -40,8 +40,8 @@ def check(path: Path) -> None:
     if not found:
         raise ModelError(f"{path} cannot be read: it does not hold what {suffix} files do. Pull or train it again.")
     advice = f"rename it to {KINDS[found]}" if KINDS[found] else "pull or train the model again"
-    if found == "a TorchScript program":
-        advice = "refused, as it could run code; save its state dict"
+    if found in ("a TorchScript program", "a pickle"):
+        advice = "refused, as it could run code; save its state dict with a PyTorch of today"
     raise ModelError(f"{path} is named {suffix} and holds {found}: {advice}.")
 
 

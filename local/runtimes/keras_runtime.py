@@ -1,16 +1,13 @@
 """Keras models (`.keras`) on TensorFlow, traced into a graph once: without one, a single image takes milliseconds.
 
-A `.keras` file names classes by module, and Keras imports and calls what is named. Files are pulled from elsewhere, so
-the names are read first, and anything but the plain layers below is refused before Keras sees the file; `safe_mode`,
-which keeps lambdas out, is on beside that.
+Files are pulled from elsewhere: `keras_config` reads what a file names and asks for, and refuses what is not plain,
+before Keras sees it; `safe_mode`, which keeps lambdas out, is on beside that.
 
 TensorFlow fixes its threads when it first computes in a process: the first model loaded decides for all.
 """
 
 import contextlib
-import json
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,39 +15,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from local.runtimes import check_logits, missing, no_network, wrong_input
-from shared.errors import ModelError
+from local.runtimes import check_logits, in_parts, keras_config, missing, no_network, wrong_input
 from shared.preprocessing import SIDE, to_float, to_nhwc
 
 if TYPE_CHECKING:
     import keras
 
-LAYERS = (
-    "InputLayer", "Conv2D", "DepthwiseConv2D", "BatchNormalization", "ReLU", "MaxPooling2D", "AveragePooling2D",
-    "GlobalAveragePooling2D", "GlobalMaxPooling2D", "Cropping2D", "ZeroPadding2D", "Flatten", "Dense", "Dropout",
-)  # fmt: skip
-INITIALIZERS = ("Zeros", "Ones", "GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal")
-PLAIN = {
-    *(("keras.layers", name) for name in LAYERS),
-    *(("keras.initializers", name) for name in INITIALIZERS),
-    ("keras", "DTypePolicy"),
-}
-MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}  # of the zip archive that a .keras file is
-CONFIG_BYTES = 1_000_000  # no network of ours describes itself in a tenth of that
-
 
 @dataclass(frozen=True, kw_only=True)
 class KerasRuntime:
-    """A model as a graph of TensorFlow that takes float32 [n, 28, 28, 1]."""
+    """A model as a graph of TensorFlow that takes float32 [n, 28, 28, 1], for n up to `most`."""
 
     graph: Any
     classes: int
+    most: int
     name: str = "keras"
 
     def logits(self, images_nhw: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits float32 [n, classes] of images uint8 [n, 28, 28]."""
-        if not len(images_nhw):
-            return np.empty((0, self.classes), np.float32)
+        if not 0 < len(images_nhw) <= self.most:
+            return in_parts(self, images_nhw)
         return np.asarray(self.graph(_tensor(images_nhw)), np.float32)
 
     def bare(self, images_nhw: NDArray[np.uint8]) -> Callable[[], object]:
@@ -61,7 +45,8 @@ class KerasRuntime:
 
 def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> KerasRuntime:
     """The model as a graph; `architecture` is not asked for, a Keras file carries its own."""
-    model = build(path, threads=threads)
+    most = keras_config.check(path)
+    model = _built(path, threads=threads)
     takes, due = str(list(model.input_shape)), [None, SIDE, SIDE, 1]
     if list(model.input_shape) != due:
         wrong_input(path, takes, str(due))
@@ -70,12 +55,16 @@ def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> Ke
         probe = np.asarray(graph(_tensor(np.zeros((2, SIDE, SIDE), np.uint8))))
     except Exception as error:  # noqa: BLE001 (TensorFlow's errors share no class of their own)
         no_network(path, error)
-    return KerasRuntime(graph=graph, classes=check_logits(probe, path, images=2))
+    return KerasRuntime(graph=graph, classes=check_logits(probe, path, images=2), most=most)
 
 
-def build(path: Path, *, threads: int | None = None) -> "keras.Model":
-    """The model with its weights, not compiled; ModelError if it names anything but plain layers."""
-    check_plain(path)
+def build(path: Path) -> "keras.Model":
+    """The model with its weights, not compiled; ModelError if it names anything but plain layers, or takes too much."""
+    keras_config.check(path)
+    return _built(path)
+
+
+def _built(path: Path, *, threads: int | None = None) -> "keras.Model":
     try:
         from shared.start_keras import keras, tensorflow
     except ModuleNotFoundError as error:
@@ -89,50 +78,6 @@ def build(path: Path, *, threads: int | None = None) -> "keras.Model":
     except Exception as error:  # noqa: BLE001 (what a damaged file raises is nobody's contract)
         no_network(path, error)
     return model
-
-
-def check_plain(path: Path) -> None:
-    """Returns if the file is a row of plain layers; ModelError for a class, function or file that is not of them.
-
-    Nothing is unpacked but its description, and that only where it is of a size that a network's has. What it says of
-    its training (optimizer, loss) is not looked at: it is not loaded.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            foreign = sorted({member.filename for member in archive.infolist()} - MEMBERS)
-            if archive.getinfo("config.json").file_size > CONFIG_BYTES:
-                raise ValueError("its config.json is far too long")
-            config = json.loads(archive.read("config.json"))
-        if not isinstance(config, dict):
-            raise TypeError("its config.json is no object")
-    except (zipfile.BadZipFile, OSError, KeyError, ValueError, TypeError, RecursionError, NotImplementedError) as error:
-        no_network(path, error)
-    outer = (config.get("module"), config.get("class_name"), config.get("registered_name"))
-    if outer[:2] != ("keras", "Sequential") or outer[2] not in (None, "Sequential"):
-        foreign.append(_written(outer[0], outer[1]))
-    foreign += sorted({_written(*name) for name in _names(config.get("config")) if name not in PLAIN})
-    if foreign:
-        raise ModelError(
-            f"{path} was refused: it holds {', '.join(foreign)[:200]}, and what is not a Sequential of Keras's plain "
-            "layers could run code on this machine."
-        )
-
-
-def _names(node: Any) -> Iterator[tuple[Any, Any]]:
-    """(module, class) of every object described in a config; one registered under another name bears that name."""
-    if isinstance(node, dict):
-        if "class_name" in node:
-            name, registered = node["class_name"], node.get("registered_name")
-            yield str(node.get("module")), str(name if registered in (None, name) else registered)
-        for value in node.values():
-            yield from _names(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _names(value)
-
-
-def _written(module: Any, name: Any) -> str:
-    return f"{module}.{name}" if module and module != "None" else f"a {name}"
 
 
 def _trace(model: "keras.Model") -> Any:

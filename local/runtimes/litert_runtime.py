@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from local.runtimes import check_logits, check_outputs, missing, no_network, wrong_input
+from local.runtimes import check_logits, check_outputs, in_parts, litert_cost, missing, no_network, wrong_input
 from shared.errors import ModelError
 from shared.preprocessing import SIDE, to_float, to_nhwc
 from shared.silence import silent_stderr
@@ -57,19 +57,20 @@ class End:
 
 @dataclass(kw_only=True)
 class LiteRuntime:
-    """One interpreter; its memory is laid out for `batch` images, and anew when another number comes."""
+    """One interpreter; its memory is laid out for `batch` images, `most` at most, anew when another number comes."""
 
     interpreter: Any
     input: End
     output: End
+    most: int
     classes: int = 0
     name: str = "litert"
-    batch: int = field(default=1, repr=False)
+    batch: int = field(default=0, repr=False)
 
     def logits(self, images_nhw: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits float32 [n, classes] of images uint8 [n, 28, 28]."""
-        if not len(images_nhw):
-            return np.empty((0, self.classes), np.float32)
+        if not 0 < len(images_nhw) <= self.most:
+            return in_parts(self, images_nhw)
         return self.output.unpack(self._run(self._packed(images_nhw)))
 
     def bare(self, images_nhw: NDArray[np.uint8]) -> Callable[[], object]:
@@ -98,20 +99,23 @@ class LiteRuntime:
 def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> LiteRuntime:
     """The file in an interpreter; `architecture` is not asked for, a LiteRT file carries its own."""
     try:
-        from ai_edge_litert.interpreter import Interpreter
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
     except ModuleNotFoundError as error:
         missing(path, error)
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES  # which take steps together and hide their shapes
     try:
         with silent_stderr():  # it reports which delegate it chose; failures come as exceptions
-            interpreter = Interpreter(str(path), num_threads=threads)
-            interpreter.allocate_tensors()
+            plan = Interpreter(str(path), experimental_op_resolver_type=plain)
+            interpreter = Interpreter(str(path), num_threads=threads)  # nothing is laid out yet
+            inputs, outputs = plan.get_input_details(), plan.get_output_details()
+    except UnicodeDecodeError:
+        no_network(path, "a tensor's name in it is no text")
     except (ValueError, RuntimeError) as error:
         no_network(path, error)
-    runtime = LiteRuntime(
-        interpreter=interpreter,
-        input=_input(interpreter.get_input_details(), path),
-        output=_output(interpreter.get_output_details(), path),
-    )
+    ends = _input(inputs, path), _output(outputs, path)
+    with silent_stderr():
+        most = litert_cost.check(plan, path)
+    runtime = LiteRuntime(interpreter=interpreter, input=ends[0], output=ends[1], most=most)
     runtime.classes = _classes(runtime, path)
     return runtime
 

@@ -9,24 +9,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from local.runtimes import check_logits, check_outputs, missing, no_network, wrong_input
+from local.runtimes import check_logits, check_outputs, in_parts, missing, no_network, onnx_cost, wrong_input
 from shared.preprocessing import SIDE, to_float
 
 
 @dataclass(frozen=True, kw_only=True)
 class OnnxRuntime:
-    """One inference session, with the name of its input and those of its outputs, one."""
+    """One inference session, with the name of its input and those of its outputs, one; `most`: images a call."""
 
     session: Any
     input_name: str
     output_names: list[str]
     classes: int
+    most: int
     name: str = "onnxruntime"
 
     def logits(self, images_nhw: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits float32 [n, classes] of images uint8 [n, 28, 28]."""
-        if not len(images_nhw):
-            return np.empty((0, self.classes), np.float32)
+        if not 0 < len(images_nhw) <= self.most:
+            return in_parts(self, images_nhw)
         logits: NDArray[np.float32] = self.session.run(self.output_names, {self.input_name: to_float(images_nhw)})[0]
         return logits
 
@@ -43,9 +44,14 @@ def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> On
     except ModuleNotFoundError as error:
         missing(path, error)
     try:
+        content = path.read_bytes()
+    except OSError as error:
+        no_network(path, error.strerror or error)
+    most = onnx_cost.check(path, content)
+    try:
         # From bytes, and so from this file alone: nobody vouches for weights that lie beside it.
         session = onnxruntime.InferenceSession(
-            path.read_bytes(), _options(onnxruntime, threads), providers=["CPUExecutionProvider"]
+            content, _options(onnxruntime, threads), providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # noqa: BLE001 (its errors share no class of their own)
         no_network(path, error)
@@ -57,7 +63,7 @@ def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> On
     except Exception as error:  # noqa: BLE001 (as above: a batch that is fixed further inside shows here)
         no_network(path, error)
     classes = check_logits(probe, path, images=2)
-    return OnnxRuntime(session=session, input_name=input_name, output_names=output_names, classes=classes)
+    return OnnxRuntime(session=session, input_name=input_name, output_names=output_names, classes=classes, most=most)
 
 
 def _options(onnxruntime: Any, threads: int) -> Any:
@@ -65,6 +71,7 @@ def _options(onnxruntime: Any, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # what was checked, and not its own format
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     options.log_severity_level = 4  # failures come as exceptions; its log would repeat them on stderr
     # Threads that spin between two pictures cost a laptop its battery and save microseconds.

@@ -3,9 +3,9 @@
     with room.limited(path):        # ModelError where the file, unpacked, is larger than any network here
         …                           # what asks for more memory than that fails, in its framework's own words
 
-Two walls. What a file declares is looked at before anything reads it. What it only makes a framework compute (an ONNX
-step that fills a tensor, a dense layer of a billion units) is declared nowhere; so while a file is read this process
-may not grow beyond measure, where the system can hold it to that (Linux), and the framework finds no memory left.
+Two walls. What a file declares is looked at before anything reads it; what its steps take is worked out by each
+runtime (`cost`). For what neither foresees, this process may not grow beyond measure while a file is read, where the
+system can hold it to that (Linux): the framework then finds no memory left.
 """
 
 import os
@@ -17,11 +17,12 @@ from pathlib import Path
 
 from shared.errors import ModelError
 
-# A hundred times the largest network here (10 MB), and still within the memory of a laptop.
-UNPACKED_BYTES = 1_000_000_000
-# The same four times over, for weights are held more than once while they are read, and a framework and its threads
-# take some 0.7 GB for themselves; or a quarter of the machine, whose many processors and GPUs take more.
-GROWTH_BYTES = 4 * UNPACKED_BYTES
+# Forty times the largest network here (10 MB). Weights are held three times over while they are read: with what a call
+# may take (`cost`) that stays below 2 GB.
+UNPACKED_BYTES = 400_000_000
+# Address space, of which not all is used: a framework and its threads take some 0.7 GB for themselves; or a quarter of
+# the machine, whose many processors and GPUs take more.
+GROWTH_BYTES = 3_000_000_000
 _one_at_a_time = threading.RLock()
 
 

@@ -7,7 +7,6 @@ It is PyTorch eager in its default memory layout, NCHW. channels_last is up to t
 for small networks at batch 1.
 """
 
-import pickle
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from local.runtimes import check_logits, missing, no_network
+from local.runtimes import check_logits, in_parts, missing, no_network, pickled
+from local.runtimes.cost import BATCHES
+from local.runtimes.room import UNPACKED_BYTES
 from shared.errors import ConfigError, ModelError
 from shared.preprocessing import SIDE, to_float
 
@@ -34,9 +35,12 @@ class TorchRuntime:
     threads: int
     classes: int
     name: str = "torch"
+    most: int = BATCHES[0]  # its networks are ours, and known to run so many
 
     def logits(self, images_nhw: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits float32 [n, classes] of images uint8 [n, 28, 28]."""
+        if not 0 < len(images_nhw) <= self.most:
+            return in_parts(self, images_nhw)
         return _run(self.module, images_nhw, self.threads)
 
     def bare(self, images_nhw: NDArray[np.uint8]) -> Callable[[], object]:
@@ -75,6 +79,8 @@ def build(path: Path, architecture: str | None) -> "nn.Module":
         network = known(architecture)
     except ConfigError as error:  # of another version of the code
         raise ModelError(f"{path}: {error}") from None
+    if 4 * network.parameters > UNPACKED_BYTES:  # the module is made before it is filled, whatever the file holds
+        raise ModelError(f"{path} was refused: {architecture} takes more than {UNPACKED_BYTES // 10**6:,} MB.")
     weights = _weights(torch, path)
     if torch_ao.is_int8(weights):
         try:
@@ -92,14 +98,11 @@ def build(path: Path, architecture: str | None) -> "nn.Module":
 
 def _weights(torch: Any, path: Path) -> Any:
     """What the file holds, if that is nothing but tensors."""
+    pickled.check(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch remarks on foreign pickles; what counts comes as an error
+            warnings.simplefilter("ignore")  # torch remarks on its own past; what counts comes as an error
             return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise ModelError(
-            f"{path} was refused: beside weights it holds a pickle that could run code on this machine."
-        ) from None
     except Exception as error:  # noqa: BLE001 (a damaged file fails in as many ways as there are pickles)
         no_network(path, error)
 

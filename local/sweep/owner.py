@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 
 from local import paths
+from shared import files
 
 BEAT = 30.0  # seconds between two signs of life
 SILENCE = 300.0  # seconds after which a process of another machine is taken to have ended
@@ -41,12 +42,10 @@ def machine() -> str:
 def _draw_number(path: Path) -> None:
     """Writes a random number to the file, whole or not at all; where two do so at once, the first one's stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"machine.{secrets.token_hex(4)}")
-    part.write_text(secrets.token_hex(4), encoding="utf-8")
-    try:
+    with files.fresh(path) as part:
+        part.write_text(secrets.token_hex(4), encoding="utf-8")
         with suppress(FileExistsError):
             os.link(part, path)
-    finally:
         part.unlink()
 
 

@@ -56,7 +56,7 @@ class Runs:
     def __init__(self, service: Service, kernel: KernelSpec, study: Study) -> None:
         self.service, self.kernel, self.study = service, kernel, study
         study.remote = service.label
-        self.slots = SESSIONS[session_kind(kernel.accelerator)]
+        self.slots = SESSIONS.get(session_kind(kernel.accelerator), 1)
         self._waiting: deque[_Job] = deque()
         self._following = 0
         self._patient_until = 0.0

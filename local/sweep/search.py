@@ -18,6 +18,7 @@ from local.interruption import noticed
 from local.sweep.storage import folder, quiet
 from local.sweep.study import Study
 from local.sweep.workers import Done, Epoch, Event, Failed, Stopped
+from shared import files
 from shared.config import TrainConfig
 from shared.errors import UserError
 
@@ -149,7 +150,7 @@ class Search:
             return ""
         path = folder(self.study.name) / f"trial-{event.trial}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(event.detail, encoding="utf-8")
+        files.write(path, event.detail.encode())
         return f"\nThe whole of it: {path}"
 
     def _tell_share(self) -> None:

@@ -20,6 +20,7 @@ from local.machine import processor
 from local.zoo import cards, entries
 from shared import data, manifest
 from shared.errors import ModelError
+from shared.files import room_for
 
 MEASURED = (entries.FLOAT, entries.INT8, entries.LITERT)
 SECONDS = 30.0
@@ -46,12 +47,13 @@ def publish(
         "left_out": {one: stated["files"][one]["bytes"] for one in wanted if one not in small},
         "at": manifest.now(),
     }
-    state = paths.zoo().parent / ".k2l"  # on the same disk, wherever K2L_HOME is
+    state = paths.zoo().parent / ".k2l"  # the checkout's, wherever K2L_HOME is
     stage = state / entries.PUBLISHED / stated["name"]
     shutil.rmtree(stage, ignore_errors=True)  # of a copy that was killed
     stage.mkdir(parents=True)
-    for one in small:
-        shutil.copyfile(source / one, stage / one)
+    with room_for(stage):
+        for one in small:
+            shutil.copyfile(source / one, stage / one)
     written = manifest.write(stage, facts)
     at = paths.zoo() / stated["name"]
     install(stage, stated["name"], at=at, aside=state / "replaced" / stated["name"])

@@ -192,14 +192,21 @@ def section(rows: list[Row]) -> str:
     columns = [HEAD, f"`kaggle` {metadata.version('kaggle')}", "`k2l`"]
     table = markdown(columns, [[one.fault, one.kaggle, one.k2l] for one in rows])
     how = wrapped(
-        f"Measured on {datetime.now(UTC):%Y-%m-%d} with `{COMMAND}`: both commands as a user has them, each in a "
-        "process of its own against an emulator of its own, with the same fault and all their own waits, and judged by "
-        "the bytes on the disk, the versions on the emulator and the exit code. The emulator is ours and so is the "
-        "choice of faults; how often each happens on Kaggle itself, nobody counted. “Right” is what "
-        "would have come of it without the fault; after an “error” nothing is wrong on the disk. Where a download "
-        "stalls, a minute of silence is borne first."
+        f"Measured on {datetime.now(UTC):%Y-%m-%d} with `kaggle` {metadata.version('kaggle')} and `kagglesdk` "
+        f"{metadata.version('kagglesdk')}, by `{COMMAND}`: both commands as a user has them, each in a process of its "
+        "own against an emulator of its own, with the same fault and all their own waits, and judged by the bytes on "
+        "the disk, the versions on the emulator and the exit code. The emulator is ours and so is the choice of "
+        "faults; how often each happens on Kaggle itself, nobody counted. “Right” is what would have come of it "
+        "without the fault; after an “error” nothing is wrong on the disk. `kaggle` is asked after the notebook and "
+        "not after a version of it, though it can name one. Where a download stalls, k2l waits through a minute of "
+        "silence before it asks again."
     )
     return f"{table}\n\n{how}"
+
+
+def measured_with(page: Path) -> str:
+    """The release of the `kaggle` command that the table of a page names."""
+    return written(page)[HEAD].kaggle.rpartition(" ")[2]
 
 
 def written(page: Path) -> dict[str, Row]:

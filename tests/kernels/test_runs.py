@@ -2,12 +2,13 @@
 
 import dataclasses
 import json
+import os
 
 import pytest
 
 from local.kernels import runs
 from local.kernels.runs import Run
-from shared.errors import KernelError
+from shared.errors import DiskFullError, KernelError
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -91,10 +92,37 @@ def test_where_nothing_can_be_written_nothing_is_pushed(home):
         runs.intend(ONE, "{}")
 
 
+def test_each_step_is_on_the_disk_before_the_command_does_anything_else(monkeypatch):
+    one = runs.intend(ONE, "{}")
+    journal, synced, sync = one.folder / runs.STEPS, [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (synced.append(os.fstat(file)), sync(file)))
+    for state in ("pushed", "complete"):
+        one = one.record(state=state)
+        assert (synced[-1].st_ino, synced[-1].st_size) == (journal.stat().st_ino, journal.stat().st_size)
+
+
+def test_a_journal_that_cannot_be_begun_leaves_nothing_and_nothing_is_pushed(limited_files):
+    with limited_files(1), pytest.raises(DiskFullError, match=r"disk full: .*Nothing was pushed\."):
+        runs.intend(ONE, "{}")
+    assert not ONE.folder.exists() and runs.unwritten(-1) == []
+
+
+def test_a_journal_is_not_written_through_a_link(tmp_path):
+    one = runs.intend(ONE, "{}")
+    journal = one.folder / runs.STEPS
+    journal.rename(tmp_path / "victim")
+    before = (tmp_path / "victim").read_bytes()
+    journal.symlink_to(tmp_path / "victim")
+    with pytest.raises(OSError, match="symbolic links"):
+        one.record(state="pushed")
+    assert (tmp_path / "victim").read_bytes() == before
+
+
 def test_a_full_disk_leaves_the_step_before(limited_files):
     """No file may grow beyond so many bytes: what a write meets on a full disk, but for the error's number."""
     one = runs.intend(ONE, "{}")
-    with limited_files((one.folder / runs.STEPS).stat().st_size + 100), pytest.raises(OSError, match="too large"):
+    size = (one.folder / runs.STEPS).stat().st_size
+    with limited_files(size + 100), pytest.raises(DiskFullError, match=r"disk full: .*r1/run\.jsonl"):
         one.record(state="pushed", version=3)
     assert runs.every() == [one]
     assert runs.every() != [one.record(state="pushed", version=3)] != []

@@ -34,7 +34,7 @@ def test_nothing_is_left_to_the_services_defaults():
         ({"slug": "a" * 51, "title": "a" * 51}, "5 to 50"),
         ({"title": "Something else"}, "slug 'something-else', not 'k2l-torch'"),
         ({"slug": "K2L_torch"}, "under its title's slug"),
-        ({"accelerator": "gpu"}, "NvidiaTeslaT4"),
+        ({"accelerator": "Nvidia T4\n"}, "is no name"),
         ({"accelerator": 4}, "must be text"),
         ({"time_limit": 50_000}, "60 to 32400"),
         ({"time_limit": True}, "whole number"),
@@ -47,6 +47,43 @@ def test_nothing_is_left_to_the_services_defaults():
 def test_what_the_service_would_refuse_is_refused_here(changes, said):
     with pytest.raises(KernelError, match=said):
         parse(**changes)
+
+
+@pytest.mark.parametrize("left_out", ["", "none", "None", "CPU"])
+def test_an_accelerator_that_is_left_out_is_a_cpu(left_out):
+    assert (parse(accelerator=left_out).accelerator, spec.doubts(parse(accelerator=left_out))) == ("none", [])
+    table = {key: value for key, value in GOOD.items() if key != "accelerator"}
+    assert spec.parse(table, framework="torch", where="it").accelerator == "none"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "said"),
+    [
+        ("NvidiaTeslaT4", "GPU", ""),
+        ("NvidiaRtx9000", "GPU", "new to k2l"),
+        ("nvidiateslat4", "GPU", "Did you mean NvidiaTeslaT4?"),
+        ("TpuV7E8", "TPU", "passed on"),
+        ("Cerebras3", "GPU", "passed on"),
+    ],
+)
+def test_a_new_accelerator_is_passed_on_with_a_warning(name, kind, said):
+    one = parse(accelerator=name)
+    assert (one.accelerator, spec.session_kind(name)) == (name, kind)
+    assert [said in doubt for doubt in spec.doubts(one)] == [True] * bool(said)
+
+
+def test_a_slug_that_begins_with_a_digit_is_passed_on_with_a_warning():
+    (doubt,) = spec.doubts(parse(slug="2nd-torch", title="2nd torch"))
+    assert "begins with a digit" in doubt and "Notebook not found" in doubt
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path, monkeypatch, encoding):
+    monkeypatch.setattr(paths, "kernels", lambda: tmp_path)
+    (tmp_path / "torch").mkdir()
+    lines = 'slug = "k2l-torch"\ntitle = "K2L torch"\ntime_limit = 3600\n[data_sources]\n'
+    (tmp_path / "torch" / "kernel.toml").write_text(lines, encoding=encoding)
+    assert spec.load("torch").slug == "k2l-torch"
 
 
 def test_a_missing_key_is_named_with_all_keys():

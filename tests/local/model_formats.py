@@ -87,15 +87,14 @@ def save_filling(path, values):
 
 def save_tflite(path, model, *, ends=None, batch=None):
     """A Keras model as LiteRT; with `ends`, a name of a numpy type, int8 inside and that type at input and output."""
+    from shared.start_keras import keras
     from shared.start_keras import tensorflow as tf
 
-    signature = tf.TensorSpec((batch, *model.input_shape[1:]), tf.float32)
-    function = tf.function(lambda values: model(values, training=False)).get_concrete_function(signature)
+    if batch is not None:
+        model = keras.Sequential([keras.Input(model.input_shape[1:], batch_size=batch), *model.layers])
     with warnings.catch_warnings(), silent_stderr():
         warnings.simplefilter("ignore")
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([function], model)
-        if batch is None:
-            converter = tf.lite.TFLiteConverter.from_keras_model(model)
+        converter = tf.lite.TFLiteConverter.from_keras_model(model)
         if ends is not None:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]

@@ -95,6 +95,28 @@ def test_an_export_that_differs_is_not_kept(tmp_path, monkeypatch, name):
     assert names(folder) == ["manifest.json", f"model.{name}", "model.pth"]
 
 
+@pytest.mark.parametrize(("shift", "kept"), [(2e-5, True), (2e-4, False)])
+def test_an_export_is_kept_up_to_a_difference_of_a_ten_thousandth(small_model, tmp_path, monkeypatch, shift, kept):
+    """The writer's file gives logits that all differ from those of the source by `shift`."""
+
+    def writes_another(source, path):
+        model = onnx.load(small_model / "model.onnx")
+        graph = model.graph
+        graph.node[-1].output[0] = "exact"
+        graph.initializer.append(onnx.numpy_helper.from_array(np.float32([shift]), "shift"))
+        graph.node.append(onnx.helper.make_node("Add", ["exact", "shift"], ["logits"]))
+        onnx.save(model, path)
+
+    folder = shutil.copytree(small_model, tmp_path / "m")
+    monkeypatch.setitem(export.WRITERS, "onnx", writes_another)
+    if kept:
+        (done,) = export.export(folder, ["onnx"], images_nhw=probes())
+        assert done.difference == pytest.approx(shift, rel=0.1)
+    else:
+        with pytest.raises(ModelError, match=r"model\.onnx was not kept: .* by 0\.0002, more than 0\.0001"):
+            export.export(folder, ["onnx"], images_nhw=probes())
+
+
 def test_weights_that_diverged_are_not_exported(tmp_path):
     folder = write_folder(tmp_path / "m", "lite")
     weights = torch.load(folder / "model.pth")

@@ -90,6 +90,19 @@ def test_rows_are_read_in_order_and_what_is_unsure_is_rejected():
     assert len(predict.Reader(Sure(7)).read(grey, single=True).digits) == 1
 
 
+@pytest.mark.parametrize(("row", "sure", "text"), [("12345", 2, ""), ("1234", 2, "77"), ("123", 1, "7")])
+def test_a_long_row_of_which_most_is_no_digit_is_words(row, sure, text):
+    """An O in a word is no 0, however sure the network is; a short row, or one of digits for the most part, is read."""
+
+    class SureOfTheFirst(Sure):
+        def logits(self, images_nhw):
+            return super().logits(images_nhw) * (np.arange(len(images_nhw)) < sure)[:, None]
+
+    reading = predict.Reader(SureOfTheFirst(7)).read(page(row))
+    assert reading.text == text
+    assert len(reading.digits) + len(reading.rejected) == len(row)
+
+
 def test_an_eleventh_class_is_no_digit():
     class Background(Sure):
         classes = 11

@@ -1,7 +1,6 @@
 """`-v` and `-vv`: what is asked, found and decided, on stderr, and nothing that opens anything."""
 
 import json
-import logging
 
 import pytest
 
@@ -88,8 +87,3 @@ def test_nothing_that_opens_anything_is_told(k2l, home):
 )
 def test_what_opens_something_is_left_out_of_foreign_words(text, said):
     assert _logs.closed(text) == said
-
-
-def test_a_log_cannot_rule_the_terminal():
-    record = logging.LogRecord("local", logging.INFO, "", 0, "a\x1b[2Jb\rc", None, None)
-    assert _logs.Lines().format(record).endswith("local: a[2Jbc")

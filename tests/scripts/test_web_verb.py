@@ -204,7 +204,9 @@ def test_the_browsers_camera_is_read_live(opened):
 
 def test_a_services_end_leaves_nothing_behind_either(launch, tmp_path):
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    running = launch("-m", "scripts", "web", "--port", "0", "--model", "lite", env=environment)
+    # Python removes what was forgotten when it ends, and would hide that; of that alone it is to warn.
+    warned = ("-W", "default:Implicitly cleaning up:ResourceWarning")
+    running = launch(*warned, "-m", "scripts", "web", "--port", "0", "--model", "lite", env=environment)
     assert "http://127.0.0.1:" in running.stderr.readline() and list(tmp_path.glob("k2l-web-*/*.png"))
     running.terminate()
     assert running.communicate(timeout=20)[1].strip() == "the page is closed" and running.returncode == 0

@@ -119,14 +119,24 @@ async def take(blob: Blob, request: Request) -> Response:
     start = int(found[1]) if found and found[1] else 0
     asks = found is not None and found[1] is None
     if not asks and not blob.whole and start <= blob.received:
-        if not await _append(blob, start, announced, request):
+        try:
+            fits = await _append(blob, start, announced, request)
+        except OSError:
+            await _drain(request)
+            raise
+        if not fits:
             return _refused(f"there are more than the {announced} bytes announced")
         (blob.folder / "sent").touch()
     else:
-        with suppress(ClientDisconnect):
-            async for _ in request.stream():  # to its end: an answer that comes sooner resets the connection
-                pass
+        await _drain(request)
     return await run_in_threadpool(standing, blob)
+
+
+async def _drain(request: Request) -> None:
+    """Reads what is still to come: an answer that comes sooner resets the connection."""
+    with suppress(ClientDisconnect):
+        async for _ in request.stream():
+            pass
 
 
 async def _append(blob: Blob, start: int, announced: int, request: Request) -> bool:

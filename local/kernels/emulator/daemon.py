@@ -27,6 +27,7 @@ from local import paths
 from local.kernels.emulator import processes
 from local.kernels.emulator.mounts import source_of_data
 from shared.errors import KernelError
+from shared.files import write
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ def start(state: Path, *, data_dir: Path | None, username: str | None, idle_time
     command += ["--data-dir", source_of_data(data_dir)] if source_of_data(data_dir) else []
     command += ["--username", username] if username else []
     log = state / "server.log"
-    log.unlink(missing_ok=True)
+    write(log, b"\n")  # a disk that is full is noticed here, where it can be said
     environment = {name: value for name, value in os.environ.items() if name not in WITHHELD}
     child = processes.launch(command, folder=paths.CHECKOUT, environment=environment, noise=log)
     deadline = time.monotonic() + START_TIMEOUT

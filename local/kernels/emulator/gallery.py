@@ -20,6 +20,7 @@ from local.kernels.emulator.blobs import Blob
 from local.kernels.emulator.folders import remove
 from local.kernels.emulator.kernel import number_of, read_json
 from local.kernels.emulator.session import write_json
+from shared.files import fresh
 
 SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _PART = re.compile(r"\w[\w-]{0,99}", re.ASCII)  # longer ones no disk takes
@@ -55,11 +56,9 @@ class ModelVersion:
         """All files as one tar.gz, made when it is first asked for."""
         target = self.folder / ARCHIVE
         if not target.exists():
-            part = target.with_name(f"{uuid.uuid4().hex}.part")
-            with tarfile.open(part, "w:gz") as packed:
+            with fresh(target) as part, tarfile.open(part, "w:gz") as packed:
                 for name, path in self.files().items():
                     packed.add(path, name)
-            part.replace(target)
         return target
 
 

@@ -30,6 +30,7 @@ from local.kernels.emulator.service import (
     stored_log,
     version_number,
 )
+from shared.files import fresh
 
 
 def session_status(service: Service, request: Any, struck: Struck) -> dict[str, Any]:
@@ -182,11 +183,9 @@ def archive(service: Service, version: Version) -> Redirect:
         raise Refusal(400, f"The outputs of {version.name} are too large for one archive: fetch them one by one")
     with service.saving:
         if not target.exists():
-            part = target.with_suffix(".part")
-            with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as packed:
+            with fresh(target) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as packed:
                 for name, path in outputs.items():
                     packed.write(path, name)
-            part.replace(target)
     return Redirect(service.url_of(version, ARCHIVE))
 
 

@@ -6,7 +6,6 @@ of ours is in it.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ import psutil
 
 from local.kernels.emulator import session, wall
 from local.kernels.emulator.folders import remove
+from shared import files
 
 KEPT = (
     "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "SYSTEMDRIVE",
@@ -31,7 +31,7 @@ def prepare(state: Path) -> None:
     """Writes what every session under `state` shares: the wall, and matplotlib's cache (seconds to build)."""
     (state / "wall").mkdir(parents=True, exist_ok=True)
     (state / "cache" / "matplotlib").mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(wall.__file__, state / "wall" / "sitecustomize.py")
+    files.write(state / "wall" / "sitecustomize.py", Path(wall.__file__).read_bytes())
 
 
 def environment(state: Path, folder: Path, *, gpu: bool) -> dict[str, str]:

@@ -13,6 +13,7 @@ from kagglesdk.kernels.types.kernels_api_service import ApiSaveKernelRequest, Ap
 from slugify import slugify
 
 from local.kernels.emulator import quota
+from local.kernels.emulator.folders import remove
 from local.kernels.emulator.kernel import Kernel, Version
 from local.kernels.emulator.mounts import copy_tree
 from local.kernels.emulator.service import Refusal, Service, Struck, denied
@@ -46,8 +47,9 @@ def save_kernel(service: Service, request: ApiSaveKernelRequest, struck: Struck)
         response.invalid_kernel_sources = [ref for ref in request.kernel_data_sources if not kernel_of(service, ref)]
         response.invalid_competition_sources = list(request.competition_data_sources)
         response.invalid_model_sources = list(request.model_data_sources)
-        version = file(service, request, title, slug)
-        service.store.start(version)
+        with service.store.undone(service.username, slug):
+            version = file(service, request, title, slug)
+            service.store.start(version)
     response.ref = f"/code/{service.username}/{slug}"
     response.url = service.base + response.ref
     response.version_number = version.number
@@ -131,9 +133,15 @@ def file(service: Service, request: ApiSaveKernelRequest, title: str, slug: str)
     """Lays out the inputs and files the version."""
     inputs = service.store.state / "parts" / f"{slug}.{time.time_ns()}"
     inputs.mkdir(parents=True)
-    remarks = [service.mounts.mount(ref, inputs) for ref in request.dataset_data_sources if service.mounts.knows(ref)]
-    for kernel in filter(None, (kernel_of(service, ref) for ref in request.kernel_data_sources)):
-        mount_outputs(kernel, inputs)
+    try:
+        remarks = [
+            service.mounts.mount(ref, inputs) for ref in request.dataset_data_sources if service.mounts.knows(ref)
+        ]
+        for kernel in filter(None, (kernel_of(service, ref) for ref in request.kernel_data_sources)):
+            mount_outputs(kernel, inputs)
+    except OSError:
+        remove(inputs)
+        raise
     push = request.to_dict() | {
         "gpu": wants_gpu(request),
         "timeout_seconds": request.session_timeout_seconds or SESSION_SECONDS,

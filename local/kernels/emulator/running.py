@@ -9,14 +9,12 @@ user alone.
 """
 
 import asyncio
-import json
 import os
 import secrets
 import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 from filelock import FileLock, Timeout
@@ -45,17 +43,8 @@ def credentials(state: Path, username: str | None, key: str | None) -> dict[str,
         "key": key or kept.get("key") or secrets.token_hex(16),
         "secret": kept.get("secret") or secrets.token_hex(16),
     }
-    write_private(path, value)
+    write_json(path, value)
     return value
-
-
-def write_private(path: Path, value: dict[str, Any]) -> None:
-    """A JSON file that only this user may read, and that appears whole."""
-    part = path.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    part.touch(0o600)
-    part.write_text(json.dumps(value), encoding="utf-8")
-    part.replace(path)
 
 
 class Running:
@@ -122,7 +111,7 @@ class Running:
     async def _serve(self, ready: Callable[[], None]) -> None:
         self.service.store.resume()
         card = {**self.about, "username": self.username, "key": self.key}
-        write_private(self.state / "server.json", card)
+        write_json(self.state / "server.json", card)
         write_json(self.state / "port.json", self.sockets[0].getsockname()[1])
         idle = asyncio.create_task(self._watch_idleness())
         try:

@@ -29,6 +29,7 @@ from local.kernels.emulator.gallery import FIRST
 from local.kernels.emulator.kernel import ENDED, Version
 from local.kernels.emulator.methods import ARCHIVE, METHODS
 from local.kernels.emulator.service import Redirect, Refusal, Service, stored_log, version_number
+from shared.files import is_full
 
 BODY_BYTES = 20_000_000
 LOG_INTERVAL = 0.1
@@ -57,6 +58,13 @@ def refused(request: Request, error: Exception) -> Response:
     if error.bare:
         return Response(status_code=error.code, headers=headers)
     return JSONResponse(error.body(), error.code, headers)
+
+
+def full(request: Request, error: Exception) -> Response:
+    """The answer where the disk of the emulator is full: 507, at once. Any other OSError is an error of ours."""
+    if not is_full(error):
+        raise error
+    return refused(request, Refusal(507, f"disk full: {request.app.state.folder}. Make room there"))
 
 
 def holds_key(service: Service, request: Request) -> bool:
@@ -241,4 +249,7 @@ def build(service: Service, faults: Faults, about: dict[str, Any]) -> Starlette:
     for prefix in ("/api/v1", "/v1"):
         routes.append(Route(prefix + "/kernels/logs/stream/{owner}/{slug}", application.log_stream))
         routes.append(Route(prefix + "/{service}/{method}", application.call, methods=["POST"]))
-    return Starlette(routes=routes, exception_handlers={Refusal: refused, HTTPException: refused})
+    handlers: dict[Any, Any] = {Refusal: refused, HTTPException: refused, OSError: full}
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.state.folder = service.store.state
+    return app

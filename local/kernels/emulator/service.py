@@ -30,6 +30,7 @@ STATUS_NAMES = {
     409: "ALREADY_EXISTS",
     416: "OUT_OF_RANGE",
     501: "UNIMPLEMENTED",
+    507: "RESOURCE_EXHAUSTED",
 }
 Item = TypeVar("Item")
 Struck = dict[str, Fault]  # the faults that strike a call, by kind

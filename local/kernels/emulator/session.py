@@ -9,6 +9,7 @@ this on disk. Nothing of this repository is imported here.
 import json
 import os
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -23,9 +24,15 @@ TIMED_OUT = "Your notebook was stopped because it exceeded the max allowed execu
 
 def write_json(path: Path, value: Any) -> None:
     """Writes the whole file or leaves the old one: readers never see half of it."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.part")
-    part.write_text(json.dumps(value), encoding="utf-8")
-    part.replace(path)
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=".")  # no notebook can guess it; for this user alone
+    part = Path(name)
+    try:
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            file.write(json.dumps(value))
+        part.replace(path)
+    except BaseException:
+        part.unlink()
+        raise
 
 
 class Stream:

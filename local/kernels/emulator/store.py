@@ -18,6 +18,8 @@ import subprocess
 import threading
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +84,23 @@ class Store:
         self._mark(version)
         return version
 
+    @contextmanager
+    def undone(self, owner: str, slug: str) -> Iterator[None]:
+        """Inside, a version that cannot be written or started for want of room leaves the kernel as it was."""
+        kernel = Kernel(self.state / "kernels" / owner / slug)
+        before = kernel.about if (kernel.folder / "kernel.json").exists() else None
+        try:
+            yield
+        except OSError:
+            version = Version(kernel.folder / str(before["current"] + 1 if before else 1))
+            (self.state / "live" / str(version.session_id)).unlink(missing_ok=True)
+            remove(version.folder)  # first, for the room that it takes
+            if before:
+                write_json(kernel.folder / "kernel.json", before)
+            else:
+                remove(kernel.folder)
+            raise
+
     def start(self, version: Version) -> None:
         """Starts the session's process, detached from this one."""
         with self._lock:
@@ -120,7 +139,13 @@ class Store:
     def live(self) -> list[Version]:
         """The sessions that are queued or running."""
         with self._lock:
-            return [version for version in self._marked() if self.status(version)["status"] not in ENDED]
+            return [version for version in self._marked() if not self._has_ended(version)]
+
+    def _has_ended(self, version: Version) -> bool:
+        try:
+            return self.status(version)["status"] in ENDED
+        except OSError:  # its end cannot be written down: that is said to whoever asks after it
+            return False
 
     def cancel(self, version: Version) -> None:
         """Ends a session with all it started; what it has written so far stays as its output."""
@@ -168,7 +193,7 @@ class Store:
 
     def _mark(self, version: Version) -> None:
         # Renamed into place: who looks through live/ never finds an empty marker.
-        part = self.state / "parts" / f"{version.session_id}.live"
+        part = self.state / "parts" / uuid.uuid4().hex
         part.write_text(version.name, encoding="utf-8")
         part.replace(self.state / "live" / str(version.session_id))
 

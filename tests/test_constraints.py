@@ -1,0 +1,34 @@
+"""`constraints.txt`: the exact versions that are tested, within the ranges that are offered."""
+
+import re
+import tomllib
+
+from packaging.requirements import Requirement
+
+from local import paths
+
+ROOT = paths.CHECKOUT
+
+
+def lines(name):
+    """The lines of a file that say something."""
+    stripped = (line.partition("#")[0].strip() for line in (ROOT / name).read_text(encoding="utf-8").splitlines())
+    return [line for line in stripped if line]
+
+
+def versions():
+    """{package: version}, names as pip compares them."""
+    pairs = (line.split("==") for line in lines("constraints.txt"))
+    return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pairs}
+
+
+def test_constraints_are_names_and_versions_alone():
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line) for line in lines("constraints.txt"))
+
+
+def test_every_range_that_is_offered_has_a_tested_version_in_it():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    offered = [*lines("requirements.txt"), *project["optional-dependencies"]["dev"]]
+    for requirement in map(Requirement, offered):
+        version = versions().get(requirement.name.lower())
+        assert version and requirement.specifier.contains(version), f"{requirement}: run make upgrade"
