@@ -38,6 +38,7 @@ def waits(monkeypatch):
     still = SimpleNamespace(sleep=lambda _: None, time=time.time, monotonic=time.monotonic)
     monkeypatch.setattr("urllib3.util.retry.time", still)
     monkeypatch.setattr("local.kernels.transfer.time", still)
+    monkeypatch.setattr("local.kernels.pull.LOOKS", ())
 
 
 @pytest.fixture

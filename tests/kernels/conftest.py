@@ -61,4 +61,5 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     monkeypatch.setattr("urllib3.util.retry.time", SimpleNamespace(sleep=seconds.append, time=time.time))
     still = SimpleNamespace(sleep=lambda seconds: None, monotonic=time.monotonic)
     monkeypatch.setattr("local.kernels.transfer.time", still)
+    monkeypatch.setattr("local.kernels.pull.time", still)
     return seconds
