@@ -105,7 +105,7 @@ def _await_end(
             on_status(seen)
         if seen in ENDED:
             break
-        if seen not in (*SILENT, OUT_OF_REACH) and not log.ident:
+        if seen and seen not in (*SILENT, OUT_OF_REACH) and not log.ident:
             log.start()
         if waited >= timeout:
             raise LateError(
