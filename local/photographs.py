@@ -68,7 +68,7 @@ def labelled(folder: Path) -> list[Photograph]:
     """
     path = folder / "labels.csv"
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets begin with a mark
             lines = list(csv.DictReader(file))
     except OSError as error:
         raise DataError(

@@ -4,7 +4,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
@@ -227,8 +227,9 @@ class Indented:
         """Writes the lines that a piece ends."""
         *ended, self.begun = (self.begun + piece).split("\n")
         lines = map(printable.log, ended)
-        self.stream.writelines(f"    {line}\n" for line in lines if not listed(line))
-        self.stream.flush()
+        with suppress(OSError):  # as with `say`: a stream that takes nothing ends no trip
+            self.stream.writelines(f"    {line}\n" for line in lines if not listed(line))
+            self.stream.flush()
 
     def end_line(self) -> None:
         """Writes a line that a piece left open."""

@@ -166,7 +166,7 @@ def _read_csv(files: Files, half: str) -> tuple[Array, Array]:
 def _table(path: Path) -> npt.NDArray[np.uint8]:
     """A CSV file's rows, uint8 [n, 785]: label, then pixels row by row; a first line of names is skipped."""
     try:
-        with path.open(encoding="utf-8") as lines:
+        with path.open(encoding="utf-8-sig") as lines:
             first = lines.readline()
             named = not first[:1].isdigit()
             if not (lines.readline() if named else first).strip():
@@ -174,7 +174,7 @@ def _table(path: Path) -> npt.NDArray[np.uint8]:
         with warnings.catch_warnings():
             # numpy 2.0 merely warns of 300 or 0.5, and reads 44 and 0; all of them merely warn of no rows.
             warnings.simplefilter("error")
-            table = np.loadtxt(path, dtype=np.uint8, delimiter=",", skiprows=int(named), ndmin=2, encoding="utf-8")
+            table = np.loadtxt(path, dtype=np.uint8, delimiter=",", skiprows=int(named), ndmin=2, encoding="utf-8-sig")
     except (OSError, ValueError, Warning) as error:
         raise damaged(path, plain(str(error))) from error
     if table.shape[1] != 1 + SIDE * SIDE:

@@ -129,7 +129,8 @@ def refusal(response: requests.Response | None, what: str, *, who: Who, ref: str
     if code == TOO_MANY:
         wait = _wait(response)
         later = datetime.now(UTC) + timedelta(seconds=wait) if wait else None
-        return BusyError(f"{what} was put off: {said}", refresh=later)
+        when = f" The service asks to come again in {wait:,.0f} s." if wait else ""
+        return BusyError(f"{what} was put off: {said}{when}", refresh=later)
     if code < 500 or code == FULL:  # without room nothing was saved
         return refused(f"{what} was refused: {said}", said, ref=ref)
     return PushFailedError(f"the service failed during {what}: {said}")

@@ -24,8 +24,9 @@ from local.kernels.client import OutputFile, Service
 from local.kernels.names import stored_names
 from local.kernels.runs import Run
 from local.kernels.transfer import MAX_BYTES, Facts, fetch, fetch_anew, matches, part_of
-from shared import files, manifest
+from shared import manifest
 from shared.errors import KernelError, ModelError, ServiceError, plain
+from shared.files import drop_parts, write
 
 LARGEST_MANIFEST, LARGEST_NOTEBOOK = 10_000_000, 100_000_000
 AT_ONCE = 8
@@ -62,6 +63,7 @@ def pull(
         logger.info("run %s is home already", run.run_id)
         return run.record(state="pulled"), {}
     run.stage.mkdir(parents=True, exist_ok=True)
+    drop_parts(run.stage)
     stated, urls, log = _offer(service, run, max_bytes, on_wait)
     left_out = _left_out(stated, urls)
     places = stored_names(stated["files"].keys() - left_out, taken=OURS)
@@ -219,7 +221,7 @@ def _fetch_all(
 def _vouch_for_extras(service: Service, run: Run, urls: dict[str, OutputFile]) -> None:
     """The log and the executed notebook come from the service, not from the run: they are vouched for from here on."""
     run.log.touch()
-    files.write(run.stage / "run.log", run.log.read_bytes())
+    write(run.stage / "run.log", run.log.read_bytes())
     extras = ["run.log"]
     if EXECUTED in urls:
         # Good to have, and never worth a model: without it everything that is vouched for is here.

@@ -5,18 +5,21 @@
 The status of that version decides. The live log is a convenience, read beside it; the whole log is kept at the end.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 
 from local.kernels import cell_error, runs
 from local.kernels.client import Service
-from local.kernels.failures import MissingError, OutOfReachError, UntoldError
+from local.kernels.failures import AskedTooOftenError, MissingError, OutOfReachError, UntoldError
 from local.kernels.live_log import LiveLog
 from local.kernels.pull import EXECUTED, rescue
 from local.kernels.runs import Run
 from local.kernels.spec import LONGEST_SESSION
 from local.kernels.states import ENDED, SILENT, Status
 from shared.errors import RunError, ServiceError
+
+logger = logging.getLogger(__name__)
 
 OUT_OF_REACH = "OUT OF REACH"
 SOONEST, LATEST = 0.5, 15.0  # seconds between two questions
@@ -89,6 +92,9 @@ def _await_end(
         try:
             status = service.status(run.slug, run.version)
             lost, patience = 0.0, 0.0
+        except AskedTooOftenError as error:  # it is there, and is asked less often until the time is up
+            wait, status = max(wait, error.wait), Status(state=seen)
+            logger.warning("%s takes no more questions for now (HTTP 429): asked again in %.0f s.", service.label, wait)
         except (OutOfReachError, UntoldError, MissingError) as error:
             lost += wait
             if lost > (patience if isinstance(error, MissingError) else PATIENCE):

@@ -117,9 +117,8 @@ class _Told(Retry):
             raise MaxRetryError(rest[0] if rest else more.get("_pool"), url or "", error)  # type: ignore[arg-type]
         further = super().increment(method, url, response, error, *rest, **more)
         if waits > TOLD_WAIT:
-            logger.warning(
-                "%s asks to wait (HTTP %d): asked again in %.0f s. Ctrl-C ends it.", place(url), response.status, waits
-            )
+            words = "the service asks to wait (HTTP %d): asked again in %.0f s. Ctrl-C ends it."
+            logger.warning(words, response.status, waits)
         why = f"HTTP {response.status}" if response is not None else cause(error) if error else "no answer"
         logger.info("%s %s again: %s", method, place(url), why)
         return further

@@ -12,6 +12,7 @@ from malformed import DEEP, anything, json_values, mutated, told
 
 from local.kernels import client, connect, failures, spec
 from local.kernels.client import OutputFile, Pushed, Quota, Status
+from local.kernels.credentials import Credentials
 
 SLUG = "k2l-torch"
 KERNEL = spec.parse(
@@ -86,7 +87,7 @@ ASKED = {
         lambda value: all(type(piece) is str for piece in value),
     ),
     "user": (
-        lambda one: connect._introspect(one.sdk, "token", "here"),
+        lambda one: connect._introspect(one.sdk, Credentials(token="token", origin="here"), "here"),
         {"active": True, "username": "me", "userId": 1},
         lambda value: type(value) is str and value,
     ),

@@ -1,9 +1,7 @@
 """A real emulator on a free loopback port, its state in the test's own folder, and a plain client for it."""
 
-import resource
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -54,22 +52,6 @@ def service(emulator: Emulated) -> Service:
 def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], KernelSpec]:
     """`kernel(code)`: a kernel whose notebook runs that code alone."""
     return trips.tiny_kernel(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def limited_files() -> Callable[[int], AbstractContextManager[None]]:
-    """`with limited_files(size):` no file of this process grows beyond so many bytes, as on a disk that is full."""
-
-    @contextmanager
-    def limited(size: int) -> Iterator[None]:
-        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-    return limited
 
 
 @pytest.fixture

@@ -154,6 +154,14 @@ def test_a_wrong_part_is_fetched_anew(emulator, service):
     assert (paths.models() / "mine" / "a").read_bytes() == b"right answer"
 
 
+def test_what_a_killed_pull_left_half_written_is_not_installed(emulator, service):
+    one = trips.finished(emulator, {"a": b"a"})
+    (one.stage / ".k2l-part-killed").mkdir(parents=True)
+    (one.stage / ".k2l-part-killed" / "run.log").write_text("half")
+    pull.pull(service, one)
+    assert sorted(trips.installed()) == ["a", "manifest.json", "run.log"]
+
+
 def test_a_model_that_was_there_is_kept_aside(emulator, service):
     old = paths.models() / "mine"
     old.mkdir(parents=True)

@@ -62,6 +62,13 @@ def test_what_the_model_doubts_is_rejected_not_wrong(folder):
     assert (row["right"], row["rejected"]) == (0, 1)
 
 
+def test_labels_saved_by_a_spreadsheet_are_read(folder):
+    text = (folder / "labels.csv").read_text()
+    expected = photographs.labelled(folder)
+    (folder / "labels.csv").write_text(text, encoding="utf-8-sig")
+    assert photographs.labelled(folder) == expected
+
+
 DISTANCES = [("", "", 0), ("12", "", 2), ("123", "13", 1), ("17", "71", 2), ("kitten", "sitting", 3)]
 
 

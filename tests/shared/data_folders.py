@@ -24,13 +24,13 @@ def write(folder: Path, names=IDX, parts=PARTS) -> Path:
     return folder
 
 
-def write_csv(folder: Path, name: str, *, header: bool) -> Path:
+def write_csv(folder: Path, name: str, *, header: bool, encoding: str = "utf-8") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for half, images, labels in (("train", *PARTS[:2]), ("test", *PARTS[2:])):
         lines = [",".join(map(str, [label, *image.ravel()])) for image, label in zip(images, labels, strict=True)]
         if header:
             lines.insert(0, ",".join(["label", *(f"{i}x{j}" for i in range(1, 29) for j in range(1, 29))]))
-        (folder / f"{name}_{half}.csv").write_text("\n".join(lines) + "\n")
+        (folder / f"{name}_{half}.csv").write_text("\n".join(lines) + "\n", encoding=encoding)
     return folder
 
 

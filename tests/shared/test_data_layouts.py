@@ -26,6 +26,8 @@ LAYOUTS = {
     "a sub folder": lambda folder: write(folder / "mnist"),
     "CSV": lambda folder: write_csv(folder, "mnist", header=True),
     "CSV without header": lambda folder: write_csv(folder, "mnist", header=False),
+    "CSV with a mark": lambda folder: write_csv(folder, "mnist", header=True, encoding="utf-8-sig"),
+    "CSV with a mark, without header": lambda folder: write_csv(folder, "mnist", header=False, encoding="utf-8-sig"),
     "Keras' npz": write_keras,
 }
 

@@ -17,10 +17,14 @@ KINDS, in USUAL_METHOD where one method alone knows it, and act on it in `front`
 """
 
 import random
+import re
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+from shared.errors import plain
 
 KINDS = {
     "status": "answers `status` with `headers` and `body`, and does nothing",
@@ -56,6 +60,48 @@ USUAL_METHOD = {
 }
 
 
+_HEADER = re.compile(r"[\w-]+", re.ASCII)
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_text, value))
+
+
+def _count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**63
+
+
+def _between(least: float, most: float) -> Callable[[Any], bool]:
+    return lambda value: type(value) in (int, float) and least <= value <= most
+
+
+def _headers(value: Any) -> bool:
+    """Whether HTTP can carry them: a line break in one would begin another."""
+    return isinstance(value, dict) and all(
+        _HEADER.fullmatch(name) and _text(said) and said.isascii() and said.isprintable()
+        for name, said in value.items()
+    )
+
+
+# What each field of a rule can be, and in words.
+FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(("fault", "method", "match", "moment"), (_text, "text")),
+    "skip": (_count, "a number of calls"),
+    "times": (lambda value: value is None or _count(value), "a number of calls, or null for all"),
+    "status": (lambda value: _count(value) and 200 <= value <= 599, "a status from 200 to 599"),
+    "headers": (_headers, "an object of texts in ASCII"),
+    "seconds": (_between(0, 3600), "0 to 3600 seconds"),
+    "chance": (_between(0, 1), "a share from 0 to 1"),
+    "rate": (_between(1, 1e12), "1 byte a second or more"),
+    "state": (_text, "text"),
+    "names": (_texts, "a list of texts"),
+}
+
+
 @dataclass(kw_only=True)
 class Fault:
     """One rule. ValueError names a field that cannot be."""
@@ -76,6 +122,9 @@ class Fault:
     names: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        for name, (holds, words) in FIELDS.items():
+            if not holds(getattr(self, name)):
+                raise ValueError(f"{name} {plain(getattr(self, name))} is not {words}")
         if self.fault not in KINDS:
             raise ValueError(f"no fault {self.fault!r}; there are {', '.join(KINDS)}")
         if self.moment not in ("before", "after"):
@@ -101,6 +150,16 @@ class Fault:
         return True
 
 
+def _fault(rule: Any) -> Fault:
+    """The rule of a table. ValueError: it is none, or has an unknown field."""
+    if not isinstance(rule, dict):
+        raise ValueError(f"a fault is an object, not {plain(rule)}")
+    unknown = rule.keys() - {one.name for one in fields(Fault)}
+    if unknown:
+        raise ValueError(f"a fault has no field {', '.join(sorted(map(plain, unknown)))}")
+    return Fault(**rule)
+
+
 class Faults:
     """The rules in force; `struck` is how often each kind has struck since the emulator began."""
 
@@ -109,15 +168,15 @@ class Faults:
         self.struck: Counter[str] = Counter()
         self._rules: list[Fault] = []
 
-    def add(self, **rule: Any) -> Fault:
+    def add(self, **rule: Any) -> None:
         """Adds a rule. ValueError: an unknown field or fault."""
-        unknown = rule.keys() - {one.name for one in fields(Fault)}
-        if unknown:
-            raise ValueError(f"a fault has no field {', '.join(sorted(unknown))}")
-        fault = Fault(**rule)
+        self.add_all([rule])
+
+    def add_all(self, rules: list[Any]) -> None:
+        """Adds rules, or none where one of them cannot be. ValueError says why."""
+        faults = [_fault(rule) for rule in rules]
         with self._lock:
-            self._rules.append(fault)
-        return fault
+            self._rules.extend(faults)
 
     def draw(self, method: str, subject: str = "") -> dict[str, Fault]:
         """The faults that strike this call, by kind; of a kind the first rule wins, and is counted."""

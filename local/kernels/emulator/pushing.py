@@ -26,6 +26,8 @@ CAPACITY = {"GPU": 2, "CPU": 5}
 
 def save_kernel(service: Service, request: ApiSaveKernelRequest, struck: Struck) -> ApiSaveKernelResponse:
     """Answers with the version's number, or with HTTP 200 and an `error`. Refusal: see `names`; over a megabyte."""
+    if (request.session_timeout_seconds or 0) < 0:
+        raise Refusal(400, "The session's time limit is not valid")
     if len((request.text or "").encode()) > NOTEBOOK_BYTES:
         raise Refusal(400, "", bare=True)
     response = ApiSaveKernelResponse()
@@ -41,6 +43,8 @@ def save_kernel(service: Service, request: ApiSaveKernelRequest, struck: Struck)
         if problem:
             response.error = problem
             return response
+        request.dataset_data_sources = list(dict.fromkeys(request.dataset_data_sources))
+        request.kernel_data_sources = list(dict.fromkeys(request.kernel_data_sources))
         response.invalid_dataset_sources = [
             ref for ref in request.dataset_data_sources if not service.mounts.knows(ref)
         ] + (struck["invalid_sources"].names if "invalid_sources" in struck else [])
@@ -105,7 +109,7 @@ def problem_with_source(request: ApiSaveKernelRequest) -> str | None:
         return f"The kernel type '{request.kernel_type}' is not supported by this emulator."
     try:
         notebook = json.loads(request.text or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return "The notebook source is not valid JSON."
     if not isinstance(notebook, dict) or "cells" not in notebook:
         return "The notebook source has no cells."
@@ -144,7 +148,7 @@ def file(service: Service, request: ApiSaveKernelRequest, title: str, slug: str)
         raise
     push = request.to_dict() | {
         "gpu": wants_gpu(request),
-        "timeout_seconds": request.session_timeout_seconds or SESSION_SECONDS,
+        "timeout_seconds": min(request.session_timeout_seconds or SESSION_SECONDS, SESSION_SECONDS),
     }
     del push["text"]
     return service.store.add_version(

@@ -8,7 +8,6 @@ them `GET /storage/…` and `PUT /upload/…` (signed, no key) and, for the emul
 import asyncio
 import base64
 import hashlib
-import json
 import time
 from collections.abc import AsyncIterator
 from functools import lru_cache
@@ -28,7 +27,9 @@ from local.kernels.emulator.faults import Fault, Faults
 from local.kernels.emulator.gallery import FIRST
 from local.kernels.emulator.kernel import ENDED, Version
 from local.kernels.emulator.methods import ARCHIVE, METHODS
+from local.kernels.emulator.parsing import MALFORMED, loaded, parsed
 from local.kernels.emulator.service import Redirect, Refusal, Service, stored_log, version_number
+from shared.errors import plain
 from shared.files import is_full
 
 BODY_BYTES = 20_000_000
@@ -81,11 +82,9 @@ def holds_key(service: Service, request: Request) -> bool:
     return genuine and service.is_key(key)
 
 
-def loaded(text: bytes) -> Any:
-    """A body's JSON. ValueError: it is none, or knows halves of characters, which no answer could give back."""
-    value = json.loads(text or b"{}")
-    json.dumps(value, ensure_ascii=False).encode()
-    return value
+def broken(request: Request, error: Exception) -> Response:
+    """The answer where the emulator itself is at fault; the server's log has the traceback."""
+    return JSONResponse(Refusal(500, f"The emulator failed ({type(error).__name__}); see its server.log").body(), 500)
 
 
 def unauthenticated() -> Refusal:
@@ -124,11 +123,8 @@ class Application:
         text = await self.body(request, asks_for_key=method is None or method.asks_for_key)
         if method is None:
             raise Refusal(404, f"The emulator has no method {request.url.path}")
-        try:
-            parsed = method.request.from_dict(loaded(text))
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise Refusal(400, f"The request cannot be parsed: {error}") from None
-        answer = await run_in_threadpool(method.answer, self.service, parsed, request.state.struck)
+        asked = parsed(method.request, text)
+        answer = await run_in_threadpool(method.answer, self.service, asked, request.state.struck)
         if isinstance(answer, Redirect):
             return elsewhere(self.service, request, answer)
         return JSONResponse(answer if isinstance(answer, dict) else answer.to_dict())
@@ -222,11 +218,10 @@ class Application:
             self.faults.clear()
         elif request.method == "POST":
             try:
-                asked = json.loads(text)
-                for rule in asked if isinstance(asked, list) else [asked]:
-                    self.faults.add(**rule)
-            except (ValueError, TypeError) as error:
-                raise Refusal(400, str(error)) from None
+                asked = loaded(text)
+                self.faults.add_all(asked if isinstance(asked, list) else [asked])
+            except MALFORMED as error:
+                raise Refusal(400, plain(str(error))) from None
         return JSONResponse(self.faults.listed())
 
 
@@ -249,7 +244,7 @@ def build(service: Service, faults: Faults, about: dict[str, Any]) -> Starlette:
     for prefix in ("/api/v1", "/v1"):
         routes.append(Route(prefix + "/kernels/logs/stream/{owner}/{slug}", application.log_stream))
         routes.append(Route(prefix + "/{service}/{method}", application.call, methods=["POST"]))
-    handlers: dict[Any, Any] = {Refusal: refused, HTTPException: refused, OSError: full}
+    handlers: dict[Any, Any] = {Refusal: refused, HTTPException: refused, OSError: full, Exception: broken}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.state.folder = service.store.state
     return app

@@ -21,6 +21,7 @@ from local.kernels.emulator.mounts import Mounts
 from local.kernels.emulator.store import Store
 
 PAGE, LONGEST_PAGE = 20, 200
+LONGEST_MESSAGE = 500  # characters; it may quote what was asked
 URL_LIFETIME = 3600.0  # seconds
 STATUS_NAMES = {
     400: "INVALID_ARGUMENT",
@@ -41,7 +42,8 @@ class Refusal(Exception):
 
     def __init__(self, code: int, message: str, *, bare: bool = False) -> None:
         super().__init__(message)
-        self.code, self.message, self.bare = code, message, bare
+        self.message = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
+        self.code, self.bare = code, bare
 
     def body(self) -> dict[str, Any]:
         """The service's error body."""
@@ -58,7 +60,7 @@ def version_number(label: str | None) -> int | None:
     """`v2` is 2, nothing is None (the current version); all else, a bare `2` too, is a 404."""
     if not label:
         return None
-    match = re.fullmatch(r"v([1-9]\d*)", label)
+    match = re.fullmatch(r"v([1-9]\d{0,8})", label, re.ASCII)
     if match is None:
         raise Refusal(404, f"Version label '{label}' was not found")
     return int(match[1])

@@ -14,6 +14,7 @@ rules.
 """
 
 import json
+import re
 import subprocess
 import threading
 import time
@@ -29,6 +30,8 @@ from local.kernels.emulator.kernel import ENDED, Kernel, Version
 from local.kernels.emulator.quota import Ledger
 from local.kernels.emulator.session import write_json
 
+_PART = re.compile(r"[^/\0]{1,60}")  # an owner or a slug; longer ones no disk takes
+
 
 class Store:
     """A state folder. Several threads of a server may use it; one server at a time has it."""
@@ -43,6 +46,9 @@ class Store:
         processes.prepare(self.state)
 
     def kernel(self, owner: str, slug: str) -> Kernel | None:
+        """The kernel, if it is there."""
+        if not all(map(_PART.fullmatch, (owner, slug))):
+            return None
         kernel = Kernel(self.state / "kernels" / owner / slug)
         plain = kernel.folder.resolve().parent.parent == self.state / "kernels"
         return kernel if plain and (kernel.folder / "kernel.json").exists() else None
