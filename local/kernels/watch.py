@@ -25,7 +25,7 @@ OUT_OF_REACH = "OUT OF REACH"
 SOONEST, LATEST = 0.5, 15.0  # seconds between two questions
 PATIENCE = 600.0  # seconds a service may be out of reach
 UNSEEN = 60.0  # seconds in which a version just pushed may not be known yet
-LATE_LOG = 60.0  # seconds to wait for the log of a run that failed without a word
+LATE_LOG = 60.0  # seconds to wait for the log and the files of a run that did not come to its end
 QUEUE = 3600.0  # seconds a run may wait for its machine, beside the time it may take
 
 
@@ -123,7 +123,7 @@ def _usual_timeout(run: Run) -> float:
 
 def _finish(service: Service, run: Run, status: Status, heard: str, sleep: Callable[[float], None]) -> Run:
     state = ENDED[status.state]
-    log = _whole_log(service, run, heard, patience=0 if state == "complete" else LATE_LOG, sleep=sleep)
+    log = _whole_log(service, run, heard, state, sleep)
     run.keep_log(log)
     if state == "complete":
         return run.record(state=state)
@@ -142,10 +142,16 @@ def remains(run: Run) -> str:
     return f"{log} What it left, unproven: {files} in {run.partial}" if files else log
 
 
-def _whole_log(service: Service, run: Run, heard: str, *, patience: float, sleep: Callable[[float], None]) -> str:
-    """The service's own log of the version; it may come minutes late, so what was heard live stands in for it."""
-    waited = 0.0
-    while not (log := service.outputs(run.slug, run.version)[1]) and not heard and waited < patience:
+def _whole_log(service: Service, run: Run, heard: str, state: str, sleep: Callable[[float], None]) -> str:
+    """The service's own log of the version; it may come minutes late, so what was heard live stands in for it.
+
+    Of a run that failed, the files are waited for too: among them is the notebook that has the error.
+    """
+    waited, patience, text = 0.0, 0.0 if state == "complete" else LATE_LOG, heard
+    while True:
+        files, log = service.outputs(run.slug, run.version)
+        text = log or text
+        if waited >= patience or (text and (files or state != "failed")):
+            return text
         sleep(LATE_LOG / 10)
         waited += LATE_LOG / 10
-    return log or heard
