@@ -7,14 +7,19 @@ import pytest
 import trips
 
 from local.kernels import push, watch
+from local.kernels.emulator import processes
 from shared.errors import RefusedError, ServiceError
 
 pytestmark = pytest.mark.usefixtures("home")
 
 
+def no_room(*_, **__):
+    raise OSError(28, "No space left on device")
+
+
 @pytest.mark.parametrize("before", [0, 1])
 def test_a_push_that_has_no_room_is_refused_and_leaves_the_kernel_as_it_was(
-    emulator, service, kernel, limited_files, no_waits, before
+    emulator, service, kernel, limited_files, no_waits, monkeypatch, before
 ):
     cargo = trips.cargo_of(kernel("1"))
     text = cargo.bundle.sign(run_id="r", source_commit="")
@@ -25,6 +30,10 @@ def test_a_push_that_has_no_room_is_refused_and_leaves_the_kernel_as_it_was(
             service.push(cargo.spec, text, [])
         assert service.current_version(trips.SLUG) == before
         assert emulator.store.live() == []
+    with monkeypatch.context() as patch, pytest.raises(RefusedError, match="disk full"):
+        patch.setattr(processes, "spawn", no_room)  # all is written, and its process cannot begin
+        service.push(cargo.spec, text, [])
+    assert service.current_version(trips.SLUG) == before and emulator.store.live() == []
     assert service.push(cargo.spec, text, []).version == before + 1
     assert no_waits == [] and not list((emulator.state / "parts").iterdir())
 
