@@ -141,7 +141,7 @@ def _oauth_token(sdk: Any, label: str) -> str:
     except UNREADABLE:  # whose text could quote it
         raise CredentialsError(f"{credentials.LOGIN} cannot be read. Run: kaggle auth login") from None
     if not token:
-        raise credentials.none_found()
+        raise CredentialsError(f"{credentials.LOGIN} cannot be read. Run: kaggle auth login")
     return token
 
 

@@ -114,7 +114,7 @@ def _kernel_toml(flight: Flight) -> str:
 def _names(flight: Flight) -> Finding | str:
     _hold(flight, "slug and title")
     if doubt := spec.doubtful_slug(flight.spec):
-        return Finding(WARN, doubt, "It is pushed all the same.")
+        return Finding(WARN, doubt, "It is pushed all the same; to be sure: --slug NAME.")
     return f"{flight.spec.slug}, {flight.spec.title!r}"
 
 
@@ -122,7 +122,7 @@ def _accelerator(flight: Flight) -> Finding | str:
     _hold(flight, "accelerator")
     asked = flight.spec.accelerator
     if doubt := spec.doubtful_accelerator(flight.spec):
-        return Finding(WARN, doubt, "It is pushed all the same.")
+        return Finding(WARN, doubt, "It is pushed all the same; to be sure: --accelerator NvidiaTeslaT4.")
     return "none: it runs on a CPU" if asked == "none" else asked
 
 

@@ -194,7 +194,7 @@ def doubtful_slug(spec: KernelSpec) -> str:
     """What Kaggle may say of a slug; "" for a usual one."""
     if not spec.slug[:1].isdigit():
         return ""
-    return f"slug {spec.slug!r} begins with a digit: Kaggle may answer “Notebook not found”. Take another: --slug NAME."
+    return f"slug {spec.slug!r} begins with a digit: Kaggle may answer “Notebook not found”."
 
 
 def _time_limit(spec: KernelSpec) -> Iterator[str]:

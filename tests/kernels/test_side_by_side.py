@@ -40,6 +40,8 @@ def test_what_is_installed_with_k2l_is_the_release_that_was_measured():
     """Not a newer one of which nobody knows what it does: the next minor release is measured before it is let in."""
     lines = (paths.CHECKOUT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     (wanted,) = [Requirement(line.partition("#")[0]) for line in lines if re.match(r"kaggle\b", line)]
+    tested = (paths.CHECKOUT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert f"kaggle=={MEASURED_WITH}" in tested
     major, minor, _ = MEASURED_WITH.split(".")
     assert wanted.specifier.contains(MEASURED_WITH)
     assert not wanted.specifier.contains(f"{major}.{int(minor) + 1}.0")

@@ -25,7 +25,7 @@ def test_a_push_that_would_go_is_exit_0_and_writes_nothing(k2l, home, emulator):
 
 @pytest.mark.parametrize("verb", ["push", "loop"])
 def test_everything_that_is_wrong_is_told_at_once_with_exit_1(k2l, home, verb):
-    code, out, err = k2l(verb, *DIGITS, "--slug", "abc", "--accelerator", "gpu", "--set", "colour=red")
+    code, out, err = k2l(verb, *DIGITS, "--slug", "abc", "--accelerator", "no name", "--set", "colour=red")
     assert code == 1 and out.count("BAD") == 3
     assert "fail for: slug and title, accelerator, parameters. Nothing was pushed.\n" in err and "Traceback" not in err
     assert not home.exists()
