@@ -110,6 +110,8 @@ def learning_curves(
         _scale_of_errors(axes)
         axes.set_title(title)
         axes.set_xlabel("epoch")
+        if all(len(history) == 1 for history in histories.values()):
+            axes.set_xlim(0.5, 1)  # points beside their names: in the middle, the lines to these look like curves
         _name_ends(axes, ends)
     return figure
 
@@ -166,7 +168,7 @@ def _name_ends(axes: "Axes", ends: Mapping[str, tuple[float, float, str]]) -> No
         axes.annotate(
             label, (x, y), xytext=(1.05, axes.transData.inverted().transform((0, height))[1]),
             textcoords=("axes fraction", "data"), va="center", color=TEXT, annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "lw": 1, "shrinkA": 0, "shrinkB": 4},
+            arrowprops={"arrowstyle": "-", "color": colour, "lw": 1, "ls": ":", "shrinkA": 0, "shrinkB": 4},
         )  # fmt: skip
 
 

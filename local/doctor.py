@@ -51,9 +51,8 @@ GROUPS = {
     "the trip": Group(
         ("kagglesdk", "requests", "urllib3", "python-slugify", "jupytext", "nbformat"), "no trip to Kaggle"
     ),
-    "rehearsals": Group(("papermill", "ipykernel", "starlette", "uvicorn"), "no --remote emulator"),
+    "rehearsals": Group(("papermill", "ipykernel", "starlette", "uvicorn"), "no --remote emulator, no k2l web"),
     "menu": Group(("questionary",), "no arrow keys in k2l interactive"),
-    "page": Group(("gradio", "fastapi"), "no k2l web"),
     "kaggle command": Group(("kaggle", "six"), "no command of Kaggle's own; k2l needs none"),
 }
 

@@ -1,19 +1,25 @@
 """Sockets for our own servers to listen on, bound before anything is started, so that a taken port is known at once.
 
-    found = addresses(None)                      # loopback; or of a name or address, what it stands for
-    sockets = listen(found, 7777)                # 0 takes any free port
+    sockets = listen(None, 7777, risk="…")       # loopback; 0 takes any free port
+    sockets = listen("192.168.1.5", 7777, risk="…", i_know=True)         # what other machines reach takes `i_know`
     url_of(None, sockets)                        # http://127.0.0.1:7777
+    is_ours(host_of("localhost:7777"), None)     # whether a request that names this host is meant for us
 
-What a name stands for is looked up once, so that what is checked (`is_loopback`) is what is listened on. Nothing is
-answered here: the emulator and the page in the browser hand the sockets to uvicorn.
+What a name stands for is looked up once, so that what is checked is what is listened on. Nothing is answered here: the
+emulator and the page in the browser hand the sockets to uvicorn.
 """
 
 import ipaddress
 import os
 import socket
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from shared.errors import ConfigError, plain
+
+
+class ExposedError(ConfigError):
+    """Other machines would be let in, and nobody said that this is meant."""
 
 
 class Address(NamedTuple):
@@ -39,9 +45,19 @@ def addresses(host: str | None) -> list[Address]:
     return list(dict.fromkeys(Address(family, str(place[0])) for family, _, _, _, place in found))
 
 
-def listen(found: list[Address], port: int) -> list[socket.socket]:
-    """Sockets on the first address and, where they are there, on the others. ConfigError: it is in use, or not ours."""
-    first, *others = found
+def listen(host: str | None, port: int, *, risk: str, i_know: bool = False) -> list[socket.socket]:
+    """Sockets on the host's first address and, where they are there, on its others; on loopback where none is named.
+
+    ConfigError: the host is unknown, the port is in use. ExposedError: other machines may reach it, and `i_know` is not
+    said; `risk` says what they could do.
+    """
+    first, *others = found = addresses(host)
+    for one in found:
+        if not (i_know or is_loopback(one.host)):
+            raise ExposedError(
+                f"--host {plain(host)} is {one.host}, which other machines may reach: {risk}\n"
+                "Leave --host out to serve this machine alone, or add --i-know."
+            )
     try:
         sockets = [bound(first, port)]
     except OSError as error:
@@ -86,3 +102,32 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def exposed(sockets: list[socket.socket]) -> list[str]:
+    """The addresses listened on that are not loopback."""
+    hosts = [str(one.getsockname()[0]) for one in sockets]
+    return [host for host in hosts if not is_loopback(host)]
+
+
+def is_ours(name: str, host: str | None) -> bool:
+    """Whether a request for that name or address is meant for a server on `host`, None where that is loopback.
+
+    Any address is: nobody can make it mean another machine. A name of others can be made to mean our address.
+    """
+    return is_loopback(name) or bool(host and (name == host.lower() or _is_address(name)))
+
+
+def host_of(authority: str) -> str:
+    """The name or address in a Host header, without port and brackets; in small letters."""
+    try:
+        return urlsplit(f"//{authority}").hostname or ""
+    except ValueError:  # brackets that are not closed
+        return authority
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(host))
+    except ValueError:
+        return False

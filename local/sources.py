@@ -25,6 +25,7 @@ from shared.errors import PictureError, plain
 FILMS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 STANDARD_INPUT = "-"
 ADDRESSES = ("http://", "https://")
+LARGEST_FRAME = 8192 * 4352  # pixels: a decoder holds about twenty frames
 USUAL_FPS = 30.0  # of what does not tell its own
 STREAMS = ("rtsp://", "rtmp://", "udp://")
 
@@ -111,6 +112,11 @@ def frames(name: str) -> Iterator[Shot]:
     if not is_address(name) and not Path(name).is_file():
         raise PictureError(f"{name}: cannot be read: No such file or directory")
     with _film(name) as film:
+        width, height = (int(film.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        if width * height > LARGEST_FRAME:
+            raise PictureError(
+                f"{name}: its frames are {width}x{height} pixels, and at most 8K is allowed: save it smaller"
+            )
         frame, pace = 0, film.get(cv2.CAP_PROP_FPS)
         while True:
             there, bgr = film.read()
@@ -161,7 +167,7 @@ def _bytes(name: str) -> NDArray[np.uint8]:
     if name == STANDARD_INPUT:
         if sys.stdin is None:
             raise PictureError("-: standard input is closed")
-        return np.frombuffer(sys.stdin.buffer.read(), np.uint8)
+        return picture.whole(sys.stdin.buffer, name)
     if not is_address(name):
         return picture.bytes_of(Path(name))
     import http.client

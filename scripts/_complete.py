@@ -5,10 +5,12 @@ Asked for at every Tab: they come from tables and from the names of folders, and
 
 from collections.abc import Callable, Iterable
 
+from shared.printable import line
+
 
 def _offering(all_of: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
-    """What typer asks for completions."""
-    return lambda incomplete: [value for value in all_of() if value.startswith(incomplete)]
+    """What typer asks for completions: the values that a shell can show."""
+    return lambda incomplete: [value for value in all_of() if value.startswith(incomplete) and line(value) == value]
 
 
 def _choices(parameter: str) -> Callable[[], Iterable[str]]:

@@ -8,6 +8,7 @@ Exit codes: 0 done, 1 an error the user can mend (said on stderr), 2 wrong usage
 
 import json
 import logging
+import math
 import shlex
 import sys
 import traceback
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from scripts import _streams as streams
-from scripts._logs import OURS, listening, quiet
+from scripts._logs import OURS, configure, listening, quiet
 from scripts._verbs import pasteable
 from shared import printable
 from shared.errors import UserError
@@ -69,7 +70,21 @@ def fail(message: str, code: int = 1) -> NoReturn:
 def emit(objects: Iterable[dict[str, Any]]) -> None:
     """JSON objects on stdout, one a line."""
     for item in objects:
-        print(printable.json(json.dumps(item, ensure_ascii=False)), flush=True)
+        print(json_line(item), flush=True)
+
+
+def json_line(item: dict[str, Any]) -> str:
+    """An object as JSON. A figure that is no finite number is null: JSON has no NaN (RFC 8259)."""
+    return printable.json(json.dumps(_finite(item), ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    """The value with None for each float that is no finite number, at any depth."""
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextmanager
@@ -110,6 +125,7 @@ def guarded(run: Callable[[], object]) -> NoReturn:
     """Runs a command line; what the user can mend ends in one line and exit 1, Ctrl-C in a word and exit 130."""
     streams.open_all()
     sys.excepthook = _fault
+    configure(0)
     try:
         _told(run)
     finally:

@@ -1,6 +1,6 @@
 """What `-v` and `-vv` show: the library's own log, on stderr, with nothing in it that opens anything.
 
-    k2l loop …          only what one waits for, a `NOTE:` each
+    k2l loop …          only what takes minutes or is waited for, a `NOTE:` each
     k2l -v loop …       calls of the service, what was found where, what was decided
     k2l -vv loop …      details too, and the traceback of an error that ends the command
 

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
 from scripts import _complete as complete
-from scripts._edge import say, say_all
+from scripts._edge import fail, say, say_all
 from shared.config import AUTO, TrainConfig, from_text
 from shared.errors import ConfigError, one_of
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from local.models import Model
     from local.predict import Reader
 
+T = TypeVar("T")
 REMOTES = ("kaggle", "emulator")
 
 Remote = Annotated[
@@ -196,6 +197,16 @@ def models(names: Sequence[str], *, every: bool) -> "list[Model]":
             else:
                 found.setdefault(model.file.resolve(), model)
     return list(found.values())
+
+
+def served(start: Callable[[], T]) -> T:
+    """The server that this starts; exit 2 where `--host` lets other machines in and `--i-know` is missing."""
+    from local.listening import ExposedError
+
+    try:
+        return start()
+    except ExposedError as error:
+        fail(str(error), 2)
 
 
 def check_folder(out: Path | None, option: str = "--out") -> None:

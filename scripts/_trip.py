@@ -4,7 +4,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
@@ -40,6 +40,12 @@ HOME = ("pulled", "done", "swept")
 
 # How the run stands that the same push began before.
 STANDS = {"pushed": "still under way", "complete": "trained there already", "pulled": "home already"}
+
+# Why a run had another accelerator than was asked for: on a service, and on our emulator.
+_WHY_OTHER = (
+    "The service gives another where it does not have that one, or the image has no code for it; see the run's log.",
+    "The emulator gives what this machine has.",
+)
 
 # What the notebook says of each shared file that it unpacks, and, as the pull does later, of each that it leaves.
 _LISTED = re.compile(r"(Writing|Overwriting) \S+/shared/\w+\.py|[\d, ]{12,} bytes   [0-9a-f]{12}   .+")
@@ -163,7 +169,7 @@ def watched(service: "Service", run: "Run", *, quiet: bool = False, timeout: flo
     Raises RunError for one that failed, now or before.
     """
     from local.kernels.watch import remains, watch
-    from shared.errors import RunError
+    from shared.errors import RunError, plain
 
     if run.state in ("failed", "cancelled"):
         raise RunError(f"the run {run.run_id} ({run.title}) {run.state}: {run.message}\n{remains(run)}")
@@ -178,17 +184,25 @@ def watched(service: "Service", run: "Run", *, quiet: bool = False, timeout: flo
         log.end_line()
         say(f"[{time.monotonic() - start:6.1f} s] {state.lower()}")
 
+    def no_log(why: str) -> None:
+        log.end_line()
+        say(f"no live log just now: {plain(why)} The run goes on, and its whole log comes at the end.")
+
     try:
-        on_log = (lambda piece: None) if quiet else log.write
-        return watch(service, run, on_status=status, on_log=on_log, timeout=timeout)
+        heard, unheard = (_ignore, _ignore) if quiet else (log.write, no_log)
+        return watch(service, run, on_status=status, on_log=heard, on_no_log=unheard, timeout=timeout)
     except KeyboardInterrupt:
         log.end_line()
         raise Ended(_interrupted(run, told)) from None
 
 
+def _ignore(text: str) -> None:
+    """For what is not shown."""
+
+
 def _interrupted(run: "Run", state: str) -> str:
     """What Ctrl-C has left of a run whose state there was that."""
-    from local.kernels.watch import ENDED
+    from local.kernels.states import ENDED
 
     if state in ENDED:
         return f"interrupted here; the run has ended there: {_going_on()} fetches what it left."
@@ -213,8 +227,9 @@ class Indented:
         """Writes the lines that a piece ends."""
         *ended, self.begun = (self.begun + piece).split("\n")
         lines = map(printable.log, ended)
-        self.stream.writelines(f"    {line}\n" for line in lines if not listed(line))
-        self.stream.flush()
+        with suppress(OSError):  # as with `say`: a stream that takes nothing ends no trip
+            self.stream.writelines(f"    {line}\n" for line in lines if not listed(line))
+            self.stream.flush()
 
     def end_line(self) -> None:
         """Writes a line that a piece left open."""
@@ -226,6 +241,7 @@ def pulled(service: "Service", run: "Run", **options: Any) -> "Run":
     """Brings a run's files home; a run that is home already is returned as it is."""
     from local import paths
     from local.kernels.pull import NAME_THERE, pull
+    from local.kernels.spec import other_accelerator
     from shared import manifest
 
     if run.state != "complete":
@@ -237,15 +253,18 @@ def pulled(service: "Service", run: "Run", **options: Any) -> "Run":
         count += 1
         say(f"  {size:>12,} bytes   {name}")
 
-    run, left_out = pull(service, run, on_file=file, on_kept=kept, **options)
+    run, left_out = pull(service, run, on_file=file, on_kept=kept, on_wait=say, **options)
     say(f"pulled {count} files, every one checked, into {paths.models() / run.name}")
-    for name, facts in manifest.read(paths.models() / run.name)["files"].items():
+    stated = manifest.read(paths.models() / run.name)
+    for name, facts in stated["files"].items():
         if NAME_THERE in facts:
             say(f"  stored as {name}: in the run its name is {_shown(facts[NAME_THERE])}")
     for name, why in left_out.items():
         say(f"  left out: {_shown(name)} ({why})")
     if run.log.is_file() and not run.log.stat().st_size:
         say(f"  no log: the service has none of it, or none yet. Ask for it later: k2l pull --again {run.run_id}")
+    if other := other_accelerator(run.accelerator, str(stated["environment"].get("accelerator", ""))):
+        say(f"WARNING: {other}. {_WHY_OTHER[run.remote == 'emulator']}")
     return run
 
 

@@ -1,6 +1,5 @@
 """`k2l camera`: reads the digits a camera sees, live."""
 
-import json as json_format
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scripts._edge import run, say, show
+from scripts._edge import json_line, run, say, show
 from scripts._options import Conf, ReaderModel, open_reader
 from shared.errors import PictureError
 
@@ -111,7 +110,7 @@ def _teller(stack: ExitStack, target: Path | None) -> Callable[[dict[str, Any]],
         stream = stack.enter_context(target.open("w", encoding="utf-8"))
 
     def line(facts: dict[str, Any]) -> None:
-        print(json_format.dumps({key: value for key, value in facts.items() if key != "text"}), file=stream, flush=True)
+        print(json_line({key: value for key, value in facts.items() if key != "text"}), file=stream, flush=True)
 
     return line
 

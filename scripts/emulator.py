@@ -1,11 +1,12 @@
 """`k2l emulator`: a stand-in for Kaggle on this machine: prints how to reach it, then serves until Ctrl-C."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from scripts._edge import Json, emit, run, say
+from scripts._options import served
 
 
 def emulator(
@@ -40,10 +41,8 @@ def emulator(
         return say("stopped" if daemon.stop(folder) else f"no emulator runs on {folder}")
     from local.kernels.emulator.running import Running
 
-    serving = Running(
-        folder, port=port, host=host, i_know=i_know, username=username, key=key, data_dir=data_dir,
-        idle_timeout=idle_timeout,
-    )  # fmt: skip
+    options: dict[str, Any] = {"username": username, "key": key, "data_dir": data_dir, "idle_timeout": idle_timeout}
+    serving = served(lambda: Running(folder, port=port, host=host, i_know=i_know, **options))
     for address in serving.exposed:
         say(f"WARNING: it listens on {address}: whoever reaches that and has the key runs code here as you")
 

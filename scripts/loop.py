@@ -67,6 +67,7 @@ def _row(one: "Run", home: "Arrival") -> dict[str, Any]:
         "folder": str(paths.models() / one.name),
         "remote": one.remote,
         "accelerator": facts["environment"].get("accelerator", "unknown"),
+        "accelerator_asked": one.accelerator,
         "architecture": facts["architecture"],
         "trainable_parameters": facts["trainable_parameters"],
         "dataset": facts["dataset"],
@@ -88,7 +89,7 @@ def _show(row: dict[str, Any], home: "Arrival") -> None:
     table(
         ["", row["name"]],
         [
-            ("trained on", f"{row['remote']}: {row['accelerator']}"),
+            ("trained on", f"{row['remote']}: {row['accelerator']}{_otherwise(row)}"),
             ("network", f"{row['architecture']}, {row['trainable_parameters']:,} parameters"),
             ("test accuracy there", f"{row['accuracy']:.2%} of {row['dataset']}"),
             ("test accuracy here", here),
@@ -99,6 +100,15 @@ def _show(row: dict[str, Any], home: "Arrival") -> None:
         ],
     )
     say(f"try it: k2l predict PICTURE --model {row['name']}")
+
+
+def _otherwise(row: dict[str, Any]) -> str:
+    """What is to be said where that is not the accelerator that was asked for."""
+    from local.kernels.spec import other_accelerator
+
+    return (
+        f" (NOT {row['accelerator_asked']})" if other_accelerator(row["accelerator_asked"], row["accelerator"]) else ""
+    )
 
 
 def _int8(home: "Arrival") -> str:

@@ -190,6 +190,8 @@ def _tell(study: "Study", row: dict[str, Any]) -> None:
     known = f"   best {study.task.told(best.value)} (trial {best.number})" if best and best.value is not None else ""
     why = f": {row['message']}" if row["message"] else ""
     say(f"trial {row['trial']:>3}   {state}{value}{row['seconds'] or 0:.1f} s{known}{why}")
+    for warning in sorted({part["warning"] for part in row["seeds"] if "warning" in part}):
+        say(f"            WARNING: {warning}")
 
 
 def _interrupted(study: "Study", trials: int, url: str, remote: str | None) -> str:

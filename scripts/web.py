@@ -2,14 +2,13 @@
 
 import os
 import signal
-import sys
 from contextlib import suppress
 from typing import Annotated
 
 import typer
 
-from scripts._edge import fail, run, say
-from scripts._options import ReaderModel, usual_model
+from scripts._edge import run, say
+from scripts._options import ReaderModel, served, usual_model
 
 
 def web(
@@ -28,39 +27,37 @@ def web(
 
     Example: k2l web --model lite
     """
-    from local import listening
-    from local.web import serving
-    from shared.errors import plain
-
-    others = bool(host and not listening.is_loopback(host))
-    if others and not i_know:
-        fail(
-            f"--host {plain(host)} lets other machines in, and the page asks nobody who they are.\n"
-            "Add --i-know where that is meant, or reach 127.0.0.1 from elsewhere through ssh -L.",
-            2,
-        )
-    if sys.stderr.isatty():
-        say("starting the page: a few seconds …")
     from local.web.answers import Networks
+    from local.web.serving import Serving
 
-    networks = Networks()
     chosen, choices = _chosen(model)
-    networks.open(chosen)  # what is wrong with it is told here, not in the page
-    with serving.Serving(networks, chosen=chosen, choices=choices, host=host, port=port) as page:
+    networks = Networks()
+    with served(
+        lambda: Serving(networks, host=host, port=port, i_know=i_know, chosen=chosen, choices=choices, told=say)
+    ) as page:
+        networks.open(chosen)  # what is wrong with it is told here, not in the page
 
         def ready() -> None:
             say(f"k2l web: {page.url} (Ctrl-C ends it)")
-            if others:
+            if page.exposed:
                 say("NOTE: browsers give a page their camera on this machine alone, or over https.")
             if browser:
                 import webbrowser
 
                 webbrowser.open(page.url)
 
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service's end is Ctrl-C: its folder goes too
+        _end_as_by_ctrl_c()
         with suppress(KeyboardInterrupt):
             page.serve(ready)
         say("", "the page is closed")
+
+
+def _end_as_by_ctrl_c() -> None:
+    """SIGTERM and SIGHUP end the page as Ctrl-C does. A SIGHUP that is ignored (`nohup`) stays ignored."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _chosen(model: str) -> tuple[str, list[str]]:

@@ -13,9 +13,11 @@ scikit-learn. The test set is for the end: every choice is made on the validatio
 
 import logging
 import os
-from collections.abc import Callable, Collection, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +61,8 @@ KAGGLE_REFS = {
     "fashion-mnist": "zalando-research/fashionmnist",
     "kmnist": "anokas/kuzushiji",
 }
+
+KAGGLE_INPUT = Path("/kaggle/input")  # where a notebook on Kaggle finds its data sets
 
 Indices = npt.NDArray[np.int64]
 Progress = Callable[[str, int, int], None]  # file name, bytes so far, bytes in all
@@ -193,7 +197,7 @@ def split(labels: npt.NDArray[np.int64], *, validation: int, seed: int = 0) -> t
 
 
 def _camera(mnist: DataSet, *, allowed: bool) -> DataSet:
-    """Made of `mnist`, or read where the same was made before: making it takes a minute, and must be `allowed`.
+    """Made of `mnist`, or read where the same was made before: making it takes minutes, and must be `allowed`.
 
     Its validation images are made of those of mnist, so that no digit is in both parts.
     """
@@ -205,14 +209,14 @@ def _camera(mnist: DataSet, *, allowed: bool) -> DataSet:
     if all(path.is_file() for path in paths.values()):
         arrays = read(Files(name="camera", layout="idx", paths=paths))
     elif not allowed:
-        raise DataError("camera has not been made from mnist here yet: `k2l data camera` makes it, in a minute.")
+        raise DataError("camera has not been made from mnist here yet: `k2l data camera` makes it, in some minutes.")
     else:
         sources = [
             (mnist.train_images[inner], mnist.train_labels[inner]),
             (mnist.train_images[held_out], mnist.train_labels[held_out]),
             (mnist.test_images, mnist.test_labels),
         ]
-        first, last, test = (photographed.photographed(*source, seed=seed) for seed, source in enumerate(sources))
+        first, last, test = _photographed(sources)
         arrays = np.concatenate([first[0], last[0]]), np.concatenate([first[1], last[1]]), *test
         if not os.environ.get("KAGGLE_KERNEL_RUN_TYPE"):  # what lies there when a run ends is its output
             folder.mkdir(parents=True, exist_ok=True)
@@ -228,6 +232,23 @@ def _camera(mnist: DataSet, *, allowed: bool) -> DataSet:
         source=f"made of {mnist.source}",
         held_out=photographed.count(len(held_out)),
     )
+
+
+def _photographed(sources: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """Each part of mnist as photographs give it. The smallest is made first: it tells how long the others take."""
+    from shared import photographed
+
+    total = sum(photographed.count(len(labels)) for _, labels in sources)
+    logger.warning("making the data set camera out of mnist, once: %s images", f"{total:,}")
+    began, made, parts = time.monotonic(), 0, {}
+    for seed, (images, labels) in sorted(enumerate(sources), key=lambda one: len(one[1][1])):
+        parts[seed] = photographed.photographed(images, labels, seed=seed)
+        made += len(parts[seed][1])
+        seconds = time.monotonic() - began
+        left = seconds * (total - made) / made
+        rest = f"; the others take about {left:.0f} s" if left else ""
+        logger.warning("  %s made in %.0f s%s", f"{made:,}", seconds, rest)
+    return [parts[seed] for seed in range(len(sources))]
 
 
 def data_folder() -> Path:
@@ -252,7 +273,7 @@ def _places() -> Iterator[tuple[Path, str]]:
 def _mounts() -> Iterator[Path]:
     """Kaggle's mounts: `datasets/<owner>/<slug>` first, the older `<slug>` after them."""
     beside = [Path("../input").resolve()] if Path.cwd().name == "working" else []
-    for root in dict.fromkeys([*beside, Path("/kaggle/input")]):
+    for root in dict.fromkeys([*beside, KAGGLE_INPUT]):
         for pattern in ("datasets/*/*", "*", "competitions/*", "notebooks/*/*"):
             yield from sorted(path for path in root.glob(pattern) if path.is_dir())
 

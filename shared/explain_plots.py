@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shared.architectures import BatchNorm, Conv, Dropout, Row, trace
-from shared.explanation import Explanation, Line
+from shared.explanation import Explanation, Line, share
 from shared.plots import BLUE, DPI, FAINT, QUIET, STYLE, TEXT, VERMILION
 from shared.tiles import Pixels, Values, canvas, cells, columns_for, grid, outline, placed, show_ink, show_map, tinted
 
@@ -237,9 +237,10 @@ def _draw_bars(axes: "Axes", told: Explanation, at: int, values: Values, numbers
 
 
 def _percent(probability: float) -> str:
-    return f"{probability:.1%}" if probability >= 0.0005 else "0"
+    """As the verdict says it, but for the many that are nearly nothing."""
+    return share(probability) if probability >= 0.0005 else "0"
 
 
 def _reading(told: Explanation) -> str:
     truth = f", is {told.classes[told.true]}" if told.true is not None and told.wrong else ""
-    return f"read {told.classes[told.answer]}, {told.confidence:.0%}{truth}"
+    return f"read {told.classes[told.answer]}, {share(told.confidence)}{truth}"

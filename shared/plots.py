@@ -49,6 +49,7 @@ STYLE: dict[Any, Any] = {
     "xtick.major.size": 0,
     "ytick.major.size": 0,
     "legend.frameon": False,
+    "text.parse_math": False,  # a class may have any name, one with $ too
 }
 
 Images = npt.NDArray[np.uint8]
@@ -104,13 +105,22 @@ def paint_confusion(axes: "Axes", counts: Integers, classes: Sequence[str], *, s
     _name_classes(axes, counts, classes)
 
 
-def samples(images: Images, labels: Integers, predictions: Integers, classes: Sequence[str] = DIGITS) -> "Figure":
-    """Images uint8 [n, 28, 28] with what was read under each, and in vermilion the truth if that is wrong."""
+def samples(
+    images: Images, labels: Integers, predictions: Integers | None = None, classes: Sequence[str] = DIGITS
+) -> "Figure":
+    """Images uint8 [n, 28, 28] with what was read below each and, where that is wrong, in vermilion, what it is.
+
+    Without predictions, what it is. The title says which.
+    """
+    if predictions is None:
+        title = "Below each image: its label, what it is"
+        return _mosaic(images, [[(classes[true], TEXT)] for true in labels], columns=_columns(classes), title=title)
     captions = [
         [(classes[read], TEXT) if read == true else (f"{classes[read]}, is {classes[true]}", VERMILION)]
         for true, read in zip(labels, predictions, strict=True)
     ]
-    return _mosaic(images, captions, columns=_columns(classes))
+    title = "Below each image: the answer of the network and, where it is wrong, what the image is"
+    return _mosaic(images, captions, columns=_columns(classes), title=title)
 
 
 def misclassified(

@@ -20,12 +20,35 @@ def silent_python() -> Iterator[None]:
 @contextlib.contextmanager
 def silent_stderr() -> Iterator[None]:
     """Sends what is written to file descriptor 2, by C code too, nowhere."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    with _nowhere(2):
+        yield
+
+
+@contextlib.contextmanager
+def silent_output() -> Iterator[None]:
+    """Sends all output nowhere: what Python prints, and what C code writes to file descriptors 1 and 2."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.flush()
+    nowhere = io.StringIO()
+    with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere), _nowhere(1), _nowhere(2):
+        yield
+
+
+@contextlib.contextmanager
+def _nowhere(descriptor: int) -> Iterator[None]:
+    """What is written to the descriptor is lost; one that is closed stays closed."""
+    try:
+        kept = os.dup(descriptor)
+    except OSError:
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
+        os.dup2(kept, descriptor)
         os.close(kept)
         os.close(nowhere)

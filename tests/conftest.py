@@ -1,21 +1,21 @@
 """What holds for all tests."""
 
 import contextlib
-import os
+import resource
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+import surroundings
 
 from local import paths
 
 # A runner that a script started in the background ignores Ctrl-C, and so would everything that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# As with an active environment: what is said of `k2l` names it so, and not where it lies.
-os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+# Before anything looks at them: this user's variables, HOME and data sets are not for the tests.
+surroundings.enter()
 
 # Minutes each, and one test after the other: begun last, they would keep one worker busy while the other has nothing.
 LONGEST = ("test_contributing.py", "test_readme_commands.py")
@@ -43,3 +43,19 @@ def launch():
             return process
 
         yield run
+
+
+@pytest.fixture
+def limited_files():
+    """`with limited_files(size):` no file of this process grows beyond so many bytes, as on a disk that is full."""
+
+    @contextlib.contextmanager
+    def limited(size):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limited

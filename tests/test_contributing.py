@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from copied import copied, git
 
 from local import paths
 from local.kernels.emulator import daemon
@@ -37,29 +38,11 @@ def run(checkout, *command, **options):
     return done.stdout
 
 
-def git(checkout, *arguments):
-    return run(checkout, "git", "-c", "user.name=us", "-c", "user.email=us@example.com", *arguments)
-
-
-def copied(target):
-    """The checkout's files as a repository of its own; without the zoo's weights, which take most of the room."""
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, cwd=paths.CHECKOUT, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, names.split("\0")):
-        source = paths.CHECKOUT / name
-        if source.is_file() and not name.endswith((".pth", ".keras", ".onnx", ".tflite")):
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target / name)
-    git(target, "init", "--quiet")
-    git(target, "add", "--all")
-    git(target, "commit", "--quiet", "--message", "before")
-
-
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
     """The copy with the diff in it, and README written anew."""
     copy = tmp_path_factory.mktemp("contributing")
-    copied(copy)
+    copied(copy, without=(".pth", ".keras", ".onnx", ".tflite"))  # the zoo's weights take most of the room
     run(copy, "git", "apply", input=DIFF)
     run(copy, sys.executable, "-m", "scripts", "report")
     yield copy

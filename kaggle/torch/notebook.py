@@ -106,14 +106,16 @@ from shared import plots
 
 data = load(config.dataset)
 print(f"{data.name}: {len(data.train_images):,} training and {len(data.test_images):,} test images from {data.source}")
-plots.samples(data.train_images[:32], data.train_labels[:32], data.train_labels[:32], data.classes)
+plots.samples(data.train_images[:32], data.train_labels[:32], classes=data.classes)
 
 # %% [markdown]
 # ## The network
 #
 # - A **convolution** slides small filters (3 x 3 numbers) over the picture; each answers strongly where the picture
-#   looks like it: an edge, a stroke's end, a loop.
-# - **ReLU** keeps positive answers and drops the rest. Without it, any stack of layers would be one single layer.
+#   looks like it: an edge, a corner, a stroke's end. The next convolution combines these answers, so it sees more of
+#   the picture: a loop, for example.
+# - **ReLU** keeps positive answers and drops the rest. It is a step that is not linear; so is max pooling. Without such
+#   a step between them, two layers can do no more than one: a weighted sum of weighted sums is a weighted sum.
 # - **Max pooling** keeps the strongest answer of each 2 x 2 window: half the size, and a pixel's shift hardly matters.
 # - **Batch norm** keeps the numbers in a range where learning is quick.
 # - A **dense** layer weighs all answers together; the last one gives ten scores, the **logits**, one for each digit.

@@ -167,7 +167,7 @@ class Viewer:
 
     def show(self, shot: Shot, reading: Reading, timing: Timing) -> bool:
         """Draws a frame and heeds the keys; False ends the reading."""
-        seen = told(overlay.boxes(self._base(shot), reading), reading, timing)
+        seen = told(overlay.boxes(self._base(shot, framed=self.by_region), reading), reading, timing)
         seen = self._put(seen, reading, REGION if self.by_region else KEYS, explained=self.by_region)
         key = self.window.key(milliseconds=self._wait())
         if key == " ":
@@ -182,7 +182,7 @@ class Viewer:
             region = within(self.window.region, shot.grey.shape)
             if region != last:
                 read, last = read_region(self.reader, shot, region) if region else reading, region
-            seen = self._put(overlay.boxes(self._base(shot), read), read, SNAPSHOT, explained=True)
+            seen = self._put(overlay.boxes(self._base(shot, framed=True), read), read, SNAPSHOT, explained=True)
             key = self.window.key(milliseconds=30)
             if key == " ":
                 self.window.region = None
@@ -199,10 +199,17 @@ class Viewer:
             write(self.pictures / f"k2l-{datetime.now():%Y%m%d-%H%M%S-%f}.png", seen)
         return key not in ("q", ESCAPE)
 
-    def _base(self, shot: Shot) -> Colour:
-        """The frame, or where its ink is."""
-        if not self.threshold:
-            return shot.colour()
+    def _base(self, shot: Shot, *, framed: bool) -> Colour:
+        """The frame, or where its ink is; `framed`: the region round it first, so that labels stand over its lines."""
+        seen = self._ink(shot) if self.threshold else shot.colour()
+        region = within(self.window.drawing or self.window.region, seen.shape) if framed else None
+        if region:
+            x, y, w, h = region
+            seen = seen.copy()
+            cv2.rectangle(seen, (x, y), (x + w, y + h), overlay.BLUE, 2)
+        return seen
+
+    def _ink(self, shot: Shot) -> Colour:
         ready = glyphs.prepared(shot.grey)
         x, y, width, height = ready.box
         seen = np.full_like(shot.grey, 255)
@@ -212,11 +219,7 @@ class Viewer:
         return np.asarray(cv2.cvtColor(seen, cv2.COLOR_GRAY2BGR), np.uint8)
 
     def _put(self, seen: Colour, reading: Reading, hint: str, *, explained: bool) -> Colour:
-        """Shows a picture with the region drawn in it, and what is in that beside it; gives what to keep of it."""
-        region = within(self.window.drawing or self.window.region, seen.shape)
-        if explained and region:
-            x, y, w, h = region
-            cv2.rectangle(seen, (x, y), (x + w, y + h), overlay.BLUE, 2)
+        """Shows a picture, and beside it what is in its region; gives what to keep of it."""
         found = reading.digits or reading.rejected
         chosen = found[0] if self.window.region and found else None
         hinted = seen.copy()

@@ -34,20 +34,28 @@ def scale_of(bgr: Colour) -> float:
     return float(max(bgr.shape[:2]) / USUAL)
 
 
-def boxes(bgr: Colour, reading: Reading) -> Colour:
+def boxes(bgr: Colour, reading: Reading, *, factor: float = 1.0) -> Colour:
     """Each digit in its box with label and confidence, and thin boxes round what was rejected.
 
-    Where labels would cover each other, they are the digits alone.
+    Where labels would cover each other, they are the digits alone. `factor`: how much smaller the picture is than the
+    one that was read.
     """
     seen = bgr.copy()
     for rejected in reading.rejected:
-        box(seen, rejected.box, GREY)
+        box(seen, _scaled(rejected.box, factor), GREY)
+    at_digits = [_scaled(digit.box, factor) for digit in reading.digits]
     whole = [f"{digit.digit} {digit.confidence:.0%}" for digit in reading.digits]
-    places = [covered(seen, text, _above(seen, digit.box)) for text, digit in zip(whole, reading.digits, strict=True)]
+    places = [covered(seen, text, _above(seen, at)) for text, at in zip(whole, at_digits, strict=True)]
     for number, digit in enumerate(reading.digits):
         crowded = any(_meet(places[number], other) for at, other in enumerate(places) if at != number)
-        labelled(seen, digit.box, f"{digit.digit}" if crowded else whole[number])
+        labelled(seen, at_digits[number], f"{digit.digit}" if crowded else whole[number])
     return seen
+
+
+def _scaled(at: Box, factor: float) -> Box:
+    """A box in the picture that is shown."""
+    x, y, w, h = (round(side * factor) for side in at)
+    return x, y, w, h
 
 
 def _meet(one: Box, other: Box) -> bool:

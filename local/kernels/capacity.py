@@ -19,7 +19,7 @@ from local.kernels.client import Quota, Service
 from local.kernels.failures import BusyError, CapacityError, MissingError, QuotaError, UntoldError
 from local.kernels.runs import Run
 from local.kernels.spec import KernelSpec, session_kind
-from local.kernels.watch import ENDED
+from local.kernels.states import ENDED
 
 SESSIONS = {"GPU": 2, "CPU": 5}  # batch sessions that Kaggle runs at once
 POLL = 60.0  # seconds between two tries, and up to a quarter more: not everybody in the same second

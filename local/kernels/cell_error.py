@@ -14,7 +14,7 @@ from pathlib import Path
 
 from shared.errors import plain
 
-LARGEST = 100_000_000  # bytes of an executed notebook that is read
+LARGEST = 20_000_000  # bytes of an executed notebook that is read; parsed, the worst JSON takes 25 times as much
 DEAD = "DeadKernelError"
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # Behind these words stands the error of a cell, as papermill and nbclient report it.
@@ -27,13 +27,17 @@ _TRACEBACK = re.compile(r"^Traceback \(most recent call last\):\n(?:[ \t].*\n|\n
 # The last line of a traceback whose beginning is lost: `ValueError: …`, `shared.errors.DataError: …`.
 _RAISED = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit)(?::.*)?$", re.M)
 _REPORTERS = ("papermill.exceptions", "nbclient.exceptions.CellExecutionError")  # they raise what a cell has raised
+# Words of the service that tell no more than that it failed.
+_VAGUE = re.compile(r"\bcell\b|papermill|exit(ed)? (with )?(code|status)|^[^.:]*\bfailed\W*$", re.I)
 _REMARK = re.compile(r"\[\w+App\] ")  # what Jupyter's programs say of their own work
 
 
 def reason(log: str, notebook: Path, said: str = "") -> str:
     """Why the run failed, on one line: the failing cell's error, else what the service `said`, else the log's end."""
     text = _ANSI.sub("", log)
-    found = _in_notebook(notebook) or _in_report(text) or said or _in_traceback(text) or _last_line(text)
+    printed = _in_traceback(text)  # which the notebook may have caught: the service's word counts for more, if it tells
+    told = printed or said if _VAGUE.search(said) else said or printed
+    found = _in_notebook(notebook) or _in_report(text) or told or _last_line(text)
     hint = " (most often because its memory was full)" if DEAD in found else ""
     return plain(found) + hint
 

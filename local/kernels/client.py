@@ -25,10 +25,11 @@ from local.kernels.failures import (
     unreached,
 )
 from local.kernels.spec import KernelSpec, session_kind
-from local.kernels.wire import CONNECT, Bare, cause, log_text, mount
+from local.kernels.states import Status, stated
+from local.kernels.wire import CONNECT, Bare, cause, log_text, mount, record_text
 from shared.errors import RefusedError, ServiceError, plain
 
-QUIET = 3600.0  # seconds a log may say nothing
+QUIET = 300.0  # seconds a log may say nothing on one connection: a line that was cut without a word tells nothing more
 MOST_PAGES = 1000  # of a hundred files each
 
 # What the SDK, and who reads its answer, raise over one that is not what they expect.
@@ -37,7 +38,18 @@ UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticErro
 # What makes something, and may so not be called twice by itself: methods whose names begin so.
 CREATING = (("kernels.KernelsApiService", "SaveKernel"), ("models.ModelApiService", "CreateModel"))
 
+STATUS = ("kernels.KernelsApiService", "GetKernelSessionStatus")
+
 Stated = TypeVar("Stated")
+Method = str | Callable[[Any], Any]  # what is called: by its name in the SDK, or itself
+
+
+class Answer:
+    """For the SDK: an answer's own JSON, in place of one of its types."""
+
+    @staticmethod
+    def prepare_from(response: requests.Response) -> Any:
+        return response.json()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +59,6 @@ class Pushed:
     version: int
     url: str
     trouble: str = ""  # accepted, but without some of its inputs: the run is worthless
-
-
-@dataclass(frozen=True, kw_only=True)
-class Status:
-    """A version's state, in the service's words (QUEUED … COMPLETE), and its message about a failure."""
-
-    state: str
-    message: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,10 +130,10 @@ class Service:
     def status(self, slug: str, version: int) -> Status:
         """The state of one version; never another's."""
 
-        def read(answer: Any) -> Status:
-            return Status(state=typed(str, answer.status.name), message=plain(typed(str, answer.failure_message)))
+        def ask(request: Any) -> Any:
+            return self._http.call(*STATUS, request, Answer)
 
-        return self._ask("get_kernel_session_status", "ApiGetKernelSessionStatusRequest", slug, version, read)
+        return self._ask(ask, "ApiGetKernelSessionStatusRequest", slug, version, stated)
 
     def exists(self, slug: str, version: int) -> bool:
         """Whether there is such a version."""
@@ -184,9 +188,10 @@ class Service:
         raise UntoldError(f"{self.label} lists the files of {slug} without end, {len(files):,} so far.")
 
     def follow_log(self, slug: str, version: int, *, quiet: float = QUIET) -> Iterator[str]:
-        """Pieces of the log as they are written, until it ends. A convenience: `outputs` has the whole log later.
+        """Pieces of the log as they are written, from its first one on, until it ends; "" once the stream is open.
 
-        Raises ServiceError where the stream breaks, or says nothing for `quiet` seconds.
+        A convenience: `outputs` has the whole log later. Raises ServiceError where the stream breaks, says nothing for
+        `quiet` seconds, or ends before the log does: the service cuts it as it likes.
         """
         url = self._http._get_request_url("kernels", f"logs/stream/{self.username}/{slug}")
         headers = {"Accept": "text/event-stream, */*"}
@@ -197,14 +202,16 @@ class Service:
                 if "event-stream" not in answer.headers.get("Content-Type", ""):
                     yield log_text(answer.text)
                     return
+                yield ""
                 for line in answer.iter_lines():
                     event = line.decode(errors="replace").removeprefix("data:").strip() if line[:5] == b"data:" else ""
                     if event == "END_OF_LOG":
                         return
                     if event:
-                        yield log_text(f"[{event}]")
+                        yield record_text(event)
         except (requests.RequestException, *UNREADABLE) as error:
             raise ServiceError(f"{self.label}: the log of {slug} broke off ({cause(error)}).") from None
+        raise ServiceError(f"{self.label}: the log of {slug} broke off (the service closed the stream).")
 
     def download(self, url: str, *, start: int = 0) -> requests.Response:
         """Opens a signed URL, from byte `start` on where the server can. The caller closes it and checks its status."""
@@ -259,7 +266,7 @@ class Service:
         return self.call(self._kernels.get_accelerator_quota_statistics, None, "the quota", read)
 
     def _ask(
-        self, method: str, kind: str, slug: str, version: int | None, read: Callable[[Any], Stated], **fields: Any
+        self, method: Method, kind: str, slug: str, version: int | None, read: Callable[[Any], Stated], **fields: Any
     ) -> Stated:
         from kagglesdk.kernels.types import kernels_api_service as types
 
@@ -271,7 +278,7 @@ class Service:
             if value is not None:
                 setattr(request, name, value)
         what = f"{self.username}/{slug}" + (f" version {version}" if version else "")
-        return self.call(getattr(self._kernels, method), request, what, read)
+        return self.call(getattr(self._kernels, method) if isinstance(method, str) else method, request, what, read)
 
     def call(self, method: Callable[[Any], Any], request: Any, what: str, read: Callable[[Any], Stated]) -> Stated:
         """What `read` makes of the answer to a call that may be repeated; it may stumble over it as the SDK does."""

@@ -11,7 +11,8 @@ Until everything is there and right, it lies in the run's own folder, never unde
 
 import logging
 import shutil
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -23,11 +24,13 @@ from local.kernels.client import OutputFile, Service
 from local.kernels.names import stored_names
 from local.kernels.runs import Run
 from local.kernels.transfer import MAX_BYTES, Facts, fetch, fetch_anew, matches, part_of
-from shared import files, manifest
+from shared import manifest
 from shared.errors import KernelError, ModelError, ServiceError, plain
+from shared.files import drop_parts, write
 
 LARGEST_MANIFEST, LARGEST_NOTEBOOK = 10_000_000, 100_000_000
 AT_ONCE = 8
+LOOKS = (1, 2, 4, 8, 15, 30, 60)  # seconds between looks at what a run left, until it is all listed: two minutes
 LOST = 3  # files that do not come, after which the rest of a failed run is not worth the wait
 EXECUTED = "__notebook__.ipynb"  # made by the service, so the run's manifest cannot name it
 OURS = (manifest.NAME, "run.log", "notebook.ipynb")  # put there by us, whatever the run left
@@ -47,20 +50,21 @@ def pull(
     max_bytes: int = MAX_BYTES,
     on_file: Callable[[str, int], None] = lambda name, size: None,
     on_kept: Callable[[Path], None] = lambda aside: None,
+    on_wait: Callable[[str], None] = lambda why: None,
 ) -> tuple[Run, dict[str, str]]:
     """Brings a complete run home to `models/<name>/`; returns the run and why which files were left out.
 
     `on_file` is told each file that has come, with its bytes. A model of that name that is there already is kept in
     the run's folder, and `on_kept` told where; one of this very run that is whole is left as it is, unless `again`.
+    What is not listed yet is waited for, two minutes at most, and `on_wait` told so.
     Raises KernelError where the proof fails; `models/` is then as it was.
     """
     if not again and is_home(run):
         logger.info("run %s is home already", run.run_id)
         return run.record(state="pulled"), {}
-    files, log = service.outputs(run.slug, run.version)
-    urls = {file.name: file for file in files}
     run.stage.mkdir(parents=True, exist_ok=True)
-    stated = _manifest(service, run, urls, max_bytes)
+    drop_parts(run.stage)
+    stated, urls, log = _offer(service, run, max_bytes, on_wait)
     left_out = _left_out(stated, urls)
     places = stored_names(stated["files"].keys() - left_out, taken=OURS)
     claimed = {name: stated["files"][name] for name in places}
@@ -82,10 +86,38 @@ def stated_by(service: Service, run: Run) -> dict[str, Any]:
 
     Nothing else is fetched, and nothing installed. Raises KernelError where it left none, or another run's.
     """
-    files, log = service.outputs(run.slug, run.version)
     run.stage.mkdir(parents=True, exist_ok=True)
+    stated, _, log = _offer(service, run, LARGEST_MANIFEST)
     run.keep_log(log)
-    return _manifest(service, run, {file.name: file for file in files}, LARGEST_MANIFEST)
+    return stated
+
+
+def _offer(
+    service: Service, run: Run, max_bytes: int, on_wait: Callable[[str], None] = lambda why: None
+) -> tuple[dict[str, Any], dict[str, OutputFile], str]:
+    """The run's manifest, the files that the service lists, by name, and the log.
+
+    The service may list them later than it tells the run's end: it is asked again until the files of the manifest are
+    there, or LOOKS are over.
+    """
+    for pause in (0, *LOOKS):
+        time.sleep(pause)
+        files, log = service.outputs(run.slug, run.version)
+        urls = {file.name: file for file in files}
+        if manifest.NAME in urls:
+            stated = _manifest(service, run, urls, max_bytes)
+            if not _missing(stated["files"], urls):
+                break
+        if not pause:
+            on_wait(f"{run.title} has ended, but what it left is not all listed yet: asked again for two minutes")
+    else:
+        stated = _manifest(service, run, urls, max_bytes)
+    return stated, urls, log
+
+
+def _missing(stated: Iterable[str], urls: Collection[str]) -> list[str]:
+    """The files that the service does not list, of those with plain names, as all files of a model have."""
+    return sorted(name for name in stated if name not in urls and manifest.safe_name(name))
 
 
 def is_home(run: Run) -> bool:
@@ -100,7 +132,12 @@ def is_home(run: Run) -> bool:
 def _manifest(service: Service, run: Run, urls: dict[str, OutputFile], max_bytes: int) -> dict[str, Any]:
     """The run's own manifest, fetched anew, and checked to be of this run and this bundle."""
     if manifest.NAME not in urls:
-        there = plain(", ".join(sorted(urls))) or "nothing"
+        if not urls:
+            raise KernelError(
+                f"the service lists nothing that {run.title} left, also after two minutes.\n"
+                f"Pull it again later: k2l pull {run.run_id}"
+            )
+        there = plain(", ".join(sorted(urls)))
         raise KernelError(f"{run.title} left no {manifest.NAME}: it did not come to its end. It left: {there}.")
     path = run.stage / manifest.NAME
     stated = _parsed(service, run, urls[manifest.NAME], path, min(max_bytes, LARGEST_MANIFEST))
@@ -128,8 +165,7 @@ def _parsed(service: Service, run: Run, file: OutputFile, path: Path, max_bytes:
 
 
 def _check_offer(stated: dict[str, Facts], urls: dict[str, OutputFile], max_bytes: int) -> None:
-    missing = sorted(set(stated) - set(urls))
-    if missing:
+    if missing := _missing(stated, urls):
         raise KernelError(
             f"the manifest names {plain(', '.join(missing))}, but the service has no such file. Pull again later."
         )
@@ -185,7 +221,7 @@ def _fetch_all(
 def _vouch_for_extras(service: Service, run: Run, urls: dict[str, OutputFile]) -> None:
     """The log and the executed notebook come from the service, not from the run: they are vouched for from here on."""
     run.log.touch()
-    files.write(run.stage / "run.log", run.log.read_bytes())
+    write(run.stage / "run.log", run.log.read_bytes())
     extras = ["run.log"]
     if EXECUTED in urls:
         # Good to have, and never worth a model: without it everything that is vouched for is here.

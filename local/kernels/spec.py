@@ -73,6 +73,19 @@ def session_kind(accelerator: str) -> str:
     return "TPU" if accelerator.lower().startswith("tpu") else "GPU"
 
 
+def other_accelerator(asked: str, given: str) -> str:
+    """What a run had in place of the accelerator that was asked for; "" where it had that one, or nobody can tell.
+
+    `asked` is Kaggle's name for it, `given` what the run's manifest says: `Tesla T4`, `CPU, 4 threads`.
+    """
+    kind, had = session_kind(asked), re.sub(r"[\W_]", "", given.lower())
+    if kind in ("", "CPU") or had in ("", "unknown", kind.lower()):
+        return ""
+    model = "tpu" if kind == "TPU" else re.sub(r"[\W_]|nvidia|tesla|highmem", "", asked.lower())
+    same = re.search(rf"{re.escape(model)}(?!\d)", had)
+    return "" if same else f"{plain(asked)} was asked for, and the run had {plain(given)}"
+
+
 def doubts(spec: KernelSpec) -> list[str]:
     """What Kaggle may take otherwise than it is meant, in a line each; none of it keeps from pushing."""
     return [doubt for doubt in (doubtful_accelerator(spec), doubtful_slug(spec)) if doubt]

@@ -6,28 +6,26 @@ The status of that version decides. The live log is a convenience, read beside i
 """
 
 import logging
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 from local.kernels import cell_error, runs
-from local.kernels.client import Service, Status
+from local.kernels.client import Service
 from local.kernels.failures import AskedTooOftenError, MissingError, OutOfReachError, UntoldError
+from local.kernels.live_log import LiveLog
 from local.kernels.pull import EXECUTED, rescue
 from local.kernels.runs import Run
 from local.kernels.spec import LONGEST_SESSION
+from local.kernels.states import ENDED, SILENT, Status
 from shared.errors import RunError, ServiceError
 
 logger = logging.getLogger(__name__)
 
-ENDED = {"COMPLETE": "complete", "ERROR": "failed", "CANCEL_ACKNOWLEDGED": "cancelled"}
+OUT_OF_REACH = "OUT OF REACH"
 SOONEST, LATEST = 0.5, 15.0  # seconds between two questions
 PATIENCE = 600.0  # seconds a service may be out of reach
 UNSEEN = 60.0  # seconds in which a version just pushed may not be known yet
-LATE_LOG = 60.0  # seconds to wait for the log of a run that failed without a word
-HEARD = 100_000  # pieces of a live log that are kept, the last ones: a run may print for ever, and its end tells most
+LATE_LOG = 60.0  # seconds to wait for the log and the files of a run that did not come to its end
 QUEUE = 3600.0  # seconds a run may wait for its machine, beside the time it may take
 
 
@@ -47,58 +45,38 @@ def intervals() -> Iterator[float]:
         yield wait
 
 
-class LiveLog(threading.Thread):
-    """Reads the log as it is written, beside the questions after the status. A convenience: it may break off."""
-
-    def __init__(self, service: Service, run: Run, on_log: Callable[[str], None]) -> None:
-        super().__init__(daemon=True)
-        self.service, self.watched, self.on_log = service, run, on_log
-        self.pieces: deque[str] = deque(maxlen=HEARD)
-        self.ended = threading.Event()
-
-    def run(self) -> None:
-        """Until the log ends. Where the stream breaks, the status goes on being asked, and the whole log comes last."""
-        with suppress(ServiceError):
-            for piece in self.service.follow_log(self.watched.slug, self.watched.version):
-                self.pieces.append(piece)
-                self.on_log(piece)
-        self.ended.set()
-
-    def pause(self, seconds: float) -> None:
-        """Waits, but not beyond the end of the log: the run has most likely ended with it."""
-        if self.ended.wait(seconds):
-            self.ended.clear()
-
-
 def watch(
     service: Service,
     run: Run,
     *,
     on_status: Callable[[str], None] = lambda state: None,
     on_log: Callable[[str], None] = lambda text: None,
+    on_no_log: Callable[[str], None] = lambda why: None,
     timeout: float | None = None,
     sleep: Callable[[float], None] | None = None,
 ) -> Run:
     """Waits for the run's version to end and returns the run as complete, its log saved.
 
-    `on_status` is told each new state, `on_log` each piece of the log. A service that is out of reach, or fails
+    `on_status` is told each new state, by its name there, and only an end that we know ends the wait. `on_log` is told
+    each piece of the log, once, and `on_no_log` why none is to be had. A service that is out of reach, or fails
     over the question, is borne for ten minutes. Raises RunError with the failing cell's error where the run failed or
     was cancelled there, once what it left is saved; LateError where it has not ended after `timeout` seconds, usually
     its time limit and an hour.
     """
-    log = LiveLog(service, run, on_log)
+    log = LiveLog(service, run, on_log, on_no_log)
     timeout = _usual_timeout(run) if timeout is None else timeout
     try:
         ended = _await_end(service, run, on_status, log, timeout, sleep or log.pause)
-    except LateError:
-        run.keep_log("".join(log.pieces))
+    except BaseException as error:
+        log.end(patience=0)
+        if isinstance(error, LateError):
+            run.keep_log(log.text)
         raise
-    if log.ident:
-        log.join(timeout=2)
+    log.end()
     now = runs.get(run.run_id)
     if now.state != "pushed":
         return now  # another command has seen the end first
-    return _finish(service, run, ended, "".join(log.pieces), sleep or time.sleep)
+    return _finish(service, run, ended, log.text, sleep or time.sleep)
 
 
 def _await_end(
@@ -121,13 +99,13 @@ def _await_end(
             lost += wait
             if lost > (patience if isinstance(error, MissingError) else PATIENCE):
                 raise
-            status = Status(state="OUT OF REACH")
+            status = Status(state=OUT_OF_REACH)
         if status.state != seen:
             seen = status.state
             on_status(seen)
         if seen in ENDED:
             break
-        if seen == "RUNNING" and not log.ident:
+        if seen and seen not in (*SILENT, OUT_OF_REACH) and not log.ident:
             log.start()
         if waited >= timeout:
             raise LateError(
@@ -145,7 +123,7 @@ def _usual_timeout(run: Run) -> float:
 
 def _finish(service: Service, run: Run, status: Status, heard: str, sleep: Callable[[float], None]) -> Run:
     state = ENDED[status.state]
-    log = _whole_log(service, run, heard, patience=0 if state == "complete" else LATE_LOG, sleep=sleep)
+    log = _whole_log(service, run, heard, state, sleep)
     run.keep_log(log)
     if state == "complete":
         return run.record(state=state)
@@ -164,10 +142,16 @@ def remains(run: Run) -> str:
     return f"{log} What it left, unproven: {files} in {run.partial}" if files else log
 
 
-def _whole_log(service: Service, run: Run, heard: str, *, patience: float, sleep: Callable[[float], None]) -> str:
-    """The service's own log of the version; it may come minutes late, so what was heard live stands in for it."""
-    waited = 0.0
-    while not (log := service.outputs(run.slug, run.version)[1]) and not heard and waited < patience:
+def _whole_log(service: Service, run: Run, heard: str, state: str, sleep: Callable[[float], None]) -> str:
+    """The service's own log of the version; it may come minutes late, so what was heard live stands in for it.
+
+    Of a run that failed, the files are waited for too: among them is the notebook that has the error.
+    """
+    waited, patience, text = 0.0, 0.0 if state == "complete" else LATE_LOG, heard
+    while True:
+        files, log = service.outputs(run.slug, run.version)
+        text = log or text
+        if waited >= patience or (text and (files or state != "failed")):
+            return text
         sleep(LATE_LOG / 10)
         waited += LATE_LOG / 10
-    return log or heard

@@ -174,6 +174,15 @@ def log_text(log: str) -> str:
     return text.encode(errors="replace").decode()  # JSON knows halves of characters, and no file can keep them
 
 
+def record_text(record: str) -> str:
+    """The plain text of one record of a log; "" for one that was cut short."""
+    try:
+        json.loads(record)
+    except (ValueError, RecursionError):
+        return ""
+    return log_text(f"[{record}]")
+
+
 def service_words(response: requests.Response | None) -> str:
     """What the service itself said of an error, with its status; the SDK loses these words."""
     if response is None:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from local.runtimes import content, room
 from shared.errors import ModelError
+from shared.silence import silent_output
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +77,8 @@ def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> Ru
     module = module_of(path)
     content.check(path)
     loader = importlib.import_module(f"local.runtimes.{module}")
-    with room.limited(path):
+    # Frameworks report how they set themselves up, some on stdout; their failures come as exceptions.
+    with room.limited(path), silent_output():
         runtime: Runtime = loader.load(path, threads=threads, architecture=architecture)
     logger.info("runtime: %s (threads: %d) for %s", runtime.name, threads, path)
     return runtime

@@ -37,10 +37,17 @@ def largest_batch(path: Path, cost_of: Callable[[int], Cost]) -> int:
         if cost.elements <= MOST_ELEMENTS and cost.work <= MOST_WORK * images:
             return images
     if cost.elements > MOST_ELEMENTS:
-        much = f"{images} pictures would take more than {4 * MOST_ELEMENTS / 10**9:.1g} GB of memory"
-    else:
-        much = f"one picture would take more than {MOST_WORK / 10**9:g} billion multiplications"
-    raise ModelError(f"{path} was refused: {much}, which no network for 28x28 pictures needs.")
+        raise too_large(path, images)
+    raise _refused(path, f"one picture would take more than {MOST_WORK / 10**9:g} billion multiplications")
+
+
+def too_large(path: Path, images: int) -> ModelError:
+    """The error for a network that takes more memory than a call may."""
+    return _refused(path, f"{images} pictures would take more than {4 * MOST_ELEMENTS / 10**9:.1g} GB of memory")
+
+
+def _refused(path: Path, why: str) -> ModelError:
+    return ModelError(f"{path} was refused: {why}, which no network for 28x28 pictures needs.")
 
 
 def not_plain(path: Path, names: Iterable[str]) -> NoReturn:

@@ -15,9 +15,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from local.runtimes import missing, no_network
+from local.runtimes import missing, no_network, room
 from local.runtimes.cost import READ, Cost, largest_batch, size_of, slid
-from local.runtimes.room import UNPACKED_BYTES
 from shared.errors import ModelError
 
 Shape = tuple[int, ...]  # of one picture, without the batch
@@ -80,8 +79,8 @@ def _check_weights(path: Path) -> None:
             total += prod(one.shape) * one.dtype.itemsize if isinstance(one, h5py.Dataset) else 0
 
         weights.visititems(add)
-    if total > UNPACKED_BYTES:
-        raise ValueError(f"its weights take more than {UNPACKED_BYTES // 10**6:,} MB")
+    if total > room.UNPACKED_BYTES:
+        raise ValueError(f"its weights take more than {room.UNPACKED_BYTES // 10**6:,} MB")
 
 
 def _names(node: Any) -> Iterator[tuple[Any, Any]]:

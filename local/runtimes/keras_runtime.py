@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from local.runtimes import check_logits, in_parts, keras_config, missing, no_network, wrong_input
+from local.runtimes import check_logits, in_parts, keras_config, missing, no_network, room, wrong_input
 from shared.preprocessing import SIDE, to_float, to_nhwc
 
 if TYPE_CHECKING:
@@ -60,8 +60,9 @@ def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> Ke
 
 def build(path: Path) -> "keras.Model":
     """The model with its weights, not compiled; ModelError if it names anything but plain layers, or takes too much."""
-    keras_config.check(path)
-    return _built(path)
+    with room.limited(path):
+        keras_config.check(path)
+        return _built(path)
 
 
 def _built(path: Path, *, threads: int | None = None) -> "keras.Model":

@@ -13,11 +13,12 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from local.runtimes import no_network
-from local.runtimes.cost import MOST_ELEMENTS, READ, Cost, largest_batch, not_plain
+from local.runtimes import litert_file, no_network
+from local.runtimes.cost import BATCHES, MOST_ELEMENTS, READ, Cost, largest_batch, not_plain, too_large
 from shared.preprocessing import SIDE
 
 MOST_STEPS = 10_000
+POINTER = 2  # an address takes as much memory as two values
 # The output is shaped as the input.
 SAME = (
     "ABS", "CAST", "CEIL", "COS", "DEQUANTIZE", "ELU", "EXP", "FLOOR", "GELU", "HARD_SWISH", "L2_NORMALIZATION",
@@ -41,11 +42,12 @@ LATE = {*SAME, "FULLY_CONNECTED", "RESHAPE"}  # what may follow a shape that is 
 
 @dataclass(frozen=True)
 class Step:
-    """A node: its operator, and the numbers of its tensors."""
+    """A node: its operator, the numbers of its tensors, and the points in its window where it is a pooling."""
 
     op: str
     inputs: list[int]
     outputs: list[int]
+    window: int
 
 
 @dataclass
@@ -57,12 +59,12 @@ class Plan:
     late: set[int] = field(default_factory=set)
 
     @classmethod
-    def of(cls, interpreter: Any) -> "Plan":
-        """Nothing is laid out yet."""
+    def of(cls, interpreter: Any, path: Path) -> "Plan":
+        """Nothing is laid out yet. ValueError where the file is not whole."""
         parts = interpreter._interpreter  # what its public methods ask too, but they trip over a name that is no text
         steps = [
-            Step(parts.NodeName(at), _used(parts.NodeInputs(at)), _used(parts.NodeOutputs(at)))
-            for at in range(parts.NumNodes())
+            Step(parts.NodeName(at), _used(parts.NodeInputs(at)), _used(parts.NodeOutputs(at)), window)
+            for at, window in zip(range(parts.NumNodes()), litert_file.windows(path), strict=True)
         ]
         plan = cls(interpreter, steps)
         del parts  # it counts who holds it
@@ -108,7 +110,7 @@ class Plan:
                 sizes[step.outputs[0]] = self.late_size(step, sizes.get(step.inputs[0]))
             read = sum(sizes.get(one, self.size(one)) for one in step.inputs)
             written = sum(sizes.get(one, self.size(one)) for one in step.outputs)
-            elements += written
+            elements += written + POINTER * self.places(step)
             work += written * self.each(step) + READ * (read + written)
         return Cost(elements, work)
 
@@ -128,29 +130,48 @@ class Plan:
         return -(-size // inputs) * units
 
     def each(self, step: Step) -> int:
-        """Multiplications for a value of the output; of a pooling as if its window were the whole picture."""
+        """Multiplications for a value of the output."""
         if step.op in ("CONV_2D", "FULLY_CONNECTED"):
             return prod(self.shape(step.inputs[1])[1:])
-        if step.op == "DEPTHWISE_CONV_2D":
-            return prod(self.shape(step.inputs[1])[1:3])
         if step.op == "BATCH_MATMUL":
             return max(self.shape(step.inputs[0])[-2:])
-        return prod(self.shape(step.inputs[0])[1:3]) if step.op.endswith("_POOL_2D") else 0
+        return self.taps(step)
+
+    def taps(self, step: Step) -> int:
+        """The points in a step's window; 0 for one without."""
+        if step.op in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+            return prod(self.shape(step.inputs[1])[1:3])
+        if not step.op.endswith("_POOL_2D"):
+            return 0
+        if step.window < 1:
+            raise ValueError(f"a window of {step.window} points")
+        return step.window
+
+    def places(self, step: Step) -> int:
+        """The addresses that are laid out for a window: one for each of its points, at each place on the picture."""
+        taps = self.taps(step)
+        return taps and prod(self.shape(step.outputs[0])[1:3]) * taps
 
 
 def check(interpreter: Any, path: Path) -> int:
     """How many images a call may have. ModelError where the network is not plain, or takes too much."""
-    plan = Plan.of(interpreter)
+    try:
+        plan = Plan.of(interpreter, path)
+    except (OSError, ValueError) as error:
+        no_network(path, error)
     if len(plan.steps) > MOST_STEPS:
         no_network(path, f"it has more than {MOST_STEPS:,} steps")
     if foreign := plan.foreign():
         not_plain(path, foreign)
+    # LiteRT's delegate first makes room for the shapes that the file states, whatever the layout says later.
+    if BATCHES[-1] * sum(plan.size(one) for step in plan.steps for one in step.outputs) > MOST_ELEMENTS:
+        raise too_large(path, BATCHES[-1])
 
     def cost_of(images: int) -> Cost:
         try:
             return plan.cost(images)
         except (RuntimeError, ValueError) as error:  # too many at once, or a batch that is fixed
-            if images > 2:
+            if images > BATCHES[-1]:
                 return Cost(MOST_ELEMENTS + 1, 0)
             no_network(path, f"it does not run on {images} images at once: {error}")
 

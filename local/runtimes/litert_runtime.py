@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from local.runtimes import check_logits, check_outputs, in_parts, litert_cost, missing, no_network, wrong_input
 from shared.errors import ModelError
 from shared.preprocessing import SIDE, to_float, to_nhwc
-from shared.silence import silent_stderr
 
 
 @dataclass(frozen=True)
@@ -104,17 +103,15 @@ def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> Li
         missing(path, error)
     plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES  # which take steps together and hide their shapes
     try:
-        with silent_stderr():  # it reports which delegate it chose; failures come as exceptions
-            plan = Interpreter(str(path), experimental_op_resolver_type=plain)
-            interpreter = Interpreter(str(path), num_threads=threads)  # nothing is laid out yet
-            inputs, outputs = plan.get_input_details(), plan.get_output_details()
+        plan = Interpreter(str(path), experimental_op_resolver_type=plain)
+        interpreter = Interpreter(str(path), num_threads=threads)  # nothing is laid out yet
+        inputs, outputs = plan.get_input_details(), plan.get_output_details()
     except UnicodeDecodeError:
         no_network(path, "a tensor's name in it is no text")
     except (ValueError, RuntimeError) as error:
         no_network(path, error)
     ends = _input(inputs, path), _output(outputs, path)
-    with silent_stderr():
-        most = litert_cost.check(plan, path)
+    most = litert_cost.check(plan, path)
     runtime = LiteRuntime(interpreter=interpreter, input=ends[0], output=ends[1], most=most)
     runtime.classes = _classes(runtime, path)
     return runtime
@@ -150,8 +147,7 @@ def _classes(runtime: LiteRuntime, path: Path) -> int:
     """How many classes it tells apart, for one image as for several: not every network lets its batch be changed."""
     for images in (2, 1):
         try:
-            with silent_stderr():
-                logits = runtime.output.unpack(runtime._run(runtime._packed(np.zeros((images, SIDE, SIDE), np.uint8))))
+            logits = runtime.output.unpack(runtime._run(runtime._packed(np.zeros((images, SIDE, SIDE), np.uint8))))
         except (ValueError, RuntimeError) as error:
             no_network(path, f"it does not run on {images} images at once: {error}")
         classes = check_logits(logits, path, images=images)

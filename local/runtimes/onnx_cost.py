@@ -6,6 +6,7 @@ A step is let in where its output's shape follows from those of its inputs and f
 picture holds changes what it costs; `onnx_shapes` has them. Without loops, branches and functions each step runs once.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,33 +31,42 @@ def check(path: Path, content: bytes) -> int:
         if len(graph.steps) > MOST_STEPS:
             raise ValueError(f"more than {MOST_STEPS:,} steps")
         return largest_batch(path, lambda images: cost(graph, images))
-    except Computed:
-        not_plain(path, ["a step whose size the pictures could decide"])
+    except Computed as step:
+        not_plain(path, [f"{step} of a size that the pictures could decide"])
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         no_network(path, f"its graph is damaged, or not one for {SIDE}x{SIDE} pictures ({error})")
 
 
 def cost(graph: Graph, images: int) -> Cost:
     """Of a call with so many images. ValueError and its like where shapes do not fit, Computed where none is known."""
+    elements = work = 0
+    for call, output, extra in walk(graph, images):
+        read = sum(size_of(one.shape) for one in call.inputs if one)
+        written = size_of(output.shape) * len(call.step.outputs)
+        elements += written + extra.elements
+        work += extra.work + READ * (read + written)
+        if elements > MOST_ELEMENTS:
+            break  # the numbers would only grow
+    return Cost(elements, work)
+
+
+def walk(graph: Graph, images: int) -> Iterator[tuple[Call, Tensor, Cost]]:
+    """Each step with what it gives, and what it takes beside reading and writing."""
     tensors: dict[str, Tensor] = dict(graph.constants)
     for name, shape in graph.inputs.items():
         free = (images, *DUE[1:]) if len(shape) == len(DUE) else (images, *shape[1:])
         tensors[name] = Tensor(tuple(size or free[axis] for axis, size in enumerate(shape)))
-    elements = work = 0
     for step in graph.steps:
         call = Call(step, [tensors[name] if name else None for name in step.inputs])
-        output, spent = _output(call)
+        try:
+            output, extra = _output(call)
+        except Computed:
+            raise Computed(step.op) from None
         for name in filter(None, step.outputs):
             if name in tensors:
                 raise ValueError(f"{name[:40]!a} is there twice")
             tensors[name] = output
-        read = sum(size_of(one.shape) for one in call.inputs if one)
-        written = size_of(output.shape) * len(step.outputs)
-        elements += written + spent.elements
-        work += spent.work + READ * (read + written)
-        if elements > MOST_ELEMENTS:
-            break  # the numbers would only grow
-    return Cost(elements, work)
+        yield call, output, extra
 
 
 def _output(call: Call) -> tuple[Tensor, Cost]:

@@ -180,10 +180,11 @@ class _Reader:
         kind = _one(attribute, 20, 0)
         if kind not in KINDS:
             self.foreign.add(op)
+            return _text(_one(attribute, 1, b"")), None
         held = attribute.keys() - {1, 13, 20}  # name, a remark, which kind of value it is
-        if not held <= {KINDS.get(kind)}:
+        if not held <= {KINDS[kind]}:
             raise ValueError(f"an attribute of {op[:40]!a} that is not what it says")
-        return _text(_one(attribute, 1, b"")), self.value(kind, attribute.get(KINDS.get(kind, 0), []))
+        return _text(_one(attribute, 1, b"")), self.value(kind, attribute.get(KINDS[kind], []))
 
     def value(self, kind: int, values: list[Any]) -> Any:
         """What an attribute of that kind holds: lists may be empty, of the others there is one."""
@@ -198,7 +199,7 @@ class _Reader:
             return _signed(value)
         if kind == TENSOR:
             return self.tensor(self.message(value), len(value))
-        return float(np.frombuffer(value, "<f4")[0]) if kind == FLOAT else bytes(_stretch(value)[:64])
+        return float(np.frombuffer(value, "<f4")[0]) if kind == FLOAT else bytes(_stretch(value)[:64])  # or STRING
 
 
 def _varint(data: Any, at: int) -> tuple[int, int]:

@@ -51,8 +51,8 @@ def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> On
     try:
         # From bytes, and so from this file alone: nobody vouches for weights that lie beside it.
         session = onnxruntime.InferenceSession(
-            content, _options(onnxruntime, threads), providers=["CPUExecutionProvider"]
-        )
+            content, _options(onnxruntime, threads), providers=["CPUExecutionProvider"], enable_fallback=0
+        )  # to the same provider; it would print that
     except Exception as error:  # noqa: BLE001 (its errors share no class of their own)
         no_network(path, error)
     input_name = _input_name(session, path)

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from local.runtimes import check_logits, in_parts, missing, no_network, pickled
+from local.runtimes import check_logits, in_parts, missing, no_network, pickled, room
 from local.runtimes.cost import BATCHES
-from local.runtimes.room import UNPACKED_BYTES
 from shared.errors import ConfigError, ModelError
 from shared.preprocessing import SIDE, to_float
 
@@ -65,6 +64,11 @@ def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> To
 
 def build(path: Path, architecture: str | None) -> "nn.Module":
     """The module with its weights, in evaluation mode on the processor."""
+    with room.limited(path):
+        return _built(path, architecture)
+
+
+def _built(path: Path, architecture: str | None) -> "nn.Module":
     if architecture is None:
         raise ModelError(f"{path} holds weights without their network: keep its manifest.json beside it.")
     try:
@@ -79,8 +83,8 @@ def build(path: Path, architecture: str | None) -> "nn.Module":
         network = known(architecture)
     except ConfigError as error:  # of another version of the code
         raise ModelError(f"{path}: {error}") from None
-    if 4 * network.parameters > UNPACKED_BYTES:  # the module is made before it is filled, whatever the file holds
-        raise ModelError(f"{path} was refused: {architecture} takes more than {UNPACKED_BYTES // 10**6:,} MB.")
+    if 4 * network.parameters > room.UNPACKED_BYTES:  # the module is made before it is filled, whatever the file holds
+        raise ModelError(f"{path} was refused: {architecture} takes more than {room.UNPACKED_BYTES // 10**6:,} MB.")
     weights = _weights(torch, path)
     if torch_ao.is_int8(weights):
         try:

@@ -41,6 +41,7 @@ def draw(task: Task, rows: Sequence[Row], importances: Mapping[str, float], fold
 def history(task: Task, rows: Sequence[Row]) -> "Figure":
     """The objective of each trial in their order, and the best so far."""
     import matplotlib as mpl
+    from matplotlib.ticker import MaxNLocator
 
     with mpl.rc_context(STYLE):
         figure = empty_figure(8, 4)
@@ -57,6 +58,7 @@ def history(task: Task, rows: Sequence[Row]) -> "Figure":
         _frame(axes, task, complete, edge)
         axes.set_title(f"{_title(task)}: {len(complete)} complete trials, {len(ended) - len(complete)} ended early")
         axes.set_xlabel("trial; the line is the best so far")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return figure
 
 

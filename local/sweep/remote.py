@@ -22,7 +22,7 @@ from local.kernels import pull, push, runs, watch
 from local.kernels.capacity import SESSIONS
 from local.kernels.client import Service
 from local.kernels.runs import Run
-from local.kernels.spec import KernelSpec, session_kind
+from local.kernels.spec import KernelSpec, other_accelerator, session_kind
 from local.sweep.study import Study
 from local.sweep.task import OBJECTIVES, Part
 from local.sweep.workers import Done, Event, Failed
@@ -150,7 +150,8 @@ class Runs:
             raise RunError(f"the run {run.run_id} ({run.title}) {run.state}: {run.message}")
         stated = pull.stated_by(self.service, run)
         run.record(state="swept")  # nothing is left to do
-        return _part_of(stated, seed) | {"run": run.run_id}
+        other = other_accelerator(run.accelerator, str(stated["environment"].get("accelerator", "")))
+        return _part_of(stated, seed) | {"run": run.run_id} | ({"warning": other} if other else {})
 
     def _pause(self, seconds: float) -> None:
         if self._leaving.wait(seconds):

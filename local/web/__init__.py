@@ -3,6 +3,8 @@
 answers     what each file of a network says of a picture, and how long it takes: no page, no server
 cards       the same as HTML
 examples    pictures to try it on
-page        the parts of the page and what they call, in Gradio
+page        the parts of the page, as they are sent: page.html, page.css, page.js
+reading     the one request that the page sends: a picture's bytes
+gate        who may ask, and the headers of every answer
 serving     the page on a port
 """

@@ -1,9 +1,9 @@
 """One picture, every file of a network: what each says, side by side, and how long it takes.
 
     networks = Networks()
-    seen = networks.look("camera", pixels, single=True)      # pixels uint8 [h, w, 3 or 4]: red, green, blue, opacity
+    seen = networks.read("camera", grey, bgr, single=True)   # a picture that `local.vision.picture` decoded
     seen.text, seen.digits[0].glyph.image                    # as `k2l predict` reads it
-    seen.answers[1].milliseconds, seen.answers[1].shares[0]  # the int8 file: its time, its ten probabilities
+    seen.answers[1].milliseconds, seen.answers[1].shares[0]  # the int8 file: its time, its probabilities
 
 A file is loaded when its network is first asked, and kept. Knows nothing of a browser.
 """
@@ -12,30 +12,29 @@ import statistics
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from local import models, runtimes
 from local.benchmark import timed
 from local.camera import overlay
-from local.predict import DIGITS, Digit, Reader, Reading
+from local.predict import Digit, Reader, Reading
 from local.vision import picture
-from shared.errors import PictureError
 from shared.metrics import softmax
 
 LIGHT = (".onnx", ".tflite")  # suffixes of what runs without a training framework
 FULL = "fp32"
 SMALLER = ("int8", "float16")
 WARM_UP, CALLS = 3, 9  # calls before the timed ones, and those
-Shares = tuple[float, ...]  # a probability a digit
+Shares = tuple[float, ...]  # a probability a class
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What one file says: its own reading, and `shares`, its ten probabilities of each of the digits shown.
+    """What one file says: its own reading, and `shares`, its probabilities of each of the digits shown.
+
+    They are ten, one a digit, and an eleventh where the network has a class for what is none.
 
     `milliseconds` is the median time of one digit on one thread, warm-up left out; None where there was none.
     """
@@ -51,10 +50,14 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """A picture and what a network's files say of it, the float one first; `bgr` uint8 [h, w, 3] is the picture."""
+    """A picture and what a network's files say of it, the float one first.
+
+    `bgr` uint8 [h, w, 3] is the picture as it is shown, `factor` how much smaller than what was read.
+    """
 
     model: str
     bgr: picture.Colour
+    factor: float
     answers: tuple[Answer, ...]
 
     @property
@@ -75,7 +78,7 @@ class Seen:
     @property
     def annotated(self) -> picture.Colour:
         """The picture with its boxes and labels: uint8 [h, w, 3], blue, green, red."""
-        return overlay.boxes(self.bgr, self.reading)
+        return overlay.boxes(self.bgr, self.reading, factor=self.factor)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,41 +117,19 @@ class Networks:
                 self._loaded[name] = [_load(model) for model in _files(name)]
             return self._loaded[name]
 
-    def look(self, name: str, pixels: NDArray[np.uint8], *, single: bool = False) -> Seen:
-        """What the files of a network say of pixels uint8 [h, w] grey, [h, w, 3] RGB or [h, w, 4] RGBA."""
-        grey, bgr = planes(pixels)
-        return self.read(name, grey, bgr, single=single)
-
     def read(self, name: str, grey: picture.Grey, bgr: picture.Colour, *, single: bool = False) -> Seen:
-        """The same of a picture that was decoded by `local.vision.picture`. Raises ModelError."""
+        """What the files of a network say of a picture uint8 [h, w]; `bgr` is how it is shown. Raises ModelError."""
         files = self.open(name)
         with self._lock:
             readings = [one.reader.read(grey, single=single) for one in files]
             shown = (*readings[0].digits, *readings[0].rejected)
             answers = tuple(one.answer(reading, shown) for one, reading in zip(files, readings, strict=True))
-        return Seen(model=name, bgr=bgr, answers=answers)
-
-
-def planes(pixels: NDArray[np.uint8]) -> tuple[picture.Grey, picture.Colour]:
-    """Pixels uint8 [h, w], [h, w, 3] RGB or [h, w, 4] RGBA as what is read, and as what is drawn upon (BGR)."""
-    shape = pixels.shape
-    if pixels.dtype != np.uint8 or not 2 <= len(shape) <= 3 or shape[2:] not in ((), (3,), (4,)) or 0 in shape:
-        raise PictureError(f"pixels {pixels.dtype} {list(shape)} are no picture: uint8 [h, w, 3 or 4] is due.")
-    if pixels.ndim == 2:
-        return pixels, _converted(pixels, cv2.COLOR_GRAY2BGR)
-    if shape[2] == 4:
-        grey = picture.composite(_converted(pixels, cv2.COLOR_RGBA2BGRA))
-        return grey, _converted(grey, cv2.COLOR_GRAY2BGR)
-    return _converted(pixels, cv2.COLOR_RGB2GRAY), _converted(pixels, cv2.COLOR_RGB2BGR)
+        return Seen(model=name, bgr=bgr, factor=bgr.shape[1] / grey.shape[1], answers=answers)
 
 
 def precision_of(file: str) -> str:
     """fp32, or what the middle of a file's name says: int8 of `model.int8.onnx`."""
     return next((name for name in SMALLER if f".{name}." in file), FULL)
-
-
-def _converted(pixels: NDArray[Any], how: int) -> NDArray[np.uint8]:
-    return np.asarray(cv2.cvtColor(pixels, how), np.uint8)
 
 
 def _files(name: str) -> list[models.Model]:
@@ -162,11 +143,11 @@ def _load(model: models.Model) -> Loaded:
 
 
 def _shares(runtime: runtimes.Runtime, images: Sequence[NDArray[np.uint8]]) -> tuple[Shares, ...]:
-    """The ten probabilities of each image uint8 [28, 28]."""
+    """The probabilities of each image uint8 [28, 28]."""
     if not images:
         return ()
     probabilities = softmax(runtime.logits(np.stack(images)))
-    return tuple(tuple(float(share) for share in one[:DIGITS]) for one in probabilities)
+    return tuple(tuple(float(share) for share in one) for one in probabilities)
 
 
 def _milliseconds(runtime: runtimes.Runtime, image_hw: NDArray[np.uint8]) -> float:

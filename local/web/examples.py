@@ -1,26 +1,23 @@
 """Pictures to try the page on, drawn when it starts: none is kept anywhere.
 
-    paths = written(folder)               # a page of rows under a lamp, and one digit, white on black
+    drawn()                               # {"rows.png": …, "five.png": …}: rows under a lamp; one digit, white on black
 
 The digits are OpenCV's own: strokes as thick as a pen's in version 4, a typeface in 5.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from local.album import write
+NAMES = ("rows.png", "five.png")
 
 
-def written(folder: Path) -> list[Path]:
-    """The examples as files in a folder."""
-    pictures = {"rows.png": in_lamplight(page(["0123", "456", "789"])), "five.png": 255 - page(["5"])}
-    for name, pixels in pictures.items():
-        write(folder / name, pixels)
-    return [folder / name for name in pictures]
+def drawn() -> dict[str, bytes]:
+    """The examples as PNG files in memory, by name."""
+    pictures = (in_lamplight(page(["0123", "456", "789"])), 255 - page(["5"]))
+    return {name: cv2.imencode(".png", pixels)[1].tobytes() for name, pixels in zip(NAMES, pictures, strict=True)}
 
 
 def page(rows: Sequence[str], *, size: float = 3.0) -> NDArray[np.uint8]:

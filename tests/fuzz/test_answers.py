@@ -20,9 +20,6 @@ KERNEL = spec.parse(
     framework="torch",
     where="kernel.toml",
 )
-STATES = {
-    "QUEUED", "RUNNING", "COMPLETE", "ERROR", "CANCEL_REQUESTED", "CANCEL_ACKNOWLEDGED", "NEW_SCRIPT",
-}  # fmt: skip
 
 
 def shown(*texts):
@@ -30,7 +27,7 @@ def shown(*texts):
 
 
 def is_status(value):
-    return type(value) is Status and value.state in STATES and shown(value.message)
+    return type(value) is Status and bool(value.state) and shown(value.state, value.message)
 
 
 def is_receipt(value):

@@ -16,6 +16,7 @@ from malformed import DEEP
 
 from local import paths
 from scripts.__main__ import VERBS, Verbs, main
+from shared import printable
 
 # Where each verb's work begins, once everything that was typed has been looked at.
 LONG = (
@@ -128,6 +129,7 @@ def check(place, code, err):
     """The command ended in words, and wrote where it may."""
     assert code in (0, 1, 2), err
     assert "Traceback" not in err
+    assert printable.lines(err) == err  # nothing in it rules a terminal
     assert code != 1 or "error: " in err
     assert {path.name for path in place.iterdir()} <= {"work", "k2l", "outside"}
     assert {path.name for path in (place / "k2l").iterdir()} <= {"models", "build", "data", ".k2l"}

@@ -38,6 +38,7 @@ def waits(monkeypatch):
     still = SimpleNamespace(sleep=lambda _: None, time=time.time, monotonic=time.monotonic)
     monkeypatch.setattr("urllib3.util.retry.time", still)
     monkeypatch.setattr("local.kernels.transfer.time", still)
+    monkeypatch.setattr("local.kernels.pull.LOOKS", ())
 
 
 @pytest.fixture
@@ -62,6 +63,7 @@ def pulled(there, listed, text, surroundings, content=CONTENT):
     ).record()  # fmt: skip
     there.files |= {"/manifest": text, "/content": content}
     there.say({"files": [{"fileName": name, "url": url} for name, url in listed], "log": "it ran"})
+    (paths.state() / "install.lock").touch()  # there since the first installation
     mine = (run.folder, paths.models() / trips.NAME)
 
     def others():

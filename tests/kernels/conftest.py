@@ -1,9 +1,7 @@
 """A real emulator on a free loopback port, its state in the test's own folder, and a plain client for it."""
 
-import resource
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -57,26 +55,11 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], K
 
 
 @pytest.fixture
-def limited_files() -> Callable[[int], AbstractContextManager[None]]:
-    """`with limited_files(size):` no file of this process grows beyond so many bytes, as on a disk that is full."""
-
-    @contextmanager
-    def limited(size: int) -> Iterator[None]:
-        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-    return limited
-
-
-@pytest.fixture
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Nobody waits between tries; the seconds that a repeated call would have waited are in the list."""
     seconds: list[float] = []
     monkeypatch.setattr("urllib3.util.retry.time", SimpleNamespace(sleep=seconds.append, time=time.time))
     still = SimpleNamespace(sleep=lambda seconds: None, monotonic=time.monotonic)
     monkeypatch.setattr("local.kernels.transfer.time", still)
+    monkeypatch.setattr("local.kernels.pull.time", still)
     return seconds

@@ -198,8 +198,8 @@ def section(rows: list[Row]) -> str:
         "the disk, the versions on the emulator and the exit code. The emulator is ours and so is the choice of "
         "faults; how often each happens on Kaggle itself, nobody counted. “Right” is what would have come of it "
         "without the fault; after an “error” nothing is wrong on the disk. `kaggle` is asked after the notebook and "
-        "not after a version of it, though it can name one. Where a download stalls, k2l waits through a minute of "
-        "silence before it asks again."
+        "not after a version of it, though it can name one. Where a download stalls, k2l waits through a minute "
+        "of silence before it asks again."
     )
     return f"{table}\n\n{how}"
 

@@ -12,7 +12,7 @@ import pytest
 import trips
 
 from local import paths
-from local.kernels import cancel, push, runs, transfer, watch, wire
+from local.kernels import cancel, live_log, push, runs, transfer, watch, wire
 from local.kernels import pull as pulling
 from local.kernels.pull import pull
 from scripts import _trip as trip
@@ -103,7 +103,7 @@ def test_a_receipt_that_breaks_off_is_looked_for_and_not_asked_for_again(emulato
 # The wait
 
 
-@pytest.mark.parametrize("state", ["QUEUED", "RUNNING", "NEW_SCRIPT", "CANCEL_REQUESTED"])
+@pytest.mark.parametrize("state", ["QUEUED", "RUNNING", "NEW_SCRIPT", "CANCEL_REQUESTED", "PAUSED_COMPLETE"])
 def test_a_run_that_never_ends_ends_the_wait(emulator, service, state, monkeypatch):
     monkeypatch.setattr(watch, "SOONEST", 20)
     one = trips.finished(emulator, {"a": b"a"}, state="pushed")
@@ -115,6 +115,17 @@ def test_a_run_that_never_ends_ends_the_wait(emulator, service, state, monkeypat
     assert runs.get("r1").state == "pushed"
     emulator.faults.clear()
     assert watch.watch(service, one).state == "complete"
+
+
+def test_a_state_that_is_new_to_us_is_shown_by_its_name_and_ends_nothing(emulator, service, capsys):
+    """For longer than a service may be out of reach, and whatever known state it sounds like."""
+    one = trips.finished(emulator, {"a": b"a"}, state="pushed")
+    emulator.faults.add(fault="stuck", state="Failed\x1b[2J", times=3)
+    emulator.faults.add(fault="stuck", state="ACKNOWLEDGED", times=90)
+    emulator.faults.add(fault="stuck", state="cancelRequested")
+    seen = []
+    assert watch.watch(service, one, on_status=seen.append, sleep=no_sleep).state == "complete"
+    assert seen == ["Failed\\x1b[2J", "ACKNOWLEDGED", "CANCEL_REQUESTED", "COMPLETE"]
 
 
 def test_the_usual_wait_is_the_time_limit_and_an_hour(emulator, service, monkeypatch):
@@ -159,10 +170,10 @@ def test_the_text_of_a_log_is_what_came_of_it(log, text):
 
 
 def test_of_a_run_that_prints_for_ever_the_end_is_kept(monkeypatch):
-    monkeypatch.setattr(watch, "HEARD", 3)
+    monkeypatch.setattr(live_log, "KEPT", 3)
     endless = SimpleNamespace(follow_log=lambda slug, version: map(str, range(1000)))
     heard = []
-    log = watch.LiveLog(endless, SimpleNamespace(slug=SLUG, version=1), heard.append)
+    log = live_log.LiveLog(endless, SimpleNamespace(slug=SLUG, version=1), heard.append)
     log.run()
     assert (list(log.pieces), len(heard)) == (["997", "998", "999"], 1000)
 
@@ -281,10 +292,11 @@ def test_a_symlink_among_the_outputs_leads_nowhere(emulator, service, tmp_path):
 
 def test_a_missing_output_is_named(emulator, service):
     one = trips.finished(emulator, {"model.pth": b"w", "other": b"o"})
-    emulator.faults.add(fault="unlisted", names=["model.pth"])
+    emulator.faults.add(fault="unlisted", names=["model.pth"], times=None)
     with pytest.raises(KernelError, match=r"names model\.pth, but the service has no such file"):
         pull(service, one)
     assert trips.nothing_installed()
+    emulator.faults.clear()
     pull(service, one)
     assert trips.installed()["model.pth"] == b"w"
 

@@ -112,6 +112,9 @@ def test_the_services_word_counts_where_no_cell_has_failed(tmp_path):
     """A traceback that the notebook only printed is not why it was stopped."""
     printed = "Traceback (most recent call last):\n  x\nValueError: caught\n"
     assert cell_error.reason(printed, tmp_path / "none", "It took too long.") == "It took too long."
+    for vague in ("A cell failed.", "Notebook failed", "Process exited with code 1", "PapermillExecutionError: "):
+        assert cell_error.reason(printed, tmp_path / "none", vague) == "ValueError: caught"
+        assert cell_error.reason("", tmp_path / "none", vague).startswith(vague.strip())
     assert "its memory was full" in cell_error.reason("", tmp_path / "none", "DeadKernelError: Kernel died")
 
 
@@ -139,10 +142,11 @@ def test_an_error_of_many_lines_is_told_on_one(tmp_path):
     ids=["import", "dead kernel", "odd name"],
 )
 def test_a_notebook_that_dies_early_is_told_by_its_own_error(emulator, service, kernel, code, said):
-    """Also where the service gives no log."""
+    """Also where the service gives no log, and lists the notebook late."""
     one = push.push(service, trips.cargo_of(kernel(code)))
     emulator.wait(trips.SLUG)
     emulator.faults.add(fault="empty_log", times=None)
+    emulator.faults.add(fault="unlisted", times=3)
     with pytest.raises(RunError) as caught:
         watch.watch(service, one, sleep=lambda seconds: None)
     first = str(caught.value).partition("\n")[0]

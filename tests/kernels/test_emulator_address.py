@@ -13,7 +13,7 @@ from local import listening, paths
 from local.kernels.emulator import address
 from local.kernels.emulator.methods import METHODS
 from local.kernels.emulator.running import Running
-from shared.errors import ConfigError, KernelError
+from shared.errors import ConfigError
 
 FAULT = {"fault": "drop", "method": "*"}
 
@@ -37,14 +37,14 @@ def test_what_others_can_reach_is_not_listened_on_by_mistake(monkeypatch, host):
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
         found += [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.7", 0))]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-    with pytest.raises(KernelError, match=r"runs code here as you\.\n.*--i-know") as error:
-        address.listen(host, 0)
+    with pytest.raises(listening.ExposedError, match=r"runs code here as you\.\n.*--i-know") as error:
+        listening.listen(host, 0, risk=address.RISK)
     assert len(str(error.value).splitlines()) == 2
 
 
 @pytest.mark.parametrize("host", [None, "127.0.0.1", "127.0.0.9", "localhost"])
 def test_loopback_needs_no_leave(host):
-    sockets = address.listen(host, 0)
+    sockets = listening.listen(host, 0, risk=address.RISK)
     hosts = {one.getsockname()[0] for one in sockets}
     for one in sockets:
         one.close()
@@ -53,13 +53,13 @@ def test_loopback_needs_no_leave(host):
 
 def test_a_host_that_is_none_is_said():
     with pytest.raises(ConfigError, match="is no name or address"):
-        address.listen("no such host", 0)
+        listening.listen("no such host", 0, risk=address.RISK)
 
 
 def test_the_command_refuses_and_with_leave_warns(tmp_path):
     command = [sys.executable, "-m", "scripts.emulator", "--port", "0", "--state", str(tmp_path), "--host", "0.0.0.0"]
     done = subprocess.run(command, cwd=paths.CHECKOUT, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 2)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 2)
     assert done.stderr.startswith("error: --host 0.0.0.0 ") and "runs code here as you" in done.stderr
     command += ["--i-know", "--idle-timeout", "0.2", "--quiet", "--json"]
     done = subprocess.run(command, cwd=paths.CHECKOUT, capture_output=True, text=True, timeout=60)
@@ -74,7 +74,7 @@ def test_the_command_refuses_and_with_leave_warns(tmp_path):
 def test_an_address_that_was_asked_for_is_a_host_of_its_own(tmp_path, monkeypatch):
     """Nothing listens beyond loopback in a test: an address of it stands for one of the network."""
     monkeypatch.setattr(listening, "is_loopback", lambda host: host in ("127.0.0.1", "localhost"))
-    with pytest.raises(KernelError):
+    with pytest.raises(listening.ExposedError):
         Running(tmp_path, host="127.0.0.5")
     running = Running(tmp_path, host="127.0.0.5", i_know=True)
     try:

@@ -1,9 +1,12 @@
 """Whatever a run names its files, a pull brings them: under a name that every system can hold, and both are told."""
 
 import os
+import unicodedata
 
 import pytest
 import trips
+from hypothesis import given
+from hypothesis import strategies as st
 
 from local import paths
 from local.kernels import pull, watch
@@ -120,3 +123,11 @@ def test_a_name_that_not_every_system_can_hold_is_refused_in_a_model_folder(tmp_
     (tmp_path / "manifest.json").write_bytes(trips.manifest_text({"C:/evil": b"x"}))
     with pytest.raises(Exception, match="names 'C:/evil', which not every system can hold"):
         manifest.read(tmp_path)
+
+
+@given(st.lists(st.text("aA.:/\\~ e\u0301é_\n", min_size=1, max_size=8).filter(manifest.stays_inside), max_size=8))
+def test_any_names_are_stored_beside_each_other(names):
+    stored = list(stored_names(names, taken=pull.OURS).values())
+    folded = [unicodedata.normalize("NFC", name).casefold() for name in stored]
+    assert len(stored) == len(set(names)) == len(set(folded)) and all(map(manifest.safe_name, stored))
+    assert not any(one.startswith(f"{other}/") for one in folded for other in [*folded, *pull.OURS])

@@ -12,6 +12,7 @@ import trips
 from local import paths
 from local.kernels import pull
 from local.kernels.transfer import part_of
+from scripts import _trip as trip
 from shared import manifest
 from shared.errors import KernelError
 
@@ -154,6 +155,14 @@ def test_a_wrong_part_is_fetched_anew(emulator, service):
     assert (paths.models() / "mine" / "a").read_bytes() == b"right answer"
 
 
+def test_what_a_killed_pull_left_half_written_is_not_installed(emulator, service):
+    one = trips.finished(emulator, {"a": b"a"})
+    (one.stage / ".k2l-part-killed").mkdir(parents=True)
+    (one.stage / ".k2l-part-killed" / "run.log").write_text("half")
+    pull.pull(service, one)
+    assert sorted(trips.installed()) == ["a", "manifest.json", "run.log"]
+
+
 def test_a_model_that_was_there_is_kept_aside(emulator, service):
     old = paths.models() / "mine"
     old.mkdir(parents=True)
@@ -184,3 +193,45 @@ def test_models_never_shows_half_a_folder(emulator, service):
     done.set()
     watcher.join()
     assert seen <= {0, 42}  # forty files, the manifest and the log, or nothing
+
+
+@pytest.mark.parametrize("names", [[], ["manifest.json"], ["model.pth"]], ids=["nothing", "no manifest", "a part"])
+def test_what_a_complete_run_left_may_be_listed_late(emulator, service, capsys, names):
+    one = trips.finished(emulator, {"model.pth": b"w"})
+    emulator.faults.add(fault="unlisted", names=names, times=3)
+    assert trip.pulled(service, one).state == "pulled" and trips.installed()["model.pth"] == b"w"
+    said = capsys.readouterr().err
+    assert said.count("what it left is not all listed yet: asked again for two minutes\n") == 1
+
+
+def test_what_is_never_listed_is_told_in_a_line(emulator, service):
+    one = trips.finished(emulator, {"model.pth": b"w"})
+    emulator.faults.add(fault="unlisted", times=None)
+    with pytest.raises(KernelError, match=r"lists nothing that .* left, also after two minutes\.\n.*k2l pull r1"):
+        pull.pull(service, one)
+    assert emulator.faults.struck["unlisted"] == 1 + len(pull.LOOKS) and 100 <= sum(pull.LOOKS) <= 130
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "other"),
+    [
+        ("NvidiaTeslaT4", "CPU, 4 threads", True),
+        ("NvidiaTeslaT4", "Tesla T4", False),
+        ("NvidiaTeslaP100", "Tesla P100-PCIE-16GB", False),
+        ("NvidiaTeslaP100", "Tesla T4", True),
+        ("NvidiaL4", "NVIDIA L40S", True),
+        ("NvidiaRtxPro6000", "NVIDIA RTX PRO 6000 Blackwell", False),
+        ("NvidiaTeslaT4Highmem", "Tesla T4", False),
+        ("TpuV5E8", "CPU, 96 threads", True),
+        ("TpuV5E8", "TPU v5 lite", False),
+        ("none", "Tesla T4", False),
+        ("", "CPU, 4 threads", False),
+        ("NvidiaTeslaT4", "GPU", False),
+        ("NvidiaTeslaT4", "", False),
+    ],
+)
+def test_another_accelerator_than_was_asked_for_is_said(emulator, service, capsys, asked, given, other):
+    one = trips.finished(emulator, {"a": b"a"}, environment={"accelerator": given}).record(accelerator=asked)
+    trip.pulled(service, one)
+    warning = f"WARNING: {asked} was asked for, and the run had {given}. The emulator gives what this machine has.\n"
+    assert (warning in capsys.readouterr().err) == other

@@ -14,6 +14,7 @@ from local.sweep import study as sweep_study
 from local.sweep.remote import Runs, sweep_kernel
 from local.sweep.space import space
 from local.sweep.task import Task
+from scripts import sweep as verb
 from shared.config import TrainConfig
 from shared.errors import RefusedError, UserError
 
@@ -166,3 +167,15 @@ def test_a_run_that_failed_is_not_pushed_again_after_a_kill(emulator, service, k
         there.start(trial.number, study.task.configs(trial.params))
         (event,) = there.wait(30)
         assert "no ink" in event.message and versions(emulator) == 1
+
+
+def test_a_trial_that_had_another_accelerator_than_was_asked_for_says_so(emulator, service, kernel, opened, capsys):
+    scores = {part: {"accuracy": 0.5, "loss": 1.0} for part in ("validation", "test")}
+    facts = {"metrics": scores, "training": {"seconds": 1.0, "cpu_seconds": 1.0}}
+    one = trips.finished(emulator, {}, environment={"accelerator": "CPU, 2 threads"}, **facts)
+    with opened(task()) as study:
+        part = crew(service, kernel, study)._part(0, one.record(accelerator="NvidiaTeslaT4"))
+        row = {"trial": 0, "state": "complete", "value": None, "seconds": 1.0, "message": "", "seeds": [part, part]}
+        verb._tell(study, row)
+    warning = "WARNING: NvidiaTeslaT4 was asked for, and the run had CPU, 2 threads\n"
+    assert capsys.readouterr().err.count(warning) == 1

@@ -40,6 +40,13 @@ def test_labels_of_points_and_curves_do_not_run_into_each_other():
     assert overlaps(charts.learning_curves(HISTORIES)) == []
 
 
+def test_of_one_epoch_points_stand_beside_their_names_and_no_line_looks_like_a_curve():
+    figure = charts.learning_curves({name: history[:1] for name, history in HISTORIES.items()})
+    (axes,) = figure.axes
+    assert overlaps(figure) == [] and axes.get_xlim() == (0.5, 1)
+    assert {text.arrow_patch.get_linestyle() for text in axes.texts} == {":"}
+
+
 def test_points_that_lie_on_each_other_are_all_named():
     same = [Point(label=str(i), accuracy=0.99, error=0.001, parameters=5000) for i in range(6)]
     names = [text.get_text().partition("\n")[0] for text in charts.accuracy_by_parameters(same).axes[0].texts]

@@ -8,6 +8,7 @@ import shutil
 import signal
 import struct
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -95,6 +96,28 @@ def test_a_region_is_read_as_one_digit_where_it_is():
     reading = live.read_region(Reader(Knows(), 0.5), shot, (x - 8, y - 8, w + 16, h + 16))
     assert reading.text == "7"
     assert np.abs(np.subtract(reading.digits[0].box, digits[2].box)).max() <= 3
+
+
+def test_a_frame_that_is_dragged_does_not_strike_through_a_label():
+    """Its upper line runs through the middle of the label."""
+    grey = cv2.copyMakeBorder(page("7"), 60, 60, 60, 60, cv2.BORDER_REPLICATE)
+    shot = sources.Shot(name="", grey=grey, colour=lambda: cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR))
+    reader, shown = Reader(Knows(), 0.5), []
+    digit = reader.read(grey).digits[0]
+    x, y, w, h = overlay.covered(shot.colour(), f"7 {digit.confidence:.0%}", overlay._above(shot.colour(), digit.box))
+    left, top, wide, high = digit.box
+    region = (left - 20, y + h // 2, wide + 40, top + high + 20 - y - h // 2)
+    keys = iter(["", "q"])
+    window = SimpleNamespace(drawing=None, region=None, show=shown.append)
+
+    def key(*, milliseconds):
+        window.region = region
+        return next(keys)
+
+    window.key = key
+    live.Viewer(window, reader, Path(), fps=0)._snapshot(shot, reader.read(grey))
+    blue = (shown[-1] == np.uint8(overlay.BLUE)).all(axis=2)
+    assert blue[region[1], region[0]] and not blue[y : y + h, x : x + w].any()
 
 
 def test_regions_are_kept_within_the_picture():

@@ -216,7 +216,7 @@ def test_a_file_that_asks_for_more_memory_than_any_has_is_not_quantized(tmp_path
     save_filling(folder / "model.onnx", 10**12)
     write_manifest(folder, "lite", dataset="digits")
     with_writer(monkeypatch, lambda source, images, path: pytest.fail("it was read again"))
-    with pytest.raises(ModelError, match=r"model\.onnx cannot be read"):
+    with pytest.raises(ModelError, match=r"model\.onnx was refused: 2 pictures would take more"):
         quantize(folder, ["onnx"], dataset=digits)
 
 

@@ -1,6 +1,7 @@
 """Files that do not run here, each with the one line that says why; what could do harm: test_runtimes_unsafe.py."""
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -233,3 +234,41 @@ def test_a_network_that_ends_in_softmax_is_refused(tmp_path):
     layers = keras.layers
     tiny_keras(layers.Flatten(), layers.Dense(10, activation="softmax")).save(tmp_path / "model.keras")
     assert "gives probabilities where logits are due" in refusal(tmp_path / "model.keras")
+
+
+def test_what_a_framework_prints_reaches_neither_stream(tmp_path, monkeypatch, capfd):
+    from local.runtimes import onnx_runtime
+
+    def noisy(path, **_):
+        print("set up")
+        sys.stderr.write("set up\n")
+        for descriptor in (1, 2):
+            os.write(descriptor, b"set up\n")
+        raise ModelError(f"{path} is none")
+
+    save_onnx(tmp_path / "model.onnx")
+    monkeypatch.setattr(onnx_runtime, "load", noisy)
+    assert refusal(tmp_path / "model.onnx") == "model.onnx is none"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_onnxruntime_does_not_print_that_it_falls_back(tmp_path, capfd):
+    """Nor as it runs, where nothing else keeps it quiet."""
+    import onnx
+    import onnxruntime
+
+    from local.runtimes import onnx_runtime
+
+    path = tmp_path / "model.onnx"
+    save_onnx(path)
+    assert onnx_runtime.load(path).session._enable_fallback is False
+    model = onnx.load(path)
+    model.graph.initializer[0].dims[:] = [10, 784]  # onnxruntime's error names the step, by a name that is no text
+    model.graph.node[-1].name = "NAME"
+    path.write_bytes(model.SerializeToString().replace(b"NAME", b"\xff\xfe\xfd\xfc"))
+    with pytest.raises(ModelError):
+        onnx_runtime.load(path)
+    assert capfd.readouterr() == ("", "")
+    with pytest.raises(UnicodeDecodeError):
+        onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    assert "EP Error" in capfd.readouterr().out  # left alone, it does

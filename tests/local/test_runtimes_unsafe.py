@@ -12,7 +12,7 @@ import torch
 from model_formats import edit_config, refusal, save_filling, save_onnx
 
 from local import runtimes
-from local.runtimes import room
+from local.runtimes import onnx_cost, room
 from shared.architectures import architecture
 
 
@@ -142,7 +142,9 @@ def test_a_file_larger_than_memory_is_not_read(tmp_path, suffix):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no other system holds a process to a size")
-def test_a_network_that_asks_for_more_memory_than_any_has_is_refused_in_words(tmp_path):
+def test_what_asks_for_more_memory_than_any_network_has_is_refused_in_words(tmp_path, monkeypatch):
+    """The second wall, where the first let a file through."""
+    monkeypatch.setattr(onnx_cost, "check", lambda *_: 256)
     before, most = resource.getrlimit(resource.RLIMIT_DATA), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for values in (room.growth() // 4, 10**12):
         save_filling(tmp_path / "greedy.onnx", values)

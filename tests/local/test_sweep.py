@@ -350,3 +350,5 @@ def test_a_picture_of_a_single_trial_and_of_equal_ones(url, tmp_path):
         for _ in range(2):
             study.tell(study.ask(3), [part(0, 0.5)])
             assert len(sweep_charts.draw(study.task, study.rows(), {}, tmp_path)) == 2
+            figure = sweep_charts.history(study.task, study.rows())
+            assert all(float(tick).is_integer() for tick in figure.axes[0].get_xticks())

@@ -103,6 +103,14 @@ def test_two_runs_of_one_second_keep_their_whole_names(k2l, terminal):
     assert one.run_id in k2l("runs", "--offline")[1]
 
 
+def test_a_figure_that_is_no_number_is_null(k2l):
+    """JSON has no NaN; Python reads and writes it, and so a journal may have one."""
+    figures = {"rate": float("nan"), "rates": [float("-inf"), 0.5]}
+    Run(**{**vars(begun(1)), "parameters": figures}).record()
+    _, out, _ = k2l("runs", "--offline", "--json")
+    assert json.loads(out, parse_constant=pytest.fail)["parameters"] == {"rate": None, "rates": [None, 0.5]}
+
+
 def test_what_would_be_cleared_is_shown_and_kept(k2l):
     one = begun(1)
     code, out, err = k2l("runs", "--gc", "--older", "0", "--dry-run")

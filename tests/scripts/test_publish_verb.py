@@ -1,6 +1,7 @@
 """`k2l publish` as a person meets it: a plan, a table or JSON, once, and how to go on after Ctrl-C."""
 
 import json
+import shlex
 import signal
 import time
 
@@ -46,19 +47,19 @@ def test_it_is_published_once_and_json_is_alone_on_stdout(k2l, home):
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("words", "said"),
     [
-        ("nothing", "No model 'nothing'"),
-        (f"{ZOO}/model.onnx", "is a file: name its model folder"),
-        (f"{ZOO} --slug Bad", "--slug"),
-        (f"{ZOO} --remote moon", "there are: kaggle, emulator"),
-        (f"{ZOO} --license beerware", "Kaggle knows no license 'beerware'"),
-        (f"{ZOO} --title x", "--title"),
-        (ZOO, "no Kaggle credentials"),
+        (["nothing"], "No model 'nothing'"),
+        ([f"{ZOO}/model.onnx"], "is a file: name its model folder"),
+        ([ZOO, "--slug", "Bad"], "--slug"),
+        ([ZOO, "--remote", "moon"], "there are: kaggle, emulator"),
+        ([ZOO, "--license", "beerware"], "Kaggle knows no license 'beerware'"),
+        ([ZOO, "--title", "x"], "--title"),
+        ([ZOO], "no Kaggle credentials"),
     ],
 )
-def test_wrong_input_ends_in_a_line_or_two_and_exit_1(k2l, home, command, said):
-    code, out, err = k2l("publish", *command.split())
+def test_wrong_input_ends_in_a_line_or_two_and_exit_1(k2l, home, words, said):
+    code, out, err = k2l("publish", *words)
     assert (code, out) == (1, "") and said in err and 1 <= len(err.strip().splitlines()) <= 2
     assert not list(home.rglob("publishing/*"))
 
@@ -79,7 +80,7 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(k2l, launch, home, e
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "") and "Traceback" not in err
-    assert err.strip().endswith(f"Go on: k2l publish {ZOO} --remote emulator")
+    assert err.strip().endswith(f"Go on: k2l publish {shlex.quote(ZOO)} --remote emulator")
     requests.delete(faults, auth=auth, timeout=10)
     assert k2l("publish", ZOO, *HERE)[0] == 0
     assert len(list((home / ".k2l" / "emulator" / "models").rglob("version.json"))) == 4

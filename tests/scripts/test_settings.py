@@ -74,3 +74,12 @@ def test_the_command_line_wins(k2l, tmp_path, monkeypatch):
     assert (code, "'nowhere'" in err) == (1, True)
     code, out, _ = k2l("push", "--remote", "emulator", "--dry-run", "--json")
     assert code == 0 and '"digits: nothing to attach"' in out
+
+
+def test_help_shows_the_files_default_and_no_other(k2l, tmp_path, monkeypatch):
+    monkeypatch.setenv("K2L_HOME", str(tmp_path))
+    (tmp_path / _settings.FILE).write_text('[train]\nepochs = 5\nname = "x\\u001b[2J"\n')
+    out = " ".join(k2l("train", "--help")[1].split())
+    assert "training images. [default: 5]" in out and r"models/. [default: x\x1b[2J]" in out
+    assert "recipe's" not in out and "ARCHITECTURE-FRAMEWORK" not in out and "\x1b" not in out
+    assert "[default: the recipe's; 40 for digits]" in " ".join(k2l("push", "--help")[1].split())

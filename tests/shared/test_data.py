@@ -61,6 +61,12 @@ def test_new_mounts_come_before_old_ones(tmp_path, monkeypatch):
     assert locate("mnist").files.folder == tmp_path / "kaggle" / "input" / "datasets" / "z" / "mnist"
 
 
+def test_kaggles_own_place_is_searched_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("shared.data.KAGGLE_INPUT", tmp_path / "mounted")
+    write(tmp_path / "mounted" / "mnist-dataset")
+    assert locate("mnist").files.folder == tmp_path / "mounted" / "mnist-dataset"
+
+
 def test_a_folder_beside_any_other_working_folder_is_no_mount(tmp_path, monkeypatch):
     write(tmp_path / "somewhere" / "input" / "mnist")
     (tmp_path / "somewhere" / "else").mkdir()

@@ -1,5 +1,6 @@
 """A picture's way through a network, in words, numbers and drawings."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -82,6 +83,17 @@ def test_the_facts_are_plain_json():
 def test_shares_keep_the_digits_that_matter():
     said = [share(one) for one in (0.5, 0.9985, 0.9995, 0.999999, 0.0001)]
     assert said == ["50.0%", "99.9%", "99.95%", "over 99.99%", "under 0.1%"]
+
+
+@pytest.mark.parametrize("share_of_it", [0.99995, 0.9998])
+def test_a_picture_says_a_probability_as_its_title_does(share_of_it):
+    logits = np.zeros(10, np.float32)
+    logits[3] = np.log(9 * share_of_it / (1 - share_of_it))
+    told = told_of("compact")
+    told = dataclasses.replace(told, values={**told.values, list(told.values)[-1]: logits})
+    written = [text.get_text() for axes in explain_plots.way(told).axes for text in axes.texts]
+    assert f"{share(told.confidence)} sure" in told.verdict() and share(told.confidence) in written
+    assert "100.0%" not in written
 
 
 @pytest.mark.parametrize(

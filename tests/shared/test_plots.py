@@ -65,7 +65,18 @@ def test_an_empty_confusion_matrix_and_an_absent_class_can_be_drawn():
 def test_samples_say_what_was_read_and_what_is_true_where_that_was_wrong():
     read = LABELS.copy()
     read[3] = 5
-    assert texts(plots.samples(IMAGES, LABELS, read))[2:5] == ["2", "5, is 3", "4"]
+    figure = plots.samples(IMAGES, LABELS, read)
+    assert texts(figure)[2:5] == ["2", "5, is 3", "4"]
+    assert figure.axes[0].get_title(loc="left").startswith("Below each image: the answer of the network")
+
+
+def test_samples_without_answers_say_that_they_are_labels():
+    figure = plots.samples(IMAGES, LABELS)
+    assert texts(figure)[2:5] == ["2", "3", "4"] and "label" in figure.axes[0].get_title(loc="left")
+
+
+def test_a_class_may_have_any_name(tmp_path):
+    plots.save(plots.samples(IMAGES, LABELS, classes=[f"$\\nosuch{k}$" for k in range(10)]), tmp_path / "x.png")
 
 
 def test_mistakes_come_most_confident_first():

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from local import listening
 from local.kernels.emulator import address
 from local.kernels.emulator.faults import Fault, Faults
 from local.kernels.emulator.service import Refusal
@@ -173,7 +174,7 @@ class Front:
         hosts = [value for name, value in headers if name == b"host"]
         hosts += [scope["path"].partition("://")[2].partition("/")[0]] if not scope["path"].startswith("/") else []
         origin = any(name == b"origin" for name, _ in headers)
-        return address.why_not(map(address.host_of, hosts), origin=origin, own=self.host)
+        return address.why_not(map(listening.host_of, hosts), origin=origin, own=self.host)
 
 
 async def drain(receive: Receive) -> None:

@@ -52,8 +52,10 @@ def session_output(service: Service, request: Any, struck: Struck) -> api.ApiLis
     response = api.ApiListKernelSessionOutputResponse()
     if service.store.status(version)["status"] not in ENDED:
         return response
-    hidden = struck["unlisted"].names if "unlisted" in struck else []
-    there = [name for name in version.outputs() if name not in hidden]
+    there = list(version.outputs())
+    if "unlisted" in struck:
+        hidden = struck["unlisted"].names or there
+        there = [name for name in there if name not in hidden]
     names, response.next_page_token = page(there, request.page_size, request.page_token)
     response.files = [output_file(service, version, name) for name in names]
     if "listed" in struck and there:

@@ -15,6 +15,7 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from filelock import FileLock, Timeout
@@ -50,7 +51,7 @@ def credentials(state: Path, username: str | None, key: str | None) -> dict[str,
 class Running:
     """An emulator with its port. `url`, `username` and `key` are what a client needs.
 
-    `host` is for other places than loopback, which takes `i_know` (`address`).
+    `host` is for other places than loopback, which takes `i_know` (`local.listening`).
     """
 
     def __init__(
@@ -97,8 +98,7 @@ class Running:
     @property
     def exposed(self) -> list[str]:
         """The addresses it listens on that are not loopback."""
-        hosts = [str(one.getsockname()[0]) for one in self.sockets]
-        return [host for host in hosts if not listening.is_loopback(host)]
+        return listening.exposed(self.sockets)
 
     def serve(self, ready: Callable[[], None] = lambda: None) -> None:
         """Answers requests until told to stop; sessions that still run go on without it."""
@@ -152,9 +152,10 @@ class Running:
     def _take_port(self, host: str | None, port: int, *, i_know: bool) -> list[socket.socket]:
         """The port asked for; for 0 the one this state had last, so that known URLs stay true, or any."""
         remembered = self.state / "port.json"
+        allowed: dict[str, Any] = {"risk": address.RISK, "i_know": i_know}
         if port == 0 and remembered.exists():
             try:
-                return address.listen(host, read_json(remembered), i_know=i_know)
+                return listening.listen(host, read_json(remembered), **allowed)
             except ConfigError:
-                return address.listen(host, 0, i_know=i_know)
-        return address.listen(host, port, i_know=i_know)
+                return listening.listen(host, 0, **allowed)
+        return listening.listen(host, port, **allowed)

@@ -8,6 +8,7 @@ them `GET /storage/…` and `PUT /upload/…` (signed, no key) and, for the emul
 import asyncio
 import base64
 import hashlib
+import time
 from collections.abc import AsyncIterator
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +23,7 @@ from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from local.kernels.emulator.blobs import take
-from local.kernels.emulator.faults import Faults
+from local.kernels.emulator.faults import Fault, Faults
 from local.kernels.emulator.gallery import FIRST
 from local.kernels.emulator.kernel import ENDED, Version
 from local.kernels.emulator.methods import ARCHIVE, METHODS
@@ -152,12 +153,13 @@ class Application:
         number = version_number(request.query_params.get("versionLabel"))
         version = self.service.find_version(request.path_params["owner"], request.path_params["slug"], number)
         if self.service.store.status(version)["status"] not in ENDED:
-            return StreamingResponse(self.events(version), media_type="text/event-stream")
+            cut = request.state.struck.get("cut_stream")
+            return StreamingResponse(self.events(version, cut), media_type="text/event-stream")
         return Response(stored_log(version, request.state.struck) or "[]", media_type="application/json")
 
-    async def events(self, version: Version) -> AsyncIterator[str]:
-        """The records from the first one on, until the session has ended."""
-        told = 0
+    async def events(self, version: Version, cut: Fault | None) -> AsyncIterator[str]:
+        """The records from the first one on, until the session has ended, or as long as `cut` lets them."""
+        told, began = 0, time.monotonic()
         ended = False
         while not ended:
             # The status first: what was written before the end is then never missed.
@@ -166,6 +168,9 @@ class Application:
             for record in records[told:]:
                 yield f"data: {record}\n\n"
             told = len(records)
+            if cut and time.monotonic() - began >= cut.seconds:
+                yield 'data: {"stream_name": "stdout", "ti'
+                return
             await asyncio.sleep(0 if ended else LOG_INTERVAL)
         yield f"data: {END_OF_LOG}\n\n"
 

@@ -30,8 +30,9 @@ def write_json(path: Path, value: Any) -> None:
         with os.fdopen(number, "w", encoding="utf-8") as file:
             file.write(json.dumps(value))
         part.replace(path)
-    except BaseException:
+    except OSError as error:
         part.unlink()
+        error.filename = str(path)
         raise
 
 
