@@ -41,7 +41,7 @@ from local.zoo.wording import filled, markdown, wrapped
 PLACE = "<!-- side by side: written by tests/kernels/side_by_side.py -->", "<!-- side by side: end -->"
 HEAD = "what goes wrong"
 COMMAND = "python tests/kernels/side_by_side.py --write README.md"
-LATER = 5.0  # seconds after the push in which a session ends that is to end later
+LATER = 15.0  # seconds after the push in which a session ends that is to end later: not before a slow machine looks
 AGE = 3600  # seconds by which an older file is older
 
 

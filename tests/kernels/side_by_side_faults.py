@@ -91,6 +91,7 @@ FAULTS = (
         rules=({"fault": "stale_status", "times": None},),
         old=OLD,
         ends_later=True,
+        patience=60,
     ),
     Fault(named="output: the list is answered 503, once", steps=("output",), rules=(answer(LIST, 503),)),
     Fault(
