@@ -25,10 +25,10 @@ TIMED_OUT = "Your notebook was stopped because it exceeded the max allowed execu
 def write_json(path: Path, value: Any) -> None:
     """Writes the whole file or leaves the old one: readers never see half of it."""
     number, name = tempfile.mkstemp(dir=path.parent, prefix=".")  # no notebook can guess it; for this user alone
-    part = Path(name)
+    part, text = Path(name), json.dumps(value)
     try:
         with os.fdopen(number, "w", encoding="utf-8") as file:
-            file.write(json.dumps(value))
+            file.write(text)
         part.replace(path)
     except OSError as error:
         part.unlink()
