@@ -94,9 +94,8 @@ def _recovered(work: Path) -> Installed | None:
     if not known or not any((work / one).is_dir() for one in ("new", "old")):
         shutil.rmtree(work, ignore_errors=True)  # killed before anything was moved: the command begins anew
         return None
-    if ".." in aside.parts or not aside.is_relative_to(
-        paths.state()
-    ):  # a record cannot have a model moved just anywhere
+    # A record cannot have a model moved just anywhere.
+    if ".." in aside.parts or not aside.is_relative_to(paths.state()):
         aside = paths.state() / "replaced" / name
     return _complete(work, work.parent / name, aside)
 

@@ -41,10 +41,11 @@ HOME = ("pulled", "done", "swept")
 # How the run stands that the same push began before.
 STANDS = {"pushed": "still under way", "complete": "trained there already", "pulled": "home already"}
 
-# Why a run had another accelerator than was asked for: on a service, and on our emulator.
-_WHY_OTHER = (
-    "The service gives another where it does not have that one, or the image has no code for it; see the run's log.",
-    "The emulator gives what this machine has.",
+# What is said where a run had another accelerator than was asked for: on a service, and on our emulator.
+_OTHER = (
+    "WARNING: {}. The service gives another where it does not have that one, or the image has no code for it; see the "
+    "run's log.",
+    "NOTE: {}. The emulator gives what this machine has.",
 )
 
 # What the notebook says of each shared file that it unpacks, and, as the pull does later, of each that it leaves.
@@ -264,7 +265,7 @@ def pulled(service: "Service", run: "Run", **options: Any) -> "Run":
     if run.log.is_file() and not run.log.stat().st_size:
         say(f"  no log: the service has none of it, or none yet. Ask for it later: k2l pull --again {run.run_id}")
     if other := other_accelerator(run.accelerator, str(stated["environment"].get("accelerator", ""))):
-        say(f"WARNING: {other}. {_WHY_OTHER[run.remote == 'emulator']}")
+        say(_OTHER[run.remote == "emulator"].format(other))
     return run
 
 

@@ -106,9 +106,10 @@ def _otherwise(row: dict[str, Any]) -> str:
     """What is to be said where that is not the accelerator that was asked for."""
     from local.kernels.spec import other_accelerator
 
-    return (
-        f" (NOT {row['accelerator_asked']})" if other_accelerator(row["accelerator_asked"], row["accelerator"]) else ""
-    )
+    asked = row["accelerator_asked"]
+    if not other_accelerator(asked, row["accelerator"]):
+        return ""
+    return f" ({asked} on Kaggle)" if row["remote"] == "emulator" else f" (NOT {asked})"
 
 
 def _int8(home: "Arrival") -> str:

@@ -233,5 +233,11 @@ def test_what_is_never_listed_is_told_in_a_line(emulator, service):
 def test_another_accelerator_than_was_asked_for_is_said(emulator, service, capsys, asked, given, other):
     one = trips.finished(emulator, {"a": b"a"}, environment={"accelerator": given}).record(accelerator=asked)
     trip.pulled(service, one)
-    warning = f"WARNING: {asked} was asked for, and the run had {given}. The emulator gives what this machine has.\n"
-    assert (warning in capsys.readouterr().err) == other
+    said = f"NOTE: {asked} was asked for, and the run had {given}. The emulator gives what this machine has.\n"
+    assert (said in capsys.readouterr().err) == other
+
+
+def test_on_a_service_another_accelerator_is_a_warning(emulator, service, capsys):
+    one = trips.finished(emulator, {"a": b"a"}, environment={"accelerator": "CPU, 4 threads"})
+    trip.pulled(service, one.record(accelerator="NvidiaTeslaT4", remote="kaggle"))
+    assert "WARNING: NvidiaTeslaT4 was asked for, and the run had CPU, 4 threads." in capsys.readouterr().err
