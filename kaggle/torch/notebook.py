@@ -308,7 +308,8 @@ for step, gradient in enumerate(gradients, start=1):
 #    In which layer do its maps still look like what it is?
 # 2. Set `architecture` to `lite` among the parameters: 4,006 weights in place of `compact`'s 206,922. What does it cost
 #    in accuracy? Where did all the others sit? (In the table of layers: `dense1`.)
-# 3. Set `optimizer = "adam"`, `weight_decay = 0.0`, `schedule = "constant"`, `learning_rate = 0.1`: what does the loss curve do, and why?
+# 3. Set `optimizer = "adam"`, `weight_decay = 0.0`, `schedule = "constant"`, `learning_rate = 0.1`: what does
+#    the loss curve do, and why?
 # 4. Set `rotation`, `shift`, `scale` and `elastic` to 0. Which curve gets better, training or validation? Which counts?
 # 5. Divide `scores` by 10 before softmax. Does the answer change? Does the cross-entropy?
 
