@@ -54,8 +54,9 @@ def listen(host: str | None, port: int, *, risk: str, i_know: bool = False) -> l
     first, *others = found = addresses(host)
     for one in found:
         if not (i_know or is_loopback(one.host)):
+            named = "" if one.host == host else f" ({one.host})"
             raise ExposedError(
-                f"--host {plain(host)} is {one.host}, which other machines may reach: {risk}\n"
+                f"other machines can reach --host {plain(host)}{named}: {risk}\n"
                 "Leave --host out to serve this machine alone, or add --i-know."
             )
     try:

@@ -14,7 +14,7 @@ from typing import Any
 from local import listening
 from local.web.answers import Networks
 
-RISK = "lets other machines in, and the page asks nobody who they are."
+RISK = "the page asks nobody who they are."
 
 
 class Serving:
