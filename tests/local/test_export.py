@@ -233,4 +233,4 @@ def test_no_name_of_this_machine_or_moment_is_written_into_a_file(tmp_path):
         export.export(folder, ["onnx", "pth", "pt2"], images_nhw=probes())
     for name in ("model.onnx", "model.pth", "model.pt2"):
         assert (one / name).read_bytes() == (other / name).read_bytes()
-        assert b".part" not in (one / name).read_bytes()
+        assert b".k2l-part" not in (one / name).read_bytes()
