@@ -8,8 +8,10 @@ picture holds changes what it costs; `onnx_shapes` has them. Without loops, bran
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from local.runtimes import no_network, onnx_file
 from local.runtimes.cost import MOST_ELEMENTS, READ, Cost, largest_batch, not_plain, size_of
@@ -25,7 +27,7 @@ def check(path: Path, content: bytes) -> int:
     """How many images a call may have. ModelError where the network is not plain, takes too much, or is not whole."""
     try:
         graph = onnx_file.read(memoryview(content))
-        known = {*RULES, *VALUES, "Constant"}
+        known = {*RULES, *VALUES, "Constant", "Shape"}
         if foreign := graph.foreign | {step.name for step in graph.steps if step.name not in known}:
             not_plain(path, foreign)
         if len(graph.steps) > MOST_STEPS:
@@ -74,17 +76,26 @@ def _output(call: Call) -> tuple[Tensor, Cost]:
     step = call.step
     if step.op == "Constant":
         return _constant(step), Cost(0, 0)
-    values = [one.values for one in call.inputs if one]
-    if step.op in VALUES and len(values) == len(call.inputs) and all(one is not None for one in values):
-        found = np.asarray(VALUES[step.op](call, *values))
-        if found.size <= onnx_file.MOST_VALUES:
-            return Tensor(found.shape, found), Cost(0, 0)
+    if (found := _values(call)) is not None:
+        return Tensor(found.shape, found), Cost(0, 0)
     if step.op == "Shape":
         return _shape_of(call), Cost(0, 0)
     if step.op not in RULES:
         raise Computed
     shape = RULES[step.op](call)
     return Tensor(shape), EXTRA[step.op](call, shape) if step.op in EXTRA else Cost(0, 0)
+
+
+def _values(call: Call) -> NDArray[Any] | None:
+    """What a step gives of few values that are known, as shapes are made of; None where it does not."""
+    values = [one.values for one in call.inputs if one]
+    if call.step.op not in VALUES or len(values) != len(call.inputs) or any(one is None for one in values):
+        return None
+    try:
+        found = np.asarray(VALUES[call.step.op](call, *values))
+    except Computed:  # the values are no sizes, and their shape will do
+        return None
+    return found if found.size <= onnx_file.MOST_VALUES else None
 
 
 def _constant(step: Step) -> Tensor:

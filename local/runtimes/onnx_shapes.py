@@ -87,6 +87,12 @@ def _same_values(call: Call, *values: NDArray[Any]) -> NDArray[Any]:
     return np.reshape(values[0], RULES[call.step.op](call))
 
 
+def _cut(call: Call, values: NDArray[Any], *rest: NDArray[Any]) -> NDArray[Any]:
+    """A part of a list."""
+    ((start, end, step),) = _cuts(call, values.ndim).values()
+    return values[start:end:step]
+
+
 def _whole(call: Call, values: NDArray[Any]) -> NDArray[Any]:
     """Cast to int32 or int64, as shapes are; of another type the values are no longer known."""
     if call.number("to", 0) not in (6, 7):
@@ -98,7 +104,7 @@ def _divided(call: Call, values: NDArray[Any], by: NDArray[Any]) -> NDArray[Any]
     """Sizes are not below 0, where ONNX and numpy round another way."""
     if values.dtype.kind == "f" or (values < 0).any() or (by <= 0).any():
         raise Computed
-    shares: NDArray[Any] = values // by
+    shares: NDArray[Any] = values // by if call.step.op == "Div" else values % by
     return shares
 
 
@@ -262,12 +268,18 @@ def _reduced(call: Call) -> Shape:
 
 def _sliced(call: Call) -> Shape:
     shape = list(call.shape())
+    for axis, cut in _cuts(call, len(shape)).items():
+        shape[axis] = len(range(*slice(*cut).indices(shape[axis])))
+    return tuple(shape)
+
+
+def _cuts(call: Call, rank: int) -> dict[int, tuple[int, int, int]]:
+    """{axis: start, end and step} of a slice."""
     starts, ends = call.numbers("starts", 1) or [], call.numbers("ends", 2) or []
     axes = call.numbers("axes", 3) or list(range(len(starts)))
     steps = call.numbers("steps", 4) or [1] * len(starts)
-    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        shape[axis] = len(range(*slice(start, end, step).indices(shape[axis])))
-    return tuple(shape)
+    cuts = zip(starts, ends, steps, strict=True)
+    return {axis + rank if axis < 0 else axis: cut for axis, cut in zip(axes, cuts, strict=True)}
 
 
 def _picked(call: Call) -> Shape:
@@ -289,10 +301,12 @@ def _padded(call: Call) -> Shape:
 def _resized(call: Call) -> Shape:
     """By sizes or by scales; what crops or keeps a ratio is not let in."""
     shape = call.shape()
-    if call.step.attributes.keys() & {"axes", "keep_aspect_ratio_policy"} or len(call.inputs) < 3:
+    given = call.step.attributes
+    stretched = given.get("keep_aspect_ratio_policy", b"stretch") == b"stretch"
+    if "axes" in given or not stretched or len(call.inputs) < 3:
         raise Computed
     if sizes := call.numbers("sizes", 3):
-        return tuple(sizes) if len(sizes) == len(shape) else (*shape[: -len(sizes)], *sizes)
+        return tuple(sizes)
     scales = call.inputs[2]
     if scales is None or scales.values is None:
         raise Computed
@@ -352,11 +366,13 @@ VALUES: dict[str, Callable[..., NDArray[Any]]] = {
     "Sub": lambda call, one, other: one - other,
     "Mul": lambda call, one, other: one * other,
     "Div": _divided,
+    "Mod": _divided,
     "Cast": _whole,
     "Concat": _joined,
     "Gather": _gathered,
     "Identity": _same_values,
     "Reshape": _same_values,
+    "Slice": _cut,
     "Squeeze": _same_values,
     "Unsqueeze": _same_values,
 }

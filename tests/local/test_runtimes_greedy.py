@@ -142,6 +142,23 @@ STEPS = {
         ],
         {"first": np.int64(0), "axis": sized(0), "two": sized(2), "rest": sized(-1)},
     ),
+    "Shape cut": (
+        [
+            helper.make_node("Shape", ["x"], ["s"]),
+            helper.make_node("Slice", ["s", "none", "two"], ["cut"]),
+            helper.make_node("Concat", ["cut", "size"], ["to"], axis=0),
+            node("Resize", "x", "", "", "to", keep_aspect_ratio_policy="stretch"),
+        ],
+        {"none": sized(0), "two": sized(2), "size": sized(32, 7)},
+    ),
+    "Shape cast": (
+        [
+            helper.make_node("Shape", ["x"], ["s"]),
+            helper.make_node("Cast", ["s"], ["f"], to=1),
+            node("Add", "x", "row"),
+        ],
+        {"row": np.ones(28, "f4")},
+    ),
     "Constant": (
         [helper.make_node("Constant", [], ["s"], value_ints=[-1, 4]), node("Reshape", "x", "s")],
         {},
@@ -172,6 +189,7 @@ def test_the_shape_that_is_worked_out_is_the_one_that_onnxruntime_gives(tmp_path
     (given,) = session.run(["z"], {"x": np.zeros((2, 1, 28, 28), np.float32)})
     *_, (_, output, _) = onnx_cost.walk(onnx_file.read(memoryview(path.read_bytes())), 2)
     assert output.shape == given.shape
+    assert onnx_cost.check(path, path.read_bytes()) == 256
 
 
 def test_more_images_than_a_call_may_have_come_in_parts(tmp_path):
