@@ -51,7 +51,7 @@ class Mutation:
         before = path.read_text(encoding="utf-8")
         path.write_text(before.replace(self.old, self.new), encoding="utf-8")
         try:
-            return tested(copy, [self.test]) == FAILED
+            return tested(copy, [self.test])[0] == FAILED
         finally:
             path.write_text(before, encoding="utf-8")
 
@@ -68,15 +68,16 @@ def functions(file: Path) -> set[str]:
     return {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
 
 
-def tested(copy: Path, tests: Sequence[str]) -> int:
-    """How pytest ends over these tests in the copy; -1 where it does not."""
+def tested(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
+    """How pytest ends over these tests in the copy, and its last words; -1 where it does not end."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *dict.fromkeys(tests)]
     # Where the package is installed from the checkout, the copy comes before it, and no compiled file is left over.
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
-        return subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=LONGEST).returncode
+        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, timeout=LONGEST)
     except subprocess.TimeoutExpired:
-        return -1
+        return -1, f"no end after {LONGEST} s"
+    return done.returncode, "\n".join(done.stdout.splitlines()[-3:])
 
 
 def troubles(mutations: Sequence[Mutation]) -> Iterator[str]:
@@ -90,8 +91,9 @@ def troubles(mutations: Sequence[Mutation]) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         copied(copy)
-        if tested(copy, [one.test for one in mutations]) != PASSED:
-            yield "without any change these tests do not all pass: run them first"
+        code, said = tested(copy, [one.test for one in mutations])
+        if code != PASSED:
+            yield f"without any change these tests do not all pass:\n{said}"
             return
         for one in mutations:
             if one.caught(copy):

@@ -217,6 +217,16 @@ def test_keras_weights_are_read_from_the_file_alone(model, tmp_path):
     assert "cannot be read" in refusal(tmp_path / "model.keras")
 
 
+def test_keras_too_is_told_to_run_no_code_of_a_file(model, monkeypatch):
+    """A second wall: a file that would need it does not come past the first, the list of plain layers."""
+    from shared.start_keras import keras
+
+    options, load = {}, keras.models.load_model
+    monkeypatch.setattr(keras.models, "load_model", lambda path, **how: (options.update(how), load(path, **how))[1])
+    assert runtimes.load(model).classes == 10
+    assert options["safe_mode"] is True
+
+
 def test_how_a_model_was_trained_is_not_loaded(model, tmp_path):
     def change(config):
         config["compile_config"] = {"loss": {"module": "theirs", "class_name": "function", "config": "loss"}}
