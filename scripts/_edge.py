@@ -153,9 +153,10 @@ def _told(run: Callable[[], object]) -> None:
         raise SystemExit(1) from None
     except OSError as error:
         logger.debug("this ended the command", exc_info=True)
-        full = "disk full: " if is_full(error) else ""
         where = printable.line(error.filename or "this machine")
-        fail(f"{full}{where}: {error.strerror or error}. Make room, or choose another place.")
+        if is_full(error):
+            fail(f"disk full: {where}. Make room, or choose another place.")
+        fail(f"{where}: {error.strerror or error}. Choose another place, or make it possible there.")
     except (KeyboardInterrupt, SystemExit) as end:
         # typer makes Ctrl-C an exit of 130
         if isinstance(end, SystemExit) and end.code != INTERRUPTED:

@@ -247,7 +247,7 @@ def _photographed(sources: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
         seconds = time.monotonic() - began
         left = seconds * (total - made) / made
         rest = f"; the others take about {left:.0f} s" if left else ""
-        logger.warning("  %s made in %.0f s%s", f"{made:,}", seconds, rest)
+        logger.warning("%s made in %.0f s%s", f"{made:,}", seconds, rest)
     return [parts[seed] for seed in range(len(sources))]
 
 

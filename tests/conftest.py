@@ -11,8 +11,10 @@ import surroundings
 
 from local import paths
 
-# A runner that a script started in the background ignores Ctrl-C, and so would everything that the tests start.
+# A runner that a script started in the background ignores Ctrl-C, one under nohup SIGHUP, and so would everything that
+# the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Before anything looks at them: this user's variables, HOME and data sets are not for the tests.
 surroundings.enter()

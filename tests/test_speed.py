@@ -8,10 +8,12 @@ import dataclasses
 import importlib
 import itertools
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -152,9 +154,8 @@ def clip(tmp_path_factory):
     return path
 
 
-@pytest.mark.slow
-def test_a_frame_is_read_in_a_few_milliseconds_and_memory_stays_flat(clip):
-    """What `k2l camera` does with a frame once it is there, in processor seconds; promised are 8 ms on a free core."""
+def follow(clip):
+    """What `k2l camera` does with each frame of a film, four times: processor seconds, bytes of memory, and frames."""
     reader, tracker = Reader(models.open_runtime(models.find("lite"))), Tracker(0.5)
     shots = [shot.grey for shot in sources.frames(str(clip))]
     taken, memory = [], []
@@ -163,8 +164,16 @@ def test_a_frame_is_read_in_a_few_milliseconds_and_memory_stays_flat(clip):
         tracker.follow(reader.read(grey))
         taken.append(time.process_time() - before)
         memory.append(psutil.Process().memory_info().rss)
+    return taken, memory, len(shots)
+
+
+@pytest.mark.slow
+def test_a_frame_is_read_in_a_few_milliseconds_and_memory_stays_flat(clip):
+    """Promised are 8 ms on a free core. In a process of its own: the memory of other tests would be counted, too."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as own:
+        taken, memory, frames = own.submit(follow, clip).result()
     assert np.median(taken) < 0.016 and np.quantile(taken, 0.99) < 0.04
-    assert memory[-1] - memory[len(shots)] < 4_000_000
+    assert memory[-1] - memory[frames] < 4_000_000, memory[::frames]
 
 
 @pytest.mark.slow

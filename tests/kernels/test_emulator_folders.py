@@ -54,7 +54,7 @@ def test_tricks_among_the_outputs_are_passed_over_and_nothing_hangs(emulator, se
     fields = {"ownerSlug": emulator.username, "kernelSlug": "full-of-tricks"}
     assert "too large" in emulator.call("DownloadKernelOutput", **fields).json()["error"]["message"]
     for name in ("pipe", "link.txt", "linked/id_rsa", "../../push.json", "\0", "x" * 5000, "", "."):
-        assert emulator.call("DownloadKernelOutput", **fields, filePath=name or "/").status_code == 404
+        assert emulator.call("DownloadKernelOutput", **fields, filePath=name or "/").status_code in (400, 404), name
         signed = emulator.url + emulator.service.url_of(emulator.version("full-of-tricks"), name)
         assert emulator.http.get(signed, timeout=10).status_code in (403, 404), name
     folder = emulator.version("full-of-tricks").folder

@@ -23,7 +23,8 @@ def send(service, kernel, again=False):
 def test_only_the_first_of_two_same_pushes_says_that_it_pushed(service, kernel, capsys):
     cargo = kernel(SLOW)
     one = send(service, cargo)
-    assert capsys.readouterr().err.splitlines() == [f"pushed {one.title}  (run {one.run_id})", f"  {one.url}"]
+    pushed = [f"pushed {one.title}  (run {one.run_id})", "  to a CPU: no accelerator is asked for", f"  {one.url}"]
+    assert capsys.readouterr().err.splitlines() == pushed
     assert send(service, cargo) == one and one.url
     assert f"still under way: {one.title}  (run {one.run_id}), not pushed again\n" in capsys.readouterr().err
     one.record(state="complete")

@@ -10,7 +10,7 @@ from local import paths
 
 PICTURE = paths.CHECKOUT / "tests" / "data" / "pictures" / "7-light.png"
 MODELS, PREDICT, LOST = "models", f"predict {PICTURE} --model lite", "predict none.png --model lite"
-FULL = "error: standard output: No space left on device. Make room, or choose another place.\n"
+FULL = "error: disk full: standard output. Make room, or choose another place.\n"
 
 
 def bash(line):
