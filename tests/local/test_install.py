@@ -1,6 +1,7 @@
 """A model comes to its place whole, killed at any moment and on any disk."""
 
 import os
+import shutil
 import signal
 import tempfile
 from pathlib import Path
@@ -156,6 +157,30 @@ def test_without_room_for_the_older_model_it_stays_and_the_new_one_is_there(othe
     assert weights(paths.models() / "lite") == b"new" and weights(told[0]) == b"old"
     (done,) = recover(paths.models())
     assert done.kept == [aside()] and weights(aside()) == b"old" and left() == ["lite"]
+
+
+@pytest.mark.parametrize("elsewhere", ["models", "journal"])
+def test_interrupted_while_a_copied_folder_is_removed_no_model_is_lost_or_left_in_halves(
+    other_disk, monkeypatch, elsewhere
+):
+    lies_on({"models": paths.models(), "journal": paths.state()}[elsewhere], other_disk)
+    model(paths.models() / "lite", b"old")
+    stage()
+
+    rmtree = shutil.rmtree
+
+    def interrupted(path, *args, **options):
+        for one in Path(path).rglob("model.pth"):
+            one.unlink()
+            raise KeyboardInterrupt
+        rmtree(path, *args, **options)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("shutil.rmtree", interrupted)
+        install(paths.state() / "runs/r/pull", "lite", aside=aside())
+    recover(paths.models())
+    assert weights(paths.models() / "lite") == b"new" and left() == ["lite"]
+    assert weights(aside()) == b"old" and not aside().with_name("replaced-2").exists()
 
 
 def test_a_record_that_somebody_planted_moves_nothing_out_of_the_two_folders(tmp_path):
