@@ -88,10 +88,10 @@ def _recovered(work: Path) -> Installed | None:
     if work.is_symlink() or not work.is_dir():
         return None  # not ours
     try:
-        record = json.loads((work / RECORD).read_text(encoding="utf-8"))
+        record = json.loads(files.read(work / RECORD, most=10_000))
         name, aside = record["name"], Path(record["aside"])
         known = manifest.safe_name(name) and "/" not in name
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         known = False
     if not known or not any((work / one).is_dir() for one in ("new", "old")):
         shutil.rmtree(work, ignore_errors=True)  # killed before anything was moved: the command begins anew

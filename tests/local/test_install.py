@@ -195,6 +195,9 @@ def test_a_record_that_somebody_planted_moves_nothing_out_of_the_two_folders(tmp
         manifest.write_json(work / "record.json", {"name": name, "aside": str(aside())})
         (work / "old").symlink_to(tmp_path)
         assert recover(paths.models()) == [] and left() == ["lite"] and tmp_path.exists()
+    work.mkdir()
+    os.mkfifo(work / "record.json")  # which would never end
+    assert recover(paths.models()) == [] and left() == ["lite"]
 
 
 def test_a_link_at_the_place_is_moved_away_and_not_followed(tmp_path):
