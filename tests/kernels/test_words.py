@@ -232,7 +232,8 @@ def test_an_unknown_authority_is_told_at_once_with_what_to_set(behind_tls, no_wa
 
 
 def test_what_is_on_this_machine_needs_no_certificates(monkeypatch, tmp_path):
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
+    for name in certificates.VARIABLES:
+        monkeypatch.setenv(name, str(tmp_path / "gone.pem"))
     assert connect.at_loopback("http://127.0.0.1:1", username="me", key="key").username == "me"
 
 
