@@ -60,7 +60,10 @@ def test_the_command_refuses_and_with_leave_warns(tmp_path):
     command = [sys.executable, "-m", "scripts.emulator", "--port", "0", "--state", str(tmp_path), "--host", "0.0.0.0"]
     done = subprocess.run(command, cwd=paths.CHECKOUT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 2)
-    assert done.stderr.startswith("error: --host 0.0.0.0 ") and "runs code here as you" in done.stderr
+    assert (
+        done.stderr.startswith("error: other machines can reach --host 0.0.0.0: ")
+        and "runs code here as you" in done.stderr
+    )
     command += ["--i-know", "--idle-timeout", "0.2", "--quiet", "--json"]
     done = subprocess.run(command, cwd=paths.CHECKOUT, capture_output=True, text=True, timeout=60)
     assert (
