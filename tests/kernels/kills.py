@@ -4,7 +4,8 @@
 
 At the moment of each kill every model folder must be the old model or the new one, each file of it as its manifest has
 it. The same command, given once more, must end as one that nobody killed: exit 0, the same hashes, nothing pushed
-twice, the older model kept, nothing left over. One line a kill on stderr, JSON last.
+twice, the older model kept, nothing left over in models/. A hidden folder of a killed command may stay beside pictures,
+where nobody can tell whether its command still works. One line a kill on stderr, JSON last.
 
 The commands run in forks of this process, which has loaded what they need. What a run on the emulator leaves was
 trained once, before; its notebook copies it.
@@ -113,7 +114,7 @@ def _killed_at(home, at):
 
     def die(name, arguments):
         nonlocal left
-        rename = name == "os.rename" and str(arguments[1]).startswith(str(home))
+        rename = name == "os.rename" and (home / os.fspath(arguments[1])).is_relative_to(home)
         opened = name == "open" and arguments[1] is None and str(arguments[0]).endswith(runs.STEPS)
         line = opened and arguments[2] & os.O_APPEND
         if not (rename or line or name == "end"):
@@ -130,7 +131,7 @@ def _killed_at(home, at):
 
 def digests(home):
     """The hashes of what is the same each time: weights and answers of models, and the pictures of what was read."""
-    found = [*home.glob("models/*/model.*"), *home.glob("models/*/*.npy"), *home.glob("seen/**/*.npy")]
+    found = [*home.glob("models/*/model.*"), *home.glob("models/*/*.npy"), *home.glob("seen/[!.]*/*.npy")]
     found += home.glob("seen/*.png")
     return {path.relative_to(home).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
@@ -156,7 +157,7 @@ def stands(home, names):
 
 def rest(home):
     """What should not be there when all is done."""
-    found = [*home.glob("models/.*"), *home.glob("models/*/.*"), *home.glob("seen/.*")]
+    found = [*home.glob("models/.*"), *home.glob("models/*/.*")]
     twice = list(home.glob(".k2l/emulator/kernels/*/*/[!1]/source.ipynb"))
     twice += list(home.glob(".k2l/emulator/models/*/*/*/*/[!1]/version.json"))
     return [path.relative_to(home).as_posix() for path in (*found, *twice)]
