@@ -36,7 +36,7 @@ EXECUTED = "__notebook__.ipynb"  # made by the service, so the run's manifest ca
 OURS = (manifest.NAME, "run.log", "notebook.ipynb")  # put there by us, whatever the run left
 NAME_THERE = "name_in_run"  # of a file that is stored under another name, in the manifest here
 UNNAMED, UNLISTED = "not in the manifest", "the service does not list it"
-UNPROVABLE = "the run could not vouch for it: a link, not readable, or a name that is no text"
+UNPROVABLE = "the run could not prove what it is: a link, not readable, or a name that is no text"
 
 
 logger = logging.getLogger(__name__)
