@@ -18,6 +18,7 @@ import errno
 import itertools
 import json
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -61,7 +62,8 @@ def install(
             manifest.write_json(work / RECORD, {"name": target.name, "aside": str(aside.absolute())})
             _move(stage, work / "new")
         except BaseException:
-            shutil.rmtree(work, ignore_errors=True)
+            if not (work / "new").is_dir():  # once it is there, it is whole, and may be all there is of the model
+                shutil.rmtree(work, ignore_errors=True)
             raise
         done = _complete(work, target, aside)
     for kept in done.kept:
@@ -86,10 +88,10 @@ def _recovered(work: Path) -> Installed | None:
     if work.is_symlink() or not work.is_dir():
         return None  # not ours
     try:
-        record = json.loads((work / RECORD).read_text(encoding="utf-8"))
+        record = json.loads(files.read(work / RECORD, most=10_000))
         name, aside = record["name"], Path(record["aside"])
         known = manifest.safe_name(name) and "/" not in name
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         known = False
     if not known or not any((work / one).is_dir() for one in ("new", "old")):
         shutil.rmtree(work, ignore_errors=True)  # killed before anything was moved: the command begins anew
@@ -128,7 +130,9 @@ def _move(source: Path, target: Path) -> Path:
         if error.errno != errno.EXDEV:
             raise
     copy(source, target)
-    source.unlink() if source.is_symlink() else shutil.rmtree(source)
+    # Under another name: killed in the middle, half of a model would be left where it lies.
+    gone = source.rename(source.with_name(f"{files.PREFIX}{secrets.token_hex(4)}"))
+    gone.unlink() if gone.is_symlink() else shutil.rmtree(gone)
     return target
 
 

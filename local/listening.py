@@ -120,11 +120,12 @@ def is_ours(name: str, host: str | None) -> bool:
 
 
 def host_of(authority: str) -> str:
-    """The name or address in a Host header, without port and brackets; in small letters."""
+    """The name or address in a Host header, without port and brackets; in small letters. "" where it has more."""
     try:
-        return urlsplit(f"//{authority}").hostname or ""
+        parts = urlsplit(f"//{authority}")
     except ValueError:  # brackets that are not closed
         return authority
+    return parts.hostname or "" if parts.netloc == authority else ""  # a path in it would change what is asked for
 
 
 def _is_address(host: str) -> bool:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from local import paths, runtimes
+from local.runtimes import room
 from local.zoo import entries
 from shared import manifest
 from shared.errors import ConfigError, ModelError
@@ -252,6 +253,8 @@ def _single(path: Path) -> Model:
 
 def _checked(folder: Path, names: list[str]) -> list[Model]:
     """Files of a model folder, once their bytes are those of the manifest."""
+    for name in names:
+        room.check_declared(folder / name)  # first: to hash what is far too large takes long
     stated = manifest.verify(folder, names)
     logger.info("model: %s of %s, as its manifest has it", ", ".join(names), folder)
     return [Model(name=folder.resolve().name, file=folder / name, manifest=stated) for name in names]

@@ -13,6 +13,7 @@ digits), `negative` (no digit: whatever is read there is a false accept).
 """
 
 import csv
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +23,13 @@ import numpy as np
 
 from local.predict import Reader
 from local.vision import picture
+from shared import files
 from shared.errors import DataError
 
 ONE, SEVERAL, NONE = ("single", "lowres"), "multi", "negative"
 KINDS = (*ONE, SEVERAL, NONE)
 COLUMNS = ("file", "label", "kind", "source")
+LARGEST = 10_000_000  # bytes of labels.csv
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,13 +71,13 @@ def labelled(folder: Path) -> list[Photograph]:
     """
     path = folder / "labels.csv"
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets begin with a mark
-            lines = list(csv.DictReader(file))
+        text = files.read(path, most=LARGEST).decode("utf-8-sig")  # spreadsheets begin with a mark
+        lines = list(csv.DictReader(io.StringIO(text, newline=""), restval=""))
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read: {error.strerror or error}. It names a folder's photographs."
         ) from None
-    except (csv.Error, UnicodeDecodeError) as error:
+    except (csv.Error, ValueError) as error:
         raise DataError(f"{path}: no CSV file in UTF-8 ({error})") from None
     if not lines or any(lines[0].get(column) is None for column in COLUMNS):
         raise DataError(f"{path}: it needs the columns {', '.join(COLUMNS)}, and a line for each photograph")
@@ -85,6 +88,7 @@ def _photograph(path: Path, number: int, line: dict[str, str]) -> Photograph:
     file, kind = path.parent / line["file"], line["kind"]
     label = "" if kind == NONE else "".join(sign for sign in line["label"] if sign in "0123456789|")
     faults = {
+        f"file {line['file']!r} is no name on one line": not line["file"].isprintable(),
         f"no such picture: {file}": not file.is_file(),
         f"kind {kind!r} is none of {', '.join(KINDS)}": kind not in KINDS,
         f"label {line['label']!r} is not one digit": kind in ONE and len(label) != 1,

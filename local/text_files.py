@@ -7,8 +7,9 @@ and so does `>` in PowerShell. What the program itself writes is read elsewhere,
 """
 
 import codecs
-import stat
 from pathlib import Path
+
+from shared import files
 
 LONGEST = 1_000_000  # bytes
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -16,12 +17,7 @@ UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 def read(path: Path) -> str:
     """The text without its mark. OSError, or a ValueError that quotes nothing of the file: it may hold a secret."""
-    if not stat.S_ISREG(path.stat().st_mode):  # a device may never end, and a pipe may never begin
-        raise ValueError("it is not a regular file")
-    with path.open("rb") as file:
-        data = file.read(LONGEST + 1)
-    if len(data) > LONGEST:
-        raise ValueError(f"it is longer than {LONGEST:,} bytes")
+    data = files.read(path, most=LONGEST)
     try:
         return data.decode("utf-16" if data.startswith(UTF16) else "utf-8-sig")
     except UnicodeDecodeError:

@@ -21,9 +21,8 @@ def log(
 ) -> None:
     """Print the log of a run that has ended, as it is kept here.
 
-    Its lines of the files that it unpacked and left are passed over, and its colours stay; nothing else in it can rule
-    the terminal. Of a run that is still under way, `k2l watch`
-    follows it.
+    Its lines of the files that it unpacked and left are passed over. Its colours stay; nothing else in it can rule the
+    terminal. Of a run that is still under way, `k2l watch` follows it.
 
     Example: k2l log 20261120
     """

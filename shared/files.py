@@ -1,9 +1,10 @@
-"""Files that appear whole or not at all, and are never written through a link.
+"""Files that appear whole or not at all, and are never written through a link; and files of others, read to a limit.
 
     write(Path("curves.png"), content)                     # bytes
     with fresh(Path("models/m/model.keras")) as part:      # for what writes a file by its path
         network.save(part)                                 # gets the name model.keras when the block ends
     with room_for(path): …                                 # a full disk becomes a DiskFullError that names the path
+    read(Path("manifest.json"), most=1_000_000)            # bytes
 
 The part lies in a new folder beside the file. The folder has a random name and belongs to this user alone, so nobody
 can put a link there beforehand. What stands at the file's own name is replaced. A link there is replaced too, never
@@ -13,6 +14,7 @@ followed. Standard library only: it runs in the notebook as well.
 import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +58,17 @@ def write(path: Path, content: bytes, *, sync: bool = False) -> None:
         if sync:
             file.flush()
             os.fsync(file.fileno())
+
+
+def read(path: Path, *, most: int) -> bytes:
+    """The bytes of a regular file. ValueError for any other, and for one of more bytes than `most`. OSError."""
+    if not stat.S_ISREG(path.stat().st_mode):  # a device may never end, and a pipe may never begin
+        raise ValueError("it is not a regular file")
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"it is longer than {most:,} bytes")
+    return content
 
 
 def unfollowed(path: str, flags: int) -> int:

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import ModelError, plain
+from shared.files import read as read_file
 from shared.files import write as write_file
 
 NAME = "manifest.json"
 SCHEMA = 1
+LARGEST = 10_000_000  # bytes; parsed, the worst JSON takes 25 times as much
 DEEPEST = 50  # lists and objects in each other; Python reads more of them than it writes
 
 KEYS = (
@@ -148,7 +150,7 @@ def parse(text: str | bytes, where: str, *, fits: Callable[[str], bool] = safe_n
         manifest = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{where} is not JSON ({plain(str(error))}). Pull or train the model again.") from None
-    if _deeper(manifest, DEEPEST):
+    if deeper(manifest):
         raise ModelError(f"{where} has lists in lists, more than {DEEPEST} deep. Pull or train the model again.")
     missing = [key for key in KEYS if key not in manifest] if isinstance(manifest, dict) else list(KEYS)
     if missing:
@@ -158,6 +160,12 @@ def parse(text: str | bytes, where: str, *, fits: Callable[[str], bool] = safe_n
     _check_facts(manifest, where)
     _check_files(manifest["files"], where, fits)
     return dict(manifest)
+
+
+def deeper(value: Any, levels: int = DEEPEST) -> bool:
+    """Whether lists and objects stand in each other more than so many deep."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return not levels or any(deeper(one, levels - 1) for one in inner)
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -170,7 +178,11 @@ def read(folder: Path) -> dict[str, Any]:
             f"{folder} has no {NAME}: it is not a model folder, or was not pulled whole.\n"
             "Pull it again (k2l pull) or train it here (k2l train)."
         )
-    return parse(path.read_bytes(), str(path))
+    try:
+        text = read_file(path, most=LARGEST)
+    except ValueError as error:
+        raise ModelError(f"{path} is no manifest of k2l: {error}. Pull or train the model again.") from None
+    return parse(text, str(path))
 
 
 def verify(folder: Path, names: Iterable[str] | None = None) -> dict[str, Any]:
@@ -232,11 +244,6 @@ def _check_facts(manifest: dict[str, Any], where: str) -> None:
         raise ModelError(f"{where} has no test accuracy in 0..1. Pull or train the model again.")
     if not _share(sure):
         raise ModelError(f"{where} has the threshold {plain(sure)}, not 0..1. Pull or train the model again.")
-
-
-def _deeper(value: Any, levels: int) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return not levels or any(_deeper(one, levels - 1) for one in inner)
 
 
 def _share(value: Any) -> bool:

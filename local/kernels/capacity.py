@@ -146,7 +146,7 @@ class Waiting:
 
     def _plan(self, refusal: CapacityError, refresh: datetime | None) -> str:
         if refresh and isinstance(refusal, BusyError):
-            return f"Asked again {when(refresh, self.now())}, as it asks, for {hours(self.limit)} h at most."
+            return f"Asked again {when(refresh, self.now())}, as the service wishes, for {hours(self.limit)} h at most."
         if refresh:
             return f"Waiting for it to start anew {when(refresh, self.now())}."
         return f"Waiting for room: asked again every minute, for {hours(self.limit)} h at most."

@@ -12,6 +12,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from shared import files
 from shared.errors import plain
 
 LARGEST = 20_000_000  # bytes of an executed notebook that is read; parsed, the worst JSON takes 25 times as much
@@ -45,9 +46,7 @@ def reason(log: str, notebook: Path, said: str = "") -> str:
 def _in_notebook(path: Path) -> str:
     """The first error among the outputs of an executed notebook; "" where there is none, or no such notebook."""
     with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        if path.stat().st_size > LARGEST:
-            return ""
-        cells = json.loads(path.read_bytes())["cells"]
+        cells = json.loads(files.read(path, most=LARGEST))["cells"]
         outputs = [output for cell in cells for output in cell.get("outputs", [])]
         for error in (one for one in outputs if one["output_type"] == "error"):
             return f"{error['ename']}: {error['evalue']}".removesuffix(": ")

@@ -66,8 +66,6 @@ def _connect_kaggle() -> Service:
         token = _oauth_token(_client(env), label)
         found = credentials.checked(credentials.Credentials(token=token, origin=credentials.LOGIN))
     sdk = _client(env, token=found.token, pair=(found.username, found.key) if found.key else None)
-    if env is KaggleEnv.TEST:
-        sdk.http_client()._session.trust_env = False  # it is on this machine: no proxy has any business with it
     logger.info("service: %s, by %s", label, found.origin)
     for name in credentials.unread(found.origin):
         logger.info("not read, for that comes first: %s", name)
@@ -82,11 +80,14 @@ def _client(env: Any, *, token: str = "", pair: tuple[str, str] | None = None) -
     token of this machine's user would win over the pair. The empty one keeps it from that, and is not sent.
     """
     from kagglesdk import KaggleClient
+    from kagglesdk.kaggle_env import KaggleEnv
 
     sdk = KaggleClient(env=env, api_token=token)
     http = sdk.http_client()
     http._init_session()
     http._session.auth = http._session.auth if token else pair
+    # What is on this machine is no business of a proxy, of a .netrc, or of certificates.
+    http._session.trust_env = env is not KaggleEnv.TEST
     mount(http._session)
     return sdk
 
@@ -106,9 +107,7 @@ def at_loopback(url: str, *, username: str, key: str) -> Service:
         raise KernelError(f"{url} is not on this machine: an emulator is never anywhere else.")
     sdk = _client(KaggleEnv.TEST, pair=(username, key))
     logger.info("service: the emulator at %s", url)
-    http = sdk.http_client()
-    http._endpoint = url  # the SDK knows one port only
-    http._session.trust_env = False  # no proxy has any business with it, nor has a .netrc
+    sdk.http_client()._endpoint = url  # the SDK knows one port only
     return Service(sdk, username=username, label="emulator", origin="the emulator itself")
 
 

@@ -28,7 +28,7 @@ from shared import manifest
 from shared.errors import KernelError, ModelError, ServiceError, plain
 from shared.files import drop_parts, write
 
-LARGEST_MANIFEST, LARGEST_NOTEBOOK = 10_000_000, 100_000_000
+LARGEST_NOTEBOOK = 100_000_000
 AT_ONCE = 8
 LOOKS = (1, 2, 4, 8, 15, 30, 60)  # seconds between looks at what a run left, until it is all listed: two minutes
 LOST = 3  # files that do not come, after which the rest of a failed run is not worth the wait
@@ -36,7 +36,7 @@ EXECUTED = "__notebook__.ipynb"  # made by the service, so the run's manifest ca
 OURS = (manifest.NAME, "run.log", "notebook.ipynb")  # put there by us, whatever the run left
 NAME_THERE = "name_in_run"  # of a file that is stored under another name, in the manifest here
 UNNAMED, UNLISTED = "not in the manifest", "the service does not list it"
-UNPROVABLE = "the run could not vouch for it: a link, not readable, or a name that is no text"
+UNPROVABLE = "the run could not prove what it is: a link, not readable, or a name that is no text"
 
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def stated_by(service: Service, run: Run) -> dict[str, Any]:
     Nothing else is fetched, and nothing installed. Raises KernelError where it left none, or another run's.
     """
     run.stage.mkdir(parents=True, exist_ok=True)
-    stated, _, log = _offer(service, run, LARGEST_MANIFEST)
+    stated, _, log = _offer(service, run, manifest.LARGEST)
     run.keep_log(log)
     return stated
 
@@ -140,7 +140,7 @@ def _manifest(service: Service, run: Run, urls: dict[str, OutputFile], max_bytes
         there = plain(", ".join(sorted(urls)))
         raise KernelError(f"{run.title} left no {manifest.NAME}: it did not come to its end. It left: {there}.")
     path = run.stage / manifest.NAME
-    stated = _parsed(service, run, urls[manifest.NAME], path, min(max_bytes, LARGEST_MANIFEST))
+    stated = _parsed(service, run, urls[manifest.NAME], path, min(max_bytes, manifest.LARGEST))
     for key in ("run_id", "bundle_sha256", "name"):
         if stated[key] != getattr(run, key):
             path.unlink()

@@ -108,8 +108,9 @@ def _await_end(
         if seen and seen not in (*SILENT, OUT_OF_REACH) and not log.ident:
             log.start()
         if waited >= timeout:
+            state = seen or "in a state that the service has not told"
             raise LateError(
-                f"the run {run.run_id} ({run.title}) is still {seen} after {waited / 60:,.0f} minutes.\n"
+                f"the run {run.run_id} ({run.title}) is still {state} after {waited / 60:,.0f} minutes.\n"
                 f"Nothing is lost: k2l watch {run.run_id} goes on waiting, k2l cancel {run.run_id} ends it there."
             )
         sleep(wait)

@@ -132,8 +132,9 @@ class _Careful(_Told):
 
 def mount(session: requests.Session, *, strict: bool = True, unrepeatable: Sequence[str] = ()) -> None:
     """Gives a session time-outs, and retries; below the URLs `unrepeatable` only what surely did nothing is retried."""
+    if session.trust_env:
+        session.verify = certificates.trusted()
     # A 429 says that nothing was done, and so does a connection that never came about.
-    session.verify = certificates.trusted()
     careful = _retry(_Careful, status_forcelist=(429,), read=0, other=0)
     bold = _retry(_Told, status_forcelist=(429, 500, 502, 503, 504))
     for prefix in ("https://", "http://"):

@@ -29,7 +29,7 @@ _one_at_a_time = threading.RLock()
 @contextmanager
 def limited(path: Path) -> Iterator[None]:
     """Returns to the caller with both walls up; ModelError where the file declares too much."""
-    _check_declared(path)
+    check_declared(path)
     with _one_at_a_time:  # the limit is the whole process's: each puts back what it found
         held = _hold()
         try:
@@ -41,11 +41,11 @@ def limited(path: Path) -> Iterator[None]:
                 resource.setrlimit(resource.RLIMIT_DATA, held)
 
 
-def _check_declared(path: Path) -> None:
+def check_declared(path: Path) -> None:
     """Returns if the file, and all that is packed into it, is of a size that networks have."""
     with suppress(OSError, zipfile.BadZipFile, ValueError, NotImplementedError):  # said by whoever reads it
         size = path.stat().st_size
-        if size <= UNPACKED_BYTES and zipfile.is_zipfile(path):
+        if size <= UNPACKED_BYTES and path.is_file() and zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 size = sum(member.file_size for member in archive.infolist())
         if size > UNPACKED_BYTES:

@@ -122,7 +122,7 @@ def _pixels(data: NDArray[np.uint8], name: str, *ways: int) -> NDArray[Any]:
         size = f"{found.width}x{found.height} pixels take {min(held.values()) / 1e9:,.1f} GB to decode"
         raise PictureError(f"{name}: {size}, and at most {MOST / 1e9:g} GB is allowed: save it smaller")
     if found.scans > SCANS:
-        raise PictureError(f"{name}: a JPEG of {found.scans:,} scans, and at most {SCANS} are allowed: save it anew")
+        raise PictureError(f"{name}: a JPEG of {found.scans:,} scans, and at most {SCANS} are allowed: save it again")
     # Asked for grey or colour, unlike unchanged, OpenCV turns the picture as its EXIF orientation says.
     pixels = None if found.opaque else _decoded(data, cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.ndim < 3 or pixels.shape[2] < 4:

@@ -84,7 +84,7 @@ def test_what_nobody_can_prove_or_bring_is_left_out_and_said(emulator, service, 
     emulator.faults.add(fault="unlisted", names=[CLOCK], times=None)
     trip.pulled(service, one)
     said = capsys.readouterr().err
-    assert "left out: link.pth (the run could not vouch for it" in said and r"left out: '\udcff.txt'" in said
+    assert "left out: link.pth (the run could not prove what it is" in said and r"left out: '\udcff.txt'" in said
     assert f"left out: {CLOCK} (the service does not list it)" in said
     here = manifest.verify(paths.models() / trips.NAME)
     assert sorted(here["files"]) == ["model.pth", "run.log"] and set(here["left_out"]) == {*text["left_out"], CLOCK}

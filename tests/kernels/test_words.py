@@ -231,6 +231,12 @@ def test_an_unknown_authority_is_told_at_once_with_what_to_set(behind_tls, no_wa
         assert words in str(error.value)
 
 
+def test_what_is_on_this_machine_needs_no_certificates(monkeypatch, tmp_path):
+    for name in certificates.VARIABLES:
+        monkeypatch.setenv(name, str(tmp_path / "gone.pem"))
+    assert connect.at_loopback("http://127.0.0.1:1", username="me", key="key").username == "me"
+
+
 @pytest.mark.parametrize("name", certificates.VARIABLES)
 def test_each_variable_that_names_authorities_is_read(behind_tls, monkeypatch, name):
     monkeypatch.setenv(name, CERTIFICATE)

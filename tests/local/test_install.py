@@ -1,6 +1,7 @@
 """A model comes to its place whole, killed at any moment and on any disk."""
 
 import os
+import shutil
 import signal
 import tempfile
 from pathlib import Path
@@ -158,6 +159,30 @@ def test_without_room_for_the_older_model_it_stays_and_the_new_one_is_there(othe
     assert done.kept == [aside()] and weights(aside()) == b"old" and left() == ["lite"]
 
 
+@pytest.mark.parametrize("elsewhere", ["models", "journal"])
+def test_interrupted_while_a_copied_folder_is_removed_no_model_is_lost_or_left_in_halves(
+    other_disk, monkeypatch, elsewhere
+):
+    lies_on({"models": paths.models(), "journal": paths.state()}[elsewhere], other_disk)
+    model(paths.models() / "lite", b"old")
+    stage()
+
+    rmtree = shutil.rmtree
+
+    def interrupted(path, *args, **options):
+        for one in Path(path).rglob("model.pth"):
+            one.unlink()
+            raise KeyboardInterrupt
+        rmtree(path, *args, **options)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("shutil.rmtree", interrupted)
+        install(paths.state() / "runs/r/pull", "lite", aside=aside())
+    recover(paths.models())
+    assert weights(paths.models() / "lite") == b"new" and left() == ["lite"]
+    assert weights(aside()) == b"old" and not aside().with_name("replaced-2").exists()
+
+
 def test_a_record_that_somebody_planted_moves_nothing_out_of_the_two_folders(tmp_path):
     work = paths.models() / ".install-x"
     model(work / "new", b"theirs")
@@ -170,6 +195,9 @@ def test_a_record_that_somebody_planted_moves_nothing_out_of_the_two_folders(tmp
         manifest.write_json(work / "record.json", {"name": name, "aside": str(aside())})
         (work / "old").symlink_to(tmp_path)
         assert recover(paths.models()) == [] and left() == ["lite"] and tmp_path.exists()
+    work.mkdir()
+    os.mkfifo(work / "record.json")  # which would never end
+    assert recover(paths.models()) == [] and left() == ["lite"]
 
 
 def test_a_link_at_the_place_is_moved_away_and_not_followed(tmp_path):

@@ -81,6 +81,16 @@ def test_a_file_changed_after_its_manifest_was_written_is_refused(copy, name):
         models.find(f"small/{name}")
 
 
+def test_a_file_that_is_far_too_large_is_refused_before_its_bytes_are_read(copy):
+    with (copy / "model.onnx").open("wb") as file:
+        file.truncate(10**12)  # bytes, of which none is on the disk
+    stated = manifest.read(copy)
+    stated["files"]["model.onnx"]["bytes"] = 10**12
+    manifest.write_json(copy / manifest.NAME, stated)
+    with pytest.raises(ModelError, match="more than 400 MB"):
+        models.find("small")
+
+
 def test_a_file_that_the_manifest_does_not_name_is_refused(copy):
     shutil.copy(copy / "model.onnx", copy / "other.onnx")
     with pytest.raises(ModelError, match=r"other\.onnx"):

@@ -84,6 +84,8 @@ def test_the_distance_counts_signs_put_in_taken_out_and_changed(one, other, step
         ("", "it needs the columns file, label, kind, source"),
         ("file,label\none.png,1\n", "it needs the columns"),
         (HEADER + "none.png,1,single,here,\n", "line 2: no such picture"),
+        (HEADER + "one.png,1,single,here,\none.png\n", "line 3: kind '' is none of"),
+        (HEADER + '"one.png\nerror: all is lost",1,single,here,\n', r"file 'one.png\nerror: all is lost' is no name"),
         (HEADER + "one.png,1,double,here,\n", "line 2: kind 'double' is none of single, lowres, multi, negative"),
         (HEADER + "one.png,12,single,here,\n", "label '12' is not one digit"),
         (HEADER + "one.png,x,multi,here,\n", "label 'x' has no digit"),

@@ -277,7 +277,8 @@ def test_every_answer_tells_the_browser_what_it_may_do(served):
 
 
 @pytest.mark.parametrize(
-    "header", [{"Host": "evil.test"}, {"Host": ""}, {"Origin": "http://evil.test"}, {"Origin": "null"}]
+    "header",
+    [{"Host": "evil.test"}, {"Host": ""}, {"Host": "localhost/x"}, {"Origin": "http://evil.test"}, {"Origin": "null"}],
 )
 def test_a_page_of_another_name_is_not_answered(served, header):
     for method, path in (("GET", "/"), ("POST", "/read?tab=Draw&network=lite")):

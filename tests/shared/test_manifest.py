@@ -72,6 +72,13 @@ def test_a_folder_without_manifest_says_how_to_get_one(tmp_path):
         manifest.read(tmp_path / "nowhere")
 
 
+def test_a_file_that_is_far_too_long_is_refused_before_it_is_read(tmp_path):
+    with (tmp_path / manifest.NAME).open("wb") as file:
+        file.truncate(10**12)  # bytes, of which none is on the disk
+    with pytest.raises(ModelError, match="longer than 10,000,000 bytes"):
+        manifest.read(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -15,8 +15,8 @@ from kagglesdk.kaggle_object import KaggleObject, ListSerializer
 
 from local.kernels.emulator.service import Refusal
 from shared.errors import plain
+from shared.manifest import DEEPEST, deeper
 
-DEEPEST = 50  # levels; no method has more than five
 INT64 = range(-(2**63), 2**63)
 WORDS = {str: "text", int: "a whole number", bool: "true or false"}
 # What reading JSON and the SDK's own readers of dates, durations and enumerations raise.
@@ -36,7 +36,8 @@ def parsed(kind: Any, body: bytes) -> Any:
 def loaded(body: bytes, **hooks: Any) -> Any:
     """A body's JSON. One of MALFORMED where it is none, or holds what no answer could give back."""
     value = json.loads(body or b"{}", parse_constant=_number, parse_float=_number, **hooks)
-    _check_depth(value, DEEPEST)
+    if deeper(value):
+        raise ValueError(f"it is nested deeper than {DEEPEST} levels")
     json.dumps(value, ensure_ascii=False).encode()  # JSON knows halves of characters
     return value
 
@@ -78,10 +79,3 @@ def _number(text: str) -> float:
     if not math.isfinite(value := float(text)):
         raise ValueError(f"{text} is not a number")
     return value
-
-
-def _check_depth(value: Any, left: int) -> None:
-    if not left:
-        raise ValueError(f"it is nested deeper than {DEEPEST} levels")
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        _check_depth(inner, left - 1)
