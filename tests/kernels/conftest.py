@@ -10,6 +10,7 @@ import trips
 from emulated import Emulated, as_notebook
 
 from local.kernels.client import Service
+from local.kernels.emulator.folders import remove
 from local.kernels.spec import KernelSpec
 
 
@@ -19,6 +20,7 @@ def emulator(tmp_path: Path) -> Iterator[Emulated]:
     emulated = Emulated(tmp_path / "emulator")
     yield emulated
     emulated.close()
+    remove(emulated.state / "kernels")  # a notebook can leave folders too deep for pytest to remove
 
 
 @pytest.fixture(scope="module")
