@@ -18,9 +18,7 @@ import errno
 import itertools
 import json
 import os
-import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,7 +55,7 @@ def install(
     target.parent.mkdir(parents=True, exist_ok=True)
     with _lock():
         recover_locked(target.parent)
-        work = Path(tempfile.mkdtemp(prefix=PREFIX, dir=target.parent))
+        work = files.new_folder(target.parent, PREFIX)
         try:
             manifest.write_json(work / RECORD, {"name": target.name, "aside": str(aside.absolute())})
             _move(stage, work / "new")
@@ -131,8 +129,9 @@ def _move(source: Path, target: Path) -> Path:
             raise
     copy(source, target)
     # Under another name: killed in the middle, half of a model would be left where it lies.
-    gone = source.rename(source.with_name(f"{files.PREFIX}{secrets.token_hex(4)}"))
-    gone.unlink() if gone.is_symlink() else shutil.rmtree(gone)
+    gone = files.new_folder(source.parent)
+    source.rename(gone / source.name)
+    shutil.rmtree(gone)
     return target
 
 

@@ -15,7 +15,6 @@ import errno
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +32,7 @@ def fresh(path: Path) -> Iterator[Path]:
     After an error, or where nothing was written, the old file stays. Raises DiskFullError, and OSError.
     """
     with room_for(path):
-        folder = _folder_for(path)
+        folder = _folder_beside(path)
         try:
             part = folder / path.name
             yield part
@@ -43,12 +42,19 @@ def fresh(path: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _folder_for(path: Path) -> Path:
+def _folder_beside(path: Path) -> Path:
     try:
-        return Path(tempfile.mkdtemp(prefix=PREFIX, dir=path.parent))
+        return new_folder(path.parent)
     except OSError as error:
         error.filename = str(path)  # what the user asked for, not our own name
         raise
+
+
+def new_folder(parent: Path, prefix: str = PREFIX) -> Path:
+    """A new folder of a random name for this user alone."""
+    import tempfile  # here: it takes 3 ms, and most commands write nothing
+
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
 
 
 def write(path: Path, content: bytes, *, sync: bool = False) -> None:
