@@ -54,10 +54,11 @@ def web(
 
 def _end_as_by_ctrl_c() -> None:
     """SIGTERM and SIGHUP end the page as Ctrl-C does. A SIGHUP that is ignored (`nohup`) stays ignored."""
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    hang_up = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hang_up is not None and signal.getsignal(hang_up) != signal.SIG_IGN:
+        # As SIGTERM, which uvicorn waits for: an exception in the middle of its work can be lost.
+        signal.signal(hang_up, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 
 def _chosen(model: str) -> tuple[str, list[str]]:
