@@ -57,7 +57,7 @@ def _end_as_by_ctrl_c() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     hang_up = getattr(signal, "SIGHUP", None)  # Windows has none
     if hang_up is not None and signal.getsignal(hang_up) != signal.SIG_IGN:
-        # As SIGTERM, which uvicorn waits for: an exception in the middle of its work can be lost.
+        # As SIGTERM, which uvicorn waits for: an exception while it answers a request would be lost.
         signal.signal(hang_up, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 

@@ -65,3 +65,16 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     monkeypatch.setattr("local.kernels.transfer.time", still)
     monkeypatch.setattr("local.kernels.pull.time", still)
     return seconds
+
+
+@pytest.fixture
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lost push is asked after once: this service has saved it at once or never will."""
+    monkeypatch.setattr("local.kernels.push.SETTLE", 0)
+
+
+@pytest.fixture
+def cargo(emulator, kernel, monkeypatch):
+    """A push whose session stays queued: what counts is how often it arrived."""
+    monkeypatch.setattr(emulator.store, "start", lambda version: None)
+    return trips.cargo_of(kernel("1"))

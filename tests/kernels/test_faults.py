@@ -31,26 +31,13 @@ TROUBLES = {
 }
 
 
-pytestmark = pytest.mark.usefixtures("home")
+pytestmark = pytest.mark.usefixtures("home", "impatience")
 
 
 @pytest.fixture(autouse=True)
 def waits(no_waits):
     """The seconds that retries would have waited."""
     return no_waits
-
-
-@pytest.fixture(autouse=True)
-def impatience(monkeypatch):
-    """A lost push is asked after once: this service has saved it at once or never will."""
-    monkeypatch.setattr(push, "SETTLE", 0)
-
-
-@pytest.fixture
-def cargo(emulator, kernel, monkeypatch):
-    """A push whose session stays queued: what counts is how often it arrived."""
-    monkeypatch.setattr(emulator.store, "start", lambda version: None)
-    return trips.cargo_of(kernel("1"))
 
 
 @pytest.fixture

@@ -21,20 +21,7 @@ from shared.errors import KernelError, RefusedError, ServiceError
 SLUG = trips.SLUG
 NOT_FOUND = {"error": {"code": 404, "message": "Notebook not found", "status": "NOT_FOUND"}}
 
-pytestmark = pytest.mark.usefixtures("home", "no_waits")
-
-
-@pytest.fixture(autouse=True)
-def impatience(monkeypatch):
-    """A lost push is asked after once: this service has saved it at once or never will."""
-    monkeypatch.setattr(push, "SETTLE", 0)
-
-
-@pytest.fixture
-def cargo(emulator, kernel, monkeypatch):
-    """A push whose session stays queued."""
-    monkeypatch.setattr(emulator.store, "start", lambda version: None)
-    return trips.cargo_of(kernel("1"))
+pytestmark = pytest.mark.usefixtures("home", "no_waits", "impatience")
 
 
 # A push that is not taken
