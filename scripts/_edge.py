@@ -135,7 +135,7 @@ def guarded(run: Callable[[], object]) -> NoReturn:
 
 
 def _told(run: Callable[[], object]) -> None:
-    """Runs it; what the user can mend is said, and ends in SystemExit."""
+    """Runs it. An error that the user can fix is printed, and ends in SystemExit."""
     try:
         _whole(run)
     except UserError as error:
@@ -156,7 +156,7 @@ def _told(run: Callable[[], object]) -> None:
         where = printable.line(error.filename or "this machine")
         if is_full(error):
             fail(f"disk full: {where}. Make room, or choose another place.")
-        fail(f"{where}: {error.strerror or error}. Choose another place, or make it possible there.")
+        fail(f"{where}: {error.strerror or error}. Choose another place.")
     except (KeyboardInterrupt, SystemExit) as end:
         # typer makes Ctrl-C an exit of 130
         if isinstance(end, SystemExit) and end.code != INTERRUPTED:

@@ -130,7 +130,7 @@ def _killed_at(home, at):
 
 
 def digests(home):
-    """The hashes of what is the same each time: weights and answers of models, and the pictures of what was read."""
+    """The hashes of all files that every run makes alike: weights, answers, and pictures with what was read in them."""
     found = [*home.glob("models/*/model.*"), *home.glob("models/*/*.npy"), *home.glob("seen/[!.]*/*.npy")]
     found += home.glob("seen/*.png")
     return {path.relative_to(home).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
