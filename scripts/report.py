@@ -63,8 +63,8 @@ def publish_one(name: str, data_dir: Path | None) -> None:
 
     with journal.lock(folder(name).resolve().name), bar(f"publishing {name}") as done:
         stated = publishing.publish(name, data_dir=data_dir, on_step=done)
-    say(f"published: {workspace.zoo() / stated['name']}")
-    for file, size in stated["published"]["left_out"].items():
+    say(f"published: {workspace.zoo() / stated.name}")
+    for file, size in stated.published["left_out"].items():
         say(f"  {file} has {size / 1e6:.0f} MB and is left out; its card says how to make it")
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from local.experiments.compare import Training
     from local.experiments.train import Interrupted
     from local.models.checkpoints import Checkpoint
+    from shared.core.manifest import TrainingManifest
     from shared.training.config import TrainConfig
 
 
@@ -65,22 +66,22 @@ def train(
     if stated is None:
         return
     if json:
-        emit([stated])
+        emit([stated.as_dict()])
     else:
         show_all(stated, training.folder)
 
 
-def show_all(stated: dict[str, Any], folder: Path) -> None:
+def show_all(stated: "TrainingManifest", folder: Path) -> None:
     """What came of it, and what can be done with it now."""
     import numpy as np
 
-    accuracy, count = stated["metrics"]["test"]["accuracy"], len(np.load(folder / "labels.npy", mmap_mode="r"))
-    show(f"test accuracy {accuracy:.2%} of {stated['dataset']} ({count:,} images); everything is in {folder}")
-    for line in NEXT.get(stated["dataset"], OTHERWISE):
+    accuracy, count = stated.test_accuracy, len(np.load(folder / "labels.npy", mmap_mode="r"))
+    show(f"test accuracy {accuracy:.2%} of {stated.dataset} ({count:,} images); everything is in {folder}")
+    for line in NEXT.get(stated.dataset, OTHERWISE):
         say(line.format(folder.name))
 
 
-def single(training: "Training", *, resume: bool, data_dir: Path | None) -> dict[str, Any]:
+def single(training: "Training", *, resume: bool, data_dir: Path | None) -> "TrainingManifest":
     """One network in models/NAME: its manifest. Raises Ended, with what there is to say."""
     from local.experiments.train import Interrupted
 
@@ -100,11 +101,11 @@ def single(training: "Training", *, resume: bool, data_dir: Path | None) -> dict
         raise Ended(f"interrupted: nothing is half-written, {kept}.\nGo on with: {again('--resume')}") from None
 
 
-def several(training: "Training", count: int, *, keep: int | None, data_dir: Path | None) -> dict[str, Any] | None:
+def several(training: "Training", count: int, *, keep: int | None, data_dir: Path | None) -> "TrainingManifest | None":
     """So many seeds, the best or seed `keep` in models/NAME: its manifest, or None where other commands train some."""
     from local.experiments import seeds
 
-    def one(config: "TrainConfig", folder: Path) -> dict[str, Any]:
+    def one(config: "TrainConfig", folder: Path) -> "TrainingManifest":
         found = waiting(training, config=config, folder=folder)
         resume = found is not None and not found.differs
         if found:
@@ -124,7 +125,7 @@ def several(training: "Training", count: int, *, keep: int | None, data_dir: Pat
     return done.manifest
 
 
-def watched(config: "TrainConfig", training: "Training", **options: Any) -> dict[str, Any]:
+def watched(config: "TrainConfig", training: "Training", **options: Any) -> "TrainingManifest":
     """A training with its epochs on stderr; its manifest."""
     from local.experiments.train import train
 
@@ -160,9 +161,9 @@ def interrupted(end: "Interrupted", folder: Path, *, replaced: bool) -> str:
         return f"interrupted before the first epoch had ended: {there}.\nNothing to resume: run the same command again."
     if end.manifest is None:
         return f"interrupted before another epoch had ended: the first {end.epoch} of {end.epochs} are kept.\n{go_on}"
-    if "interrupted" not in end.manifest:
+    if not end.manifest.interrupted:
         return f"interrupted when the training had ended: {folder} is whole."
-    best = f"validation accuracy {end.manifest['metrics']['validation']['accuracy']:.2%}"
+    best = f"validation accuracy {end.manifest.metrics['validation']['accuracy']:.2%}"
     return f"interrupted after epoch {end.epoch} of {end.epochs}: {folder} has the best one ({best}).\n{go_on}"
 
 

@@ -333,5 +333,5 @@ manifest = results.write(
     data=data,
     figures=figures,
 )
-for file, facts in manifest["files"].items():
-    print(f"{facts['bytes']:>12,} bytes   {facts['sha256'][:12]}   {file}")
+for name, file in manifest.files.items():
+    print(f"{file.bytes:>12,} bytes   {file.sha256[:12]}   {name}")

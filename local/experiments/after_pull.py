@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from local.evaluation import evaluate
 from local.export import export
@@ -11,6 +10,7 @@ from local.export.quantize import Quantized, quantize
 from local.models import registry
 from shared.core import manifest
 from shared.core.errors import DataError, ModelError
+from shared.core.manifest import TrainingManifest
 from shared.data.datasets import DataSet, load
 from shared.training.results import read_history
 
@@ -25,7 +25,7 @@ class Arrival:
     The last two are None where the data set is not on this machine, with the reason.
     """
 
-    manifest: dict[str, Any]
+    manifest: TrainingManifest
     seconds_training: float
     here: evaluate.Evaluation | None
     quantized: Quantized | None = None
@@ -42,7 +42,7 @@ def receive(folder: Path, *, on_step: Callable[[str], None] = lambda step: None)
     on_step("exporting to model.onnx")
     seconds = sum(row["seconds"] for row in read_history(folder / "history.csv"))
     try:
-        data = load(stated["dataset"])
+        data = load(stated.dataset)
     except DataError as error:
         export.ensure(folder, ["onnx"])
         why_not = str(error).partition("\n")[0]
@@ -55,14 +55,14 @@ def receive(folder: Path, *, on_step: Callable[[str], None] = lambda step: None)
     return Arrival(manifest=manifest.read(folder), seconds_training=seconds, here=here, quantized=quantized)
 
 
-def _evaluated(folder: Path, stated: dict[str, Any], data: DataSet) -> evaluate.Evaluation:
+def _evaluated(folder: Path, stated: TrainingManifest, data: DataSet) -> evaluate.Evaluation:
     """The evaluation of model.onnx, once it is known to be what the run said."""
     here = evaluate.evaluate(registry.find(str(folder)), data)
-    there = stated["metrics"]["test"]["accuracy"]
+    there = stated.test_accuracy
     if abs(here.scores.accuracy - there) > TOLERANCE:
         raise ModelError(
             f"{folder} reads {here.scores.accuracy:.2%} of {data.name} here, and its run said {there:.2%}: "
             "these are not its weights, or not its data.\n"
-            f"Pull it again (k2l pull --again {stated['run_id']}), or look at the data (k2l data)."
+            f"Pull it again (k2l pull --again {stated.run_id}), or look at the data (k2l data)."
         )
     return here

@@ -28,6 +28,7 @@ from local.kaggle_api import kernel_spec
 from local.runs import journal
 from shared.core import manifest
 from shared.core.errors import ModelError
+from shared.core.manifest import TrainingManifest
 from shared.training import plots
 from shared.training.config import TrainConfig
 from shared.training.loop import Progress
@@ -52,7 +53,7 @@ class Network:
     """A trained network: its manifest, its epochs, and whether it was trained just now."""
 
     folder: Path
-    manifest: dict[str, Any]
+    manifest: TrainingManifest
     history: list[dict[str, float]]
     trained_now: bool
 
@@ -63,7 +64,7 @@ class Network:
 
     @property
     def test_accuracy(self) -> float:
-        return float(self.manifest["metrics"]["test"]["accuracy"])
+        return self.manifest.test_accuracy
 
     def row(self) -> dict[str, Any]:
         """What `k2l compare --json` prints: shares are fractions of 1, times are seconds on `accelerator`.
@@ -73,21 +74,21 @@ class Network:
         """
         facts, seconds = self.manifest, [epoch["seconds"] for epoch in self.history]
         return {
-            "name": facts["name"],
-            "architecture": facts["architecture"],
-            "framework": facts["framework"],
-            "dataset": facts["dataset"],
-            "recipe": facts["parameters"]["recipe"],
-            "seed": facts["parameters"]["seed"],
+            "name": facts.name,
+            "architecture": facts.architecture,
+            "framework": facts.framework,
+            "dataset": facts.dataset,
+            "recipe": facts.parameters["recipe"],
+            "seed": facts.parameters["seed"],
             "epochs": len(self.history),
-            "trainable_parameters": facts["trainable_parameters"],
+            "trainable_parameters": facts.trainable_parameters,
             "test_images": self.test_images,
             "test_accuracy": self.test_accuracy,
             "standard_error": significance.standard_error(self.test_accuracy, self.test_images),
-            "validation_accuracy": facts["metrics"]["validation"]["accuracy"],
+            "validation_accuracy": facts.metrics["validation"]["accuracy"],
             "seconds_training": sum(seconds),
             "seconds_epoch": statistics.median(seconds[1:] or seconds),
-            "accelerator": facts["environment"]["accelerator"],
+            "accelerator": facts.environment["accelerator"],
             "trained_now": self.trained_now,
         }
 
@@ -154,8 +155,8 @@ def draw(networks: Sequence[Network], folder: Path) -> list[Path]:
         )
         for row in (one.row() for one in networks)
     ]
-    histories = {one.manifest["name"]: one.history for one in networks}
-    what = f"accuracy on {', '.join(dict.fromkeys(one.manifest['dataset'] for one in networks))} (%)"
+    histories = {one.manifest.name: one.history for one in networks}
+    what = f"accuracy on {', '.join(dict.fromkeys(one.manifest.dataset for one in networks))} (%)"
     curves = comparison_plots.learning_curves(histories, title=f"Validation {what}")
     by_parameters = comparison_plots.accuracy_by_parameters(points, title=f"Test {what}")
     with gathered(folder) as stage:
@@ -164,7 +165,7 @@ def draw(networks: Sequence[Network], folder: Path) -> list[Path]:
     return [folder / "curves.png", folder / "parameters.png"]
 
 
-def _trained_before(training: Training) -> dict[str, Any] | None:
+def _trained_before(training: Training) -> TrainingManifest | None:
     """The manifest of the same training, if its folder is there and whole, and it came to its end.
 
     The same: the bundle that holds the parameters and all code of the training has the same hash.
@@ -173,7 +174,7 @@ def _trained_before(training: Training) -> dict[str, Any] | None:
         return None
     packed = bundle.pack(kernel_spec.load(training.framework), name=training.name, config=training.config)
     stated = manifest.read(training.folder)
-    if stated["bundle_sha256"] != packed.sha256 or "interrupted" in stated:
+    if stated.bundle_sha256 != packed.sha256 or stated.interrupted:
         return None
     return manifest.verify(training.folder)
 

@@ -35,9 +35,10 @@ from local.models.install import copy, install, recover
 from local.runs import journal
 from shared.core import manifest
 from shared.core.errors import ConfigError, KernelError, ModelError
+from shared.core.manifest import TrainingManifest
 from shared.training.config import TrainConfig
 
-Manifest = dict[str, Any]
+Manifest = TrainingManifest
 Row = dict[str, Any]
 
 
@@ -89,13 +90,13 @@ def trained(
 
 def row(stated: Manifest) -> Row:
     """A seed as the manifest names it: shares are fractions of 1, the loss is in nats."""
-    validation = stated["metrics"]["validation"]
+    validation = stated.metrics["validation"]
     return {
-        "seed": stated["parameters"]["seed"],
+        "seed": stated.parameters["seed"],
         "validation_loss": validation["loss"],
         "validation_accuracy": validation["accuracy"],
-        "test_accuracy": stated["metrics"]["test"]["accuracy"],
-        **stated["training"],
+        "test_accuracy": stated.test_accuracy,
+        **stated.training,
     }
 
 
@@ -141,7 +142,7 @@ class _Seed:
     def finished(self) -> Manifest | None:
         """Its manifest, once it is trained to the end; ModelError where its files were changed since."""
         recover(self.folder.parent)
-        if not (self.folder / manifest.NAME).is_file() or "interrupted" in manifest.read(self.folder):
+        if not (self.folder / manifest.NAME).is_file() or manifest.read(self.folder).interrupted:
             return None
         return manifest.verify(self.folder)
 
@@ -180,27 +181,26 @@ def _install(
     """
     best = min(
         finished,
-        key=lambda stated: (stated["parameters"]["seed"] != keep, stated["metrics"]["validation"]["loss"]),
+        key=lambda stated: (stated.parameters["seed"] != keep, stated.metrics["validation"]["loss"]),
     )
-    chosen = {} if keep is None else {"kept": "by hand"}
     rows = [row(stated) for stated in finished]
     folder = workspace.models() / name
     with journal.lock(name):
         present = _readable(folder)
-        if present is None or present["run_id"] != best["run_id"]:
-            stage = workspace.state() / "trained" / str(best["run_id"])
+        if present is None or present.run_id != best.run_id:
+            stage = workspace.state() / "trained" / str(best.run_id)
             shutil.rmtree(stage, ignore_errors=True)  # of a copy that was killed
-            present = best | {"seeds": rows, "processor": processor(), **chosen}
+            by_hand = "" if keep is None else "by hand"
+            present = dataclasses.replace(best, seeds=rows, processor=processor(), kept=by_hand)
             try:
-                copy(plan[best["parameters"]["seed"]].folder, stage)
-                manifest.write_json(stage / manifest.NAME, present)
+                copy(plan[best.parameters["seed"]].folder, stage)
+                manifest.save(stage, present)
                 install(stage, name, aside=workspace.state() / "replaced" / name, on_kept=on_kept)
             except BaseException:
                 shutil.rmtree(stage, ignore_errors=True)
                 raise
-        elif present.get("seeds") != rows:
-            present["seeds"] = rows
-            manifest.write_json(folder / manifest.NAME, present)
+        elif present.seeds != rows:
+            present = manifest.save(folder, dataclasses.replace(present, seeds=rows))
     return present
 
 

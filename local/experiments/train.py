@@ -22,6 +22,7 @@ from local.models.install import install
 from local.runs import journal
 from shared.core.errors import ConfigError, one_of
 from shared.core.files import room_for
+from shared.core.manifest import TrainingManifest
 from shared.training.config import TrainConfig
 from shared.training.loop import Progress, Row, StopTraining, Trained
 
@@ -33,7 +34,7 @@ class Interrupted(KeyboardInterrupt):
     ended. It does not say `interrupted` where the training had come to its end.
     """
 
-    def __init__(self, epoch: int, epochs: int, manifest: dict[str, Any] | None) -> None:
+    def __init__(self, epoch: int, epochs: int, manifest: TrainingManifest | None) -> None:
         super().__init__(f"interrupted after epoch {epoch} of {epochs}")
         self.epoch, self.epochs, self.manifest = epoch, epochs, manifest
 
@@ -50,7 +51,7 @@ def train(
     on_step: Callable[[Progress], None] = lambda progress: None,
     on_stop: Callable[[], None] = lambda: None,
     on_kept: Callable[[Path], None] = lambda aside: None,
-) -> dict[str, Any]:
+) -> TrainingManifest:
     """Trains and leaves `models/<name>/`; returns its manifest. The test set is read once, at the end.
 
     `folder` is left in place of `models/<name>/`; what was there is deleted. `resume` goes on with an interrupted
@@ -149,7 +150,7 @@ def _leave(
     name: str,
     folder: Path | None,
     on_kept: Callable[[Path], None],
-) -> dict[str, Any]:
+) -> TrainingManifest:
     """Gathers the model folder, and moves it to its place in one step. Returns its manifest."""
     from shared.training import results
     from shared.training.metrics import score

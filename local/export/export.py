@@ -110,15 +110,13 @@ class Source:
 def open_source(folder: Path) -> Source:
     """The trained weights of a model folder, hashed; ModelError where it has none, or its manifest is amiss."""
     facts = manifest.read(folder)
-    if str(facts["framework"]) not in SOURCES:
-        raise ModelError(
-            f"{folder} was trained with {facts['framework']!r}: exports start from {' or '.join(SOURCES)}."
-        )
+    if facts.framework not in SOURCES:
+        raise ModelError(f"{folder} was trained with {facts.framework!r}: exports start from {' or '.join(SOURCES)}.")
     try:
-        network = architectures.architecture(facts["architecture"])
+        network = architectures.architecture(facts.architecture)
     except ConfigError as error:  # of another version of the code
         raise ModelError(f"{folder}: {error}") from None
-    source = Source(folder, SOURCES[facts["framework"]], network)
+    source = Source(folder, SOURCES[facts.framework], network)
     manifest.verify(folder, [source.file.name])
     return source
 
@@ -142,7 +140,7 @@ def export(
         wanted.remove(source.format)
     elif source.format in wanted:
         raise ConfigError(f"{source.file} is what was trained: there is nothing to export it from.")
-    images = check_images(str(manifest.read(folder)["dataset"])) if images_nhw is None else images_nhw
+    images = check_images(manifest.read(folder).dataset) if images_nhw is None else images_nhw
     logits = source.runtime().logits(images)
     done = []
     for at, one in enumerate(wanted, start=1):
@@ -160,7 +158,7 @@ def chosen(names: Collection[str] | None, known: Collection[str]) -> list[str]:
 
 def ensure(folder: Path, names: Collection[str], *, images_nhw: NDArray[np.uint8] | None = None) -> list[Export]:
     """Exports those formats that the manifest does not name yet; the trained one is always there."""
-    present = manifest.read(folder)["files"]
+    present = manifest.read(folder).files
     absent = [one for one in WRITERS if one in names and f"model.{one}" not in present]
     return export(folder, absent, images_nhw=images_nhw) if absent else []
 

@@ -139,7 +139,7 @@ def quantize(
         raise ConfigError(f"max_drop={max_drop} is out of range: give 0 to 100 (points of accuracy).")
     wanted = export.chosen(names, METHODS)
     source = export.open_source(folder)
-    known = dataset or datasets.load(str(manifest.read(folder)["dataset"]), data_dir=data_dir)
+    known = dataset or datasets.load(manifest.read(folder).dataset, data_dir=data_dir)
     samples, held_out, labels = _parts(known, images)
     bases = {METHODS[one].base for one in wanted}
     export.ensure(folder, {*bases, *beside}, images_nhw=known.train_images[: export.CHECKED_IMAGES])

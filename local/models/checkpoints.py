@@ -13,6 +13,7 @@ names it with its hash. Ended at any moment, the one before is still whole. `tra
 and the bundle's sha256. Knows no framework: how a state becomes a file is the trainer's business.
 """
 
+import dataclasses
 import json
 import os
 import secrets
@@ -130,7 +131,7 @@ class Keeper:
             "history": snapshot.history,
             "seconds": snapshot.seconds,
             "cpu_seconds": snapshot.cpu_seconds,
-            "files": manifest.describe(self.folder, [path.name]),
+            "files": {path.name: dataclasses.asdict(manifest.describe(self.folder, [path.name])[path.name])},
             "created_at": manifest.now(),
         }
         manifest.write_json(self.folder / NAME, facts)

@@ -26,6 +26,7 @@ from pathlib import Path
 
 from local.core import workspace
 from shared.core import files, manifest
+from shared.core.file_names import safe_name
 
 PREFIX, RECORD = ".install-", "record.json"
 
@@ -88,7 +89,7 @@ def _recovered(work: Path) -> Installed | None:
     try:
         record = json.loads(files.read(work / RECORD, most=10_000))
         name, aside = record["name"], Path(record["aside"])
-        known = manifest.safe_name(name) and "/" not in name
+        known = safe_name(name) and "/" not in name
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         known = False
     if not known or not any((work / one).is_dir() for one in ("new", "old")):

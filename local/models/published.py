@@ -11,12 +11,12 @@ import re
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from local.core import workspace
 from local.core.markdown import count
 from shared.core import manifest
 from shared.core.errors import one_of
+from shared.core.manifest import TrainingManifest
 from shared.networks.architectures import ARCHITECTURES
 
 PUBLISHED = "published"  # the key that only the manifests of the zoo have
@@ -28,7 +28,7 @@ FLOAT, INT8, LITERT = WEIGHTS[2:]
 PAPERS = ("history.csv", "metrics.json")
 CARD = "README.md"  # beside the manifest that it is written from, and so not vouched for by it
 
-Manifest = dict[str, Any]
+Manifest = TrainingManifest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +116,7 @@ def entry(name: str) -> Entry:
 def published() -> list[Manifest]:
     """The manifests of what is published, in the order of the table; ModelError for a broken one."""
     folders = [workspace.zoo() / name for name in names() if (workspace.zoo() / name / manifest.NAME).is_file()]
-    return [stated for stated in map(manifest.read, folders) if PUBLISHED in stated]
+    return [stated for stated in map(manifest.read, folders) if stated.published]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,17 +154,17 @@ class Figures:
 
 def figures(stated: Manifest) -> Figures:
     """The figures of a published network."""
-    known, rows = stated[PUBLISHED], stated["seeds"]
+    known, rows = stated.published, stated.seeds
     accuracies = [row["test_accuracy"] for row in rows]
     deviation = statistics.stdev(accuracies)
     whole = known["test_accuracy"][FLOAT]
-    bench = stated.get("bench", {"p50_us": {}, "processor": ""})
+    bench = stated.bench or {"p50_us": {}, "processor": ""}
     return Figures(
-        name=stated["name"],
-        architecture=stated["architecture"],
-        dataset=stated["dataset"],
-        trainable_parameters=stated["trainable_parameters"],
-        epochs=stated["parameters"]["epochs"],
+        name=stated.name,
+        architecture=stated.architecture,
+        dataset=stated.dataset,
+        trainable_parameters=stated.trainable_parameters,
+        epochs=stated.parameters["epochs"],
         seeds=len(rows),
         test_images=known["test_images"],
         test_accuracy=statistics.fmean(accuracies),
@@ -173,17 +173,17 @@ def figures(stated: Manifest) -> Figures:
         seconds=statistics.median(row["seconds"] for row in rows),
         cpu_seconds=statistics.median(row["cpu_seconds"] for row in rows),
         trained_on=_device(stated),
-        bytes={name: facts["bytes"] for name, facts in stated["files"].items() if name in WEIGHTS} | known["left_out"],
+        bytes={name: file.bytes for name, file in stated.files.items() if name in WEIGHTS} | known["left_out"],
         int8_points={name: round(100 * (known["test_accuracy"][name] - whole), 3) for name in (INT8, LITERT)},
         p50_us=bench["p50_us"],
         timed_on=bench["processor"],
-        reference=entry(stated["name"]).reference,
+        reference=entry(stated.name).reference,
     )
 
 
 def _device(stated: Manifest) -> str:
     """The accelerator, and what processor a CPU is, where that was written down."""
-    accelerator, processor = stated["environment"]["accelerator"], stated.get("processor", "")
+    accelerator, processor = stated.environment["accelerator"], stated.processor
     threads = re.fullmatch(r"CPU, (\d+) threads?", accelerator)
     return f"{count(int(threads[1]), 'thread')} of an {processor}" if threads and processor else str(accelerator)
 

@@ -16,7 +16,6 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from local.jobs import pull, push, watch
 from local.jobs.capacity import SESSIONS
@@ -28,6 +27,7 @@ from local.sweep.study import Study
 from local.sweep.task import OBJECTIVES, Part
 from local.sweep.workers import Done, Event, Failed
 from shared.core.errors import CredentialsError, KernelError, RefusedError, RunError, ServiceError
+from shared.core.manifest import TrainingManifest
 from shared.training.config import TrainConfig
 
 PATIENCE = 60.0  # seconds until a push that was refused is tried again, where no run of ours ends before
@@ -151,7 +151,7 @@ class Runs:
             raise RunError(f"the run {run.run_id} ({run.title}) {run.state}: {run.message}")
         stated = pull.stated_by(self.service, run)
         run.record(state="swept")  # nothing is left to do
-        other = other_accelerator(run.accelerator, str(stated["environment"].get("accelerator", "")))
+        other = other_accelerator(run.accelerator, str(stated.environment.get("accelerator", "")))
         return _part_of(stated, seed) | {"run": run.run_id} | ({"warning": other} if other else {})
 
     def _pause(self, seconds: float) -> None:
@@ -159,11 +159,11 @@ class Runs:
             raise InterruptedError
 
 
-def _part_of(stated: dict[str, Any], seed: int) -> Part:
+def _part_of(stated: TrainingManifest, seed: int) -> Part:
     """A training as a trial keeps it, from the validation scores of its manifest alone."""
     try:
-        scores = {name: float(stated["metrics"]["validation"][name]) for name in OBJECTIVES}
-        spent = {name: float(stated["training"][name]) for name in ("seconds", "cpu_seconds")}
+        scores = {name: float(stated.metrics["validation"][name]) for name in OBJECTIVES}
+        spent = {name: float(stated.training[name]) for name in ("seconds", "cpu_seconds")}
     except (KeyError, TypeError, ValueError) as error:
-        raise KernelError(f"the manifest of run {stated['run_id']} has no usable {error}. Push it anew.") from None
+        raise KernelError(f"the manifest of run {stated.run_id} has no usable {error}. Push it anew.") from None
     return {"seed": seed, **scores, **spent}

@@ -14,6 +14,7 @@ from local.core.markdown import count, kilobytes, markdown, seconds, share, wrap
 from local.evaluation.significance import standard_error
 from local.models import published
 from local.models.published import Figures
+from shared.core.manifest import TrainingManifest
 from shared.networks.architectures import (
     BatchNorm,
     Conv,
@@ -30,7 +31,7 @@ from shared.networks.architectures import (
 )
 from shared.training.config import TrainConfig, beside_recipe
 
-Manifest = dict[str, Any]
+Manifest = TrainingManifest
 
 RUNS = {
     "model.pth": "PyTorch weights",
@@ -95,7 +96,7 @@ def _sections(stated: Manifest, figures: Figures) -> Iterator[str]:
     yield files(figures, stated)
     yield wrapped(speed(figures, stated))
     yield "## How it was trained"
-    yield wrapped(recipe(stated["parameters"], figures, photographs="threshold_of" in stated or "kept" in stated))
+    yield wrapped(recipe(stated.parameters, figures, photographs=bool(stated.threshold_of or stated.kept)))
     yield wrapped(cost(figures))
     yield "To make it again (the first command takes most of the time, and goes on where it was ended):"
     yield "```\n" + "\n".join(commands(stated)) + "\n```"
@@ -105,12 +106,12 @@ def _sections(stated: Manifest, figures: Figures) -> Iterator[str]:
     if entry.notes:
         yield "## Notes"
         yield "\n".join(wrapped(f"- {note}", "  ") for note in entry.notes)
-    yield wrapped(f"Written by `k2l report` from `manifest.json`: run `{stated['run_id']}`{_commit(stated)}.")
+    yield wrapped(f"Written by `k2l report` from `manifest.json`: run `{stated.run_id}`{_commit(stated)}.")
 
 
 def _commit(stated: Manifest) -> str:
     """The code of the training, where git knew it."""
-    commit, _, dirty = str(stated["source_commit"]).partition("-")
+    commit, _, dirty = stated.source_commit.partition("-")
     return f", code of commit `{commit[:12]}`{' and changes since' if dirty else ''}" if commit else ""
 
 
@@ -144,10 +145,10 @@ def _layer(layer: Layer) -> str:
 def accuracy(figures: Figures, stated: Manifest) -> str:
     """Mean, spread and errors over the seeds, and which of them this is."""
     mean, images = figures.test_accuracy, figures.test_images
-    this = stated["metrics"]["test"]["accuracy"]
-    patient = stated["parameters"]["patience"]
+    this = stated.test_accuracy
+    patient = stated.parameters["patience"]
     why = "which had the lowest loss on the validation images"
-    if "kept" in stated:  # the seed was named, see `k2l train --keep`
+    if stated.kept:  # the seed was named, see `k2l train --keep`
         why = "which of them reads labelled photographs best (`k2l evaluate --photos`)"
     when = "at its lowest validation loss" if patient else "after its last epoch"
     return (
@@ -155,22 +156,21 @@ def accuracy(figures: Figures, stated: Manifest) -> str:
         f"(mean ± standard deviation of {figures.seeds} seeds, each {when}, the test set read once). The "
         f"standard error of this mean is {100 * figures.standard_error:.2f}; so many images leave "
         f"{100 * standard_error(mean, images):.2f} points open whatever the seeds. The weights here are those of "
-        f"seed {stated['parameters']['seed']}, {why}: they read {share(this)}.{_also(stated)}"
+        f"seed {stated.parameters['seed']}, {why}: they read {share(this)}.{_also(stated)}"
     )
 
 
 def _also(stated: Manifest) -> str:
     """What these weights read of other data sets, and when they are sure of a digit."""
-    also = stated[published.PUBLISHED].get("also", {})
+    also = stated.published.get("also", {})
     said = [
         f"Of {published.TITLES.get(name, name)}'s test images they read {share(one['accuracy'])}, each as one of its "
         f"classes; {share(one['rejected'])} they would take for none."
         for name, one in also.items()
     ]
-    if "threshold" in stated:
-        chosen = stated["threshold_of"]
+    if chosen := stated.threshold_of:
         said.append(
-            f"A digit is sure from a probability of {stated['threshold']:g} on, chosen on {chosen['photographs']} "
+            f"A digit is sure from a probability of {stated.threshold:g} on, chosen on {chosen['photographs']} "
             f"photographs by {chosen['sources']} sources (`k2l evaluate --photos --choose-conf`)."
         )
     return "".join(f" {one}" for one in said)
@@ -178,7 +178,7 @@ def _also(stated: Manifest) -> str:
 
 def files(figures: Figures, stated: Manifest) -> str:
     """A table: what lies in the folder, how large it is, what it reads, how fast it is."""
-    scores, left_out = stated[published.PUBLISHED]["test_accuracy"], stated[published.PUBLISHED]["left_out"]
+    scores, left_out = stated.published["test_accuracy"], stated.published["left_out"]
     rows = []
     for name in (one for one in published.WEIGHTS if one in figures.bytes):
         about = RUNS[name] + (
@@ -193,7 +193,7 @@ def speed(figures: Figures, stated: Manifest) -> str:
     """Where the times are from."""
     if not figures.p50_us:
         return "Its speed was not measured yet (`k2l report --measure`)."
-    bench = stated["bench"]
+    bench = stated.bench
     with_what = ", ".join(f"{name} {number}" for name, number in bench["versions"].items())
     threads = "one thread" if bench["threads"] == 1 else f"{bench['threads']} threads"
     return (
@@ -250,7 +250,7 @@ def cost(figures: Figures) -> str:
 
 def commands(stated: Manifest) -> list[str]:
     """The commands that train, export, quantize and publish it."""
-    name = stated["name"]
+    name = stated.name
     formats = "onnx,keras" if published.entry(name).keras else "onnx"
     return [
         training_command(stated),
@@ -262,16 +262,16 @@ def commands(stated: Manifest) -> list[str]:
 
 def training_command(stated: Manifest) -> str:
     """The `k2l train` of a manifest: its parameters, as far as the recipe of today gives others."""
-    parameters, framework = stated["parameters"], stated["framework"]
+    parameters, framework = stated.parameters, stated.framework
     said = [f"--{key} {parameters[key]}" for key in ("architecture", "dataset", "epochs")]
     said += [f"--framework {framework}"] if framework != "torch" else []
     said += [f"--recipe {parameters['recipe']}"] if parameters["recipe"] != TrainConfig.recipe else []
-    first = min((row["seed"] for row in stated.get("seeds", ())), default=0)
+    first = min((row["seed"] for row in stated.seeds), default=0)
     said += [f"--seed {first}"] if first else []
     said += [f"--set {key}={value}" for key, value in beside_recipe(parameters).items()]
-    seeds = max(len(stated.get("seeds", ())), published.FEWEST_SEEDS)
-    said += [f"--seeds {seeds}"] + ([f"--keep {parameters['seed']}"] if "kept" in stated else [])
-    return f"k2l train {' '.join(said)} --name {stated['name']}"
+    seeds = max(len(stated.seeds), published.FEWEST_SEEDS)
+    said += [f"--seeds {seeds}"] + ([f"--keep {parameters['seed']}"] if stated.kept else [])
+    return f"k2l train {' '.join(said)} --name {stated.name}"
 
 
 def microseconds(figures: Figures, name: str) -> str:

@@ -26,11 +26,11 @@ KEPT = "# the zoo: written by `k2l report`", "# the zoo: end"
 def pages() -> dict[Path, str]:
     """Every file that is written about the zoo, with its text as the manifests have it."""
     manifests, root = published.published(), workspace.zoo()
-    cards = {root / stated["name"] / CARD: card(stated) for stated in manifests}
+    cards = {root / stated.name / CARD: card(stated) for stated in manifests}
     readme, ignored = root.parent / "README.md", root.parent / ".gitignore"
     return {
         readme: filled(readme, {ZOO: claims(manifests), NETWORKS: networks()}),
-        ignored: filled(ignored, {KEPT: "\n".join(f"!/models/{stated['name']}/" for stated in manifests)}),
+        ignored: filled(ignored, {KEPT: "\n".join(f"!/models/{stated.name}/" for stated in manifests)}),
         root / "README.md": overview(manifests),
         **cards,
     }

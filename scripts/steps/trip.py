@@ -245,7 +245,7 @@ class Indented:
 def pulled(service: "Service", run: "Run", **options: Any) -> "Run":
     """Brings a run's files home; a run that is home already is returned as it is."""
     from local.core import workspace
-    from local.jobs.pull import NAME_THERE, pull
+    from local.jobs.pull import pull
     from local.kaggle_api.kernel_spec import other_accelerator
     from shared.core import manifest
 
@@ -261,14 +261,14 @@ def pulled(service: "Service", run: "Run", **options: Any) -> "Run":
     run, left_out = pull(service, run, on_file=file, on_kept=kept, on_wait=say, **options)
     say(f"pulled {count} files, every one checked, into {workspace.models() / run.name}")
     stated = manifest.read(workspace.models() / run.name)
-    for name, facts in stated["files"].items():
-        if NAME_THERE in facts:
-            say(f"  stored as {name}: in the run its name is {_shown(facts[NAME_THERE])}")
+    for name, stored in stated.files.items():
+        if stored.name_in_run:
+            say(f"  stored as {name}: in the run its name is {_shown(stored.name_in_run)}")
     for name, why in left_out.items():
         say(f"  left out: {_shown(name)} ({why})")
     if run.log.is_file() and not run.log.stat().st_size:
         say(f"  no log: the service has none of it, or none yet. Ask for it later: k2l pull --again {run.run_id}")
-    if other := other_accelerator(run.accelerator, str(stated["environment"].get("accelerator", ""))):
+    if other := other_accelerator(run.accelerator, str(stated.environment.get("accelerator", ""))):
         say(_OTHER[run.remote == "emulator"].format(other))
     return run
 

@@ -139,7 +139,7 @@ def digests(home):
 def weights(folder):
     """The hash of a model's weights, every file of which is as the manifest has it; else what is wrong."""
     try:
-        return manifest.verify(folder)["files"]["model.pth"]["sha256"]
+        return manifest.verify(folder).files["model.pth"].sha256
     except (ModelError, LookupError) as error:
         return f"wrong: {error}"
 

@@ -133,9 +133,9 @@ def wrong(run):
     """What is wrong under models/ after a trip; "" if nothing is."""
     for folder in workspace.models().iterdir() if workspace.models().is_dir() else []:
         stated = manifest.verify(folder)
-        if (folder / "model.pth").read_bytes() != weights_of(stated["run_id"]):
+        if (folder / "model.pth").read_bytes() != weights_of(stated.run_id):
             return f"{folder.name} has weights of another run"
-        if run and stated["run_id"] != run.run_id:
+        if run and stated.run_id != run.run_id:
             return "an older run's model is still there"
     return ""
 

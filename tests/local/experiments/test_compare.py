@@ -89,7 +89,7 @@ def test_an_interrupted_training_goes_on_in_place_of_being_taken_for_trained(hom
     told, rows = [], []
     network = trained(wanted, on_resume=told.append, on_epoch=rows.append)
     assert told == [1] and [row["epoch"] for row in rows] == [2, 3]
-    assert network.trained_now and network.row()["epochs"] == 3 and "interrupted" not in network.manifest
+    assert network.trained_now and network.row()["epochs"] == 3 and not network.manifest.interrupted
 
 
 def test_a_row_has_what_a_comparison_is_made_of(pair):
@@ -97,7 +97,7 @@ def test_a_row_has_what_a_comparison_is_made_of(pair):
     assert (row["name"], row["architecture"], row["trainable_parameters"]) == ("lite-torch", "lite", 4006)
     assert (row["epochs"], row["test_images"], row["trained_now"]) == (1, 360, True)
     assert row["seconds_epoch"] == row["seconds_training"] > 0 and 0 <= row["standard_error"] < 0.03
-    assert row["test_accuracy"] == pair[1].manifest["metrics"]["test"]["accuracy"]
+    assert row["test_accuracy"] == pair[1].manifest.metrics["test"]["accuracy"]
 
 
 def test_differences_come_from_the_answers_left_behind(pair):

@@ -51,15 +51,15 @@ def test_it_leaves_the_best_so_far_whole_and_goes_on_to_the_same_network(framewo
     with pytest.raises(Interrupted) as ended:
         run(framework=framework, on_step=ctrl_c(3, number), on_stop=lambda: told.append("stop"))
     stated = manifest.verify(workspace.models() / "small")
-    assert stated == ended.value.manifest and stated["interrupted"] == {"epoch": 2, "of": 4}
+    assert stated == ended.value.manifest and stated.interrupted == {"epoch": 2, "of": 4}
     losses = [float(line.split(",")[3]) for line in (workspace.models() / "small/history.csv").read_text().split()[1:]]
-    assert stated["metrics"]["validation"]["loss"] == min(losses) and len(losses) == 2
+    assert stated.metrics["validation"]["loss"] == min(losses) and len(losses) == 2
     assert told == ["stop"] and waiting(config(), framework=framework, name="small").epoch == 2
 
     rows = []
     resumed = run(framework=framework, resume=True, on_epoch=rows.append)
     assert [row["epoch"] for row in rows] == [3, 4] and "interrupted" not in resumed
-    assert resumed["training"]["seconds"] > stated["training"]["seconds"] / 2
+    assert resumed["training"]["seconds"] > stated.training["seconds"] / 2
     assert folders(workspace.state() / "checkpoints") == [] and folders(workspace.state() / "trained") == []
     assert run(framework=framework)["metrics"] == resumed["metrics"]
 
@@ -121,7 +121,7 @@ def test_ctrl_c_when_the_training_has_ended_lets_it_be_whole():
     with pytest.raises(Interrupted) as ended:
         run(on_epoch=lambda row: signal.raise_signal(signal.SIGINT) if row["epoch"] == 4 else None)
     assert ended.value.manifest == manifest.verify(workspace.models() / "small")
-    assert "interrupted" not in ended.value.manifest and folders(workspace.state() / "checkpoints") == []
+    assert not ended.value.manifest.interrupted and folders(workspace.state() / "checkpoints") == []
 
 
 def test_only_the_same_training_is_resumed():
@@ -146,7 +146,7 @@ def test_a_model_folder_elsewhere_has_a_checkpoint_of_its_own(home):
     elsewhere = home / "seed-0"
     with pytest.raises(Interrupted):
         run(folder=elsewhere, on_step=ctrl_c(2))
-    assert manifest.verify(elsewhere)["interrupted"] == {"epoch": 1, "of": 4}
+    assert manifest.verify(elsewhere).interrupted == {"epoch": 1, "of": 4}
     assert waiting(config(), framework="torch", name="small") is None and folders(workspace.models()) == []
     run(folder=elsewhere, resume=True)
-    assert "interrupted" not in manifest.verify(elsewhere) and folders(home) == [".k2l", "models", "seed-0"]
+    assert not manifest.verify(elsewhere).interrupted and folders(home) == [".k2l", "models", "seed-0"]

@@ -368,7 +368,7 @@ def test_five_hundred_outputs_come_over_many_pages(emulator, service):
     asked, outputs = [], service._kernels.list_kernel_session_output
     service._kernels.list_kernel_session_output = lambda request: asked.append(1) or outputs(request)
     pull(service, trips.finished(emulator, files))
-    assert len(manifest.verify(workspace.models() / "mine")["files"]) == 501
+    assert len(manifest.verify(workspace.models() / "mine").files) == 501
     assert len(asked) == 6
 
 

@@ -314,7 +314,7 @@ def test_an_executed_notebook_that_does_not_come_is_not_worth_the_model(emulator
     (emulator.version(SLUG).folder / "__notebook__.ipynb").write_text("{}")
     emulator.faults.add(fault="truncate", match="__notebook__", times=None)
     pull.pull(service, one)
-    assert sorted(manifest.verify(workspace.models() / "mine")["files"]) == ["model.pth", "run.log"]
+    assert sorted(manifest.verify(workspace.models() / "mine").files) == ["model.pth", "run.log"]
 
 
 def test_the_previous_versions_status_is_not_taken_for_ours(emulator, service, kernel):
@@ -326,7 +326,7 @@ def test_the_previous_versions_status_is_not_taken_for_ours(emulator, service, k
     one = watch.watch(service, one, on_status=seen.append)
     assert seen[0] in ("QUEUED", "RUNNING") and seen[-1] == "COMPLETE"
     pull.pull(service, one)
-    assert manifest.verify(workspace.models() / "mine")["run_id"] == one.run_id
+    assert manifest.verify(workspace.models() / "mine").run_id == one.run_id
 
 
 @pytest.mark.parametrize("late", [1, None], ids=["at first", "for ever"])

@@ -23,7 +23,7 @@ def test_files_of_many_pages_all_come(emulator, service):
     files = {f"plots/{n:03d}.png": bytes([n % 256]) * n for n in range(230)}
     _, left_out = pull.pull(service, trips.finished(emulator, files))
     assert left_out == {}
-    assert len(manifest.verify(workspace.models() / "mine")["files"]) == 231
+    assert len(manifest.verify(workspace.models() / "mine").files) == 231
 
 
 def test_files_that_the_manifest_does_not_name_are_left_out_and_told(emulator, service):

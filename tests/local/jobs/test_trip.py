@@ -28,8 +28,8 @@ def test_a_training_goes_there_and_comes_back_proven(emulator, service, kernel):
     one, left_out = pull.pull(service, one)
     assert (one.state, left_out) == ("pulled", {})
     stated = manifest.verify(workspace.models() / "mine")
-    assert sorted(stated["files"]) == ["model.pth", "notebook.ipynb", "run.log"]
-    assert (stated["run_id"], stated["bundle_sha256"]) == (one.run_id, one.bundle_sha256)
+    assert sorted(stated.files) == ["model.pth", "notebook.ipynb", "run.log"]
+    assert (stated.run_id, stated.bundle_sha256) == (one.run_id, one.bundle_sha256)
     assert not one.stage.exists()
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from shared.core import manifest
 from shared.core.errors import ModelError
 from shared.networks.architectures import ARCHITECTURES
 from shared.training.config import TrainConfig
+from tests.local import trips
 from tests.local.zoo.zoo_folders import write_checkout, write_ready
 
 PUBLISHED = published.published()
@@ -20,13 +22,13 @@ def test_what_is_written_about_the_zoo_is_what_its_manifests_say():
     assert pages.outdated() == [], "run: k2l report"
 
 
-@pytest.mark.parametrize("name", [stated["name"] for stated in PUBLISHED])
+@pytest.mark.parametrize("name", [stated.name for stated in PUBLISHED])
 def test_every_published_file_is_vouched_for_and_small_enough(name):
     stated = manifest.verify(workspace.zoo() / name)
-    assert set(published.entry(name).files) == {*stated["files"], *stated["published"]["left_out"]}
-    assert all(facts["bytes"] <= published.LARGEST for facts in stated["files"].values())
-    assert len(stated["seeds"]) >= published.FEWEST_SEEDS
-    assert stated["dataset"] == ("camera" if name == "camera" else "mnist")
+    assert set(published.entry(name).files) == {*stated.files, *stated.published["left_out"]}
+    assert all(file.bytes <= published.LARGEST for file in stated.files.values())
+    assert len(stated.seeds) >= published.FEWEST_SEEDS
+    assert stated.dataset == ("camera" if name == "camera" else "mnist")
 
 
 def test_git_takes_what_is_published_and_nothing_else():
@@ -76,7 +78,7 @@ def add_bench(checkout):
         "processor": "Z80", "threads": 1, "versions": {"onnxruntime": "1"},
         "p50_us": {published.FLOAT: 14.52, published.INT8: 24.13, published.LITERT: 7.1},
     }  # fmt: skip
-    manifest.write_json(folder / manifest.NAME, manifest.read(folder) | {"bench": bench})
+    manifest.save(folder, dataclasses.replace(manifest.read(folder), bench=bench))
 
 
 def test_it_is_written_once_and_told_when_it_is_out_of_date(checkout):
@@ -141,19 +143,15 @@ def test_the_projects_description_is_a_few_sentences_with_figures(checkout):
 def test_the_command_of_a_card_gives_the_manifests_parameters():
     """Whatever the recipe says by now: what differs from it is spelt out."""
     config = TrainConfig.create(architecture="lite", dataset="mnist", epochs=15, learning_rate=0.5, ema=0.9, seed=3)
-    stated = {
-        "parameters": config.as_dict(),
-        "framework": "keras",
-        "name": "lite",
-        "seeds": [{"seed": 3 + at} for at in range(6)],
-    }
+    seeds = [{"seed": 3 + at} for at in range(6)]
+    stated = trips.stated(parameters=config.as_dict(), framework="keras", name="lite", seeds=seeds)
     assert cards.training_command(stated) == (
         "k2l train --architecture lite --dataset mnist --epochs 15 --framework keras "
         "--seed 3 --set learning_rate=0.5 --set ema=0.9 --seeds 6 --name lite"
     )
     plain = TrainConfig.create(architecture="lite", dataset="mnist", recipe="plain", epochs=2).as_dict()
     plain.pop("loading")  # of an older manifest
-    assert cards.training_command({"parameters": plain, "framework": "torch", "name": "lite"}) == (
+    assert cards.training_command(trips.stated(parameters=plain, name="lite")) == (
         "k2l train --architecture lite --dataset mnist --epochs 2 --recipe plain --seeds 5 --name lite"
     )
 

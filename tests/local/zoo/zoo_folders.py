@@ -1,5 +1,6 @@
 """A zoo of its own for a test: a checkout with a README, and a model folder that is ready to be published."""
 
+import dataclasses
 import shutil
 
 from local.models import published
@@ -49,6 +50,4 @@ def write_manifest_of(architecture, folder, **facts):
     """As `write_manifest`, where `name` is among the facts."""
     from shared.core import manifest
 
-    stated = write_manifest(folder, architecture) | facts
-    manifest.write_json(folder / manifest.NAME, stated)
-    return stated
+    return manifest.save(folder, dataclasses.replace(write_manifest(folder, architecture), **facts))

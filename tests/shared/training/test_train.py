@@ -197,16 +197,16 @@ def test_the_results_are_written_whole_and_vouched_for(trainer, data, followed, 
         figures=results.draw(history=trained.history, data=data, logits=logits, test=test),
     )
     assert stated == manifest.verify(tmp_path)
-    assert set(stated["files"]) == {
+    assert set(stated.files) == {
         trainer.WEIGHTS, "metrics.json", "history.csv", "predictions.npy", "labels.npy",
         "curves.png", "confusion.png", "samples.png", "misclassified.png",
     }  # fmt: skip
-    assert stated["metrics"]["test"]["accuracy"] == test.accuracy
-    assert stated["parameters"] == wanted.as_dict()
-    assert stated["training"] == {"seconds": trained.seconds, "cpu_seconds": trained.cpu_seconds}
+    assert stated.metrics["test"]["accuracy"] == test.accuracy
+    assert stated.parameters == wanted.as_dict()
+    assert stated.training == {"seconds": trained.seconds, "cpu_seconds": trained.cpu_seconds}
     predictions, labels = (np.load(tmp_path / f"{name}.npy") for name in ("predictions", "labels"))
     assert (predictions == labels).mean() == pytest.approx(test.accuracy)
-    assert {framework, "python", "numpy", "accelerator"} <= set(stated["environment"])
+    assert {framework, "python", "numpy", "accelerator"} <= set(stated.environment)
     assert (tmp_path / "history.csv").read_text().splitlines()[0].startswith("epoch,train_loss,")
 
 
