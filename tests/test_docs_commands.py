@@ -1,5 +1,6 @@
-"""The commands of README and docs/: each is understood, and those that need no account and end by themselves are run."""
+"""The commands of README and docs/: each is understood; those that need no account and end by themselves are run."""
 
+import itertools
 import os
 import re
 
@@ -116,5 +117,5 @@ def test_the_commands_that_need_no_account_run_one_after_the_other(place):
 def labels(output: str) -> set[str]:
     """The first cell of each row, and the heads of the tables: what does not depend on the data."""
     lines = [re.split(r"  +", line.strip()) for line in output.splitlines() if line.strip()]
-    heads = [cells for cells, below in zip(lines, lines[1:], strict=False) if below[0].startswith("──")]
+    heads = [cells for cells, below in itertools.pairwise(lines) if below[0].startswith("──")]
     return {cells[0].partition(":")[0] for cells in lines}.union(*heads)
