@@ -13,11 +13,12 @@ except ModuleNotFoundError:
         "error: k2l is not installed in this Python: use .venv/bin/k2l, which `make demo` makes."
     ) from None
 
-from scripts._edge import guarded, show
-from scripts._logs import Verbose, listening
-from scripts._settings import defaults
-from scripts._usage import HELP, closest, command_of, hinted
-from scripts._verbs import GROUPS, VERBS
+from scripts.terminal.edge import guarded
+from scripts.terminal.logs import Verbose, listening
+from scripts.terminal.output import show
+from scripts.terminal.settings import defaults
+from scripts.terminal.usage import HELP, closest, command_of, hinted
+from scripts.terminal.verbs import GROUPS, VERBS
 
 WIDEST = max(map(len, VERBS))
 
@@ -64,10 +65,10 @@ def _version(asked: bool) -> None:
     """Prints which k2l this is, and ends."""
     if not asked:
         return
-    from local import distribution
+    from local.core import installation
 
-    commit = distribution.commit()
-    show(f"k2l {distribution.version()}" + (f" (commit {commit})" if commit else ""))
+    commit = installation.commit()
+    show(f"k2l {installation.version()}" + (f" (commit {commit})" if commit else ""))
     raise typer.Exit
 
 

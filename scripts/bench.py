@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
-from scripts import _complete as complete
-from scripts import _options as options
-from scripts._edge import Json, bar, emit, run, say, show
-from scripts._tables import table_of
+from scripts.steps import completion as complete
+from scripts.steps import options
+from scripts.terminal.edge import run
+from scripts.terminal.output import Json, bar, emit, say, show
+from scripts.terminal.tables import table_of
 
 MOST_IMAGES = 10_000
 
@@ -47,7 +48,7 @@ def bench(
     sizes = _sizes(batch)
     if chart is not None:
         _check_chart(chart)
-    from local import benchmark
+    from local.evaluation import benchmark
 
     wanted = options.models(names, every=True)
     with bar("timing") as on_step:
@@ -55,8 +56,8 @@ def bench(
             wanted, batches=sizes, threads=threads, cold_start=cold_start, seconds=seconds, on_step=on_step
         )
     if chart is not None:
-        from local.bench_chart import latencies
-        from shared.plots import save
+        from local.evaluation.benchmark_plots import latencies
+        from shared.training.plots import save
 
         save(latencies(rows), chart)
         say(f"chart: {chart}")
@@ -69,7 +70,7 @@ def bench(
 
 
 def _sizes(text: str) -> list[int]:
-    from shared.errors import ConfigError
+    from shared.core.errors import ConfigError
 
     try:
         sizes = [int(one) for one in text.split(",")]
@@ -82,7 +83,7 @@ def _sizes(text: str) -> list[int]:
 
 def _check_chart(chart: Path) -> None:
     """Before minutes of timing, not after."""
-    from shared.errors import ConfigError
+    from shared.core.errors import ConfigError
 
     if chart.suffix.lower() != ".png" or not chart.parent.is_dir() or chart.is_dir():
         raise ConfigError(f"--chart {chart}: it must be a .png in a folder that exists.")

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from scripts import _options as options
-from scripts._edge import Json, emit, run, show
+from scripts.steps import options
+from scripts.terminal.edge import run
+from scripts.terminal.output import Json, emit, show
 
 
 @options.trained()
@@ -24,10 +25,10 @@ def bundle(
 
     Example: k2l bundle --architecture lite --epochs 15 --out lite.ipynb
     """
-    from local import paths
-    from local.kernels import bundle as bundling
-    from local.kernels import spec
-    from local.outputs import whole
+    from local.core import workspace
+    from local.core.outputs import whole
+    from local.jobs import bundle as bundling
+    from local.kaggle_api import kernel_spec
 
     if check:
         path, content = check, check.read_bytes()
@@ -35,8 +36,8 @@ def bundle(
     else:
         config = wanted.config(remote="kaggle")
         name = wanted.model(config)
-        packed = bundling.pack(spec.load(wanted.framework), name=name, config=config)
-        path, sha256 = out or paths.build() / f"{name}.ipynb", packed.sha256
+        packed = bundling.pack(kernel_spec.load(wanted.framework), name=name, config=config)
+        path, sha256 = out or workspace.build() / f"{name}.ipynb", packed.sha256
         content = packed.sign(run_id="by-hand", source_commit=bundling.source_commit()).encode()
         with whole(path) as part:
             part.write_bytes(content)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scripts._edge import json_line, run, say, show
-from scripts._options import Conf, ReaderModel, open_reader
-from shared.errors import PictureError
+from scripts.steps.options import Conf, ReaderModel, open_reader
+from scripts.terminal.edge import run
+from scripts.terminal.output import json_line, say, show
+from shared.core.errors import PictureError
 
 if TYPE_CHECKING:
-    from local.camera.window import Window
+    from local.apps.camera.window import Window
 
 
 def camera(
@@ -44,8 +45,8 @@ def camera(
 
     Example: k2l camera --source clip.mp4 --no-show --json out.jsonl
     """
-    from local.camera import capture, live
-    from local.camera.film import Film
+    from local.apps.camera import capture, live
+    from local.pictures.film import Film
 
     _check_apart(source, save, json)
     feed = capture.open_feed(source, told=say, patience=patience)
@@ -72,7 +73,7 @@ def camera(
 
 def _check_apart(source: str, *targets: Path | None) -> None:
     """ConfigError where two of the source, the film and the lines are one file: it would be lost."""
-    from shared.errors import ConfigError
+    from shared.core.errors import ConfigError
 
     files = [path.resolve() for path in (Path(source), *targets) if path is not None and str(path) != "-"]
     for path in files:
@@ -82,8 +83,8 @@ def _check_apart(source: str, *targets: Path | None) -> None:
 
 def _window(stack: ExitStack) -> "Window | None":
     """A window; where none can be opened that is said, and it goes on without."""
-    from local.camera.window import Window
-    from shared.errors import DisplayError
+    from local.apps.camera.window import Window
+    from shared.core.errors import DisplayError
 
     try:
         return stack.enter_context(Window("k2l camera"))

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scripts import _options as options
-from scripts._ask import agreed
-from scripts._edge import Json, emit, fail, run, say
+from scripts.steps import options
+from scripts.terminal.ask import agreed
+from scripts.terminal.edge import fail, run
+from scripts.terminal.output import Json, emit, say
 
 if TYPE_CHECKING:
-    from local.kernels.runs import Run
+    from local.runs.journal import Run
 
 
 def cancel(
@@ -24,11 +25,11 @@ def cancel(
 
     Example: k2l cancel 20261120 --yes
     """
-    from local.kernels import cancel as ending
-    from local.kernels import runs
-    from local.kernels.watch import remains
+    from local.jobs import cancel as ending
+    from local.jobs.watch import remains
+    from local.runs import journal
 
-    one = runs.get(run_id) if run_id else runs.latest("pushed", "intended")
+    one = journal.get(run_id) if run_id else journal.latest("pushed", "intended")
     what = f"this deletes the kernel {one.owner}/{one.slug} with all its versions there.{_with_it(one)}"
     if not yes and not sys.stdin.isatty():
         fail(f"{what} To confirm: --yes")
@@ -46,7 +47,7 @@ def cancel(
 
 def _with_it(one: "Run") -> str:
     """The other runs that the kernel takes with it, in sentences."""
-    from local.kernels import cancel as ending
+    from local.jobs import cancel as ending
 
     said = {
         "It also ends": ending.beside(one),

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scripts import _options as options
-from scripts._edge import Ended, Json, again, emit, run, say, show
-from scripts._tables import table_of
-from scripts._training import followed
-from shared.errors import ConfigError
+from scripts.steps import options
+from scripts.steps.training import followed
+from scripts.terminal.edge import Ended, run
+from scripts.terminal.output import Json, emit, say, show
+from scripts.terminal.tables import table_of
+from scripts.terminal.verbs import again
+from shared.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from local.compare import Network, Training
+    from local.experiments.compare import Network, Training
 
 
 @options.trained(without=("architecture", "name"))
@@ -41,8 +43,8 @@ def compare(
 
     Example: k2l compare --architectures ds_cnn_v1,ds_cnn_v2,ds_cnn_v3,lite --epochs 5
     """
-    from local import compare as comparison
-    from local import paths
+    from local.core import workspace
+    from local.experiments import compare as comparison
 
     options.check_folder(out)
     trainings = plan(wanted, architectures, prefix=prefix, data_dir=data_dir)
@@ -53,17 +55,17 @@ def compare(
             emit([networks[-1].row()])
     if not json:
         show_all(networks)
-    pictures = comparison.draw(networks, out or paths.build() / "compare")
+    pictures = comparison.draw(networks, out or workspace.build() / "compare")
     say(f"pictures: {', '.join(map(str, pictures))}")
 
 
 def plan(wanted: options.Wanted, architectures: str, *, prefix: str, data_dir: Path | None) -> list["Training"]:
     """What is to be trained; all that can be wrong with it is found here."""
-    from local.compare import Training
-    from local.kernels.spec import FRAMEWORKS
-    from local.models import check_name, usual_name
-    from shared.architectures import architecture
-    from shared.errors import one_of
+    from local.experiments.compare import Training
+    from local.kaggle_api.kernel_spec import FRAMEWORKS
+    from local.models.registry import check_name, usual_name
+    from shared.core.errors import one_of
+    from shared.networks.architectures import architecture
 
     frameworks = [one_of("framework", name, FRAMEWORKS) for name in options.listed("framework", wanted.framework)]
     names = [architecture(name).name for name in options.listed("architectures", architectures)]
@@ -81,7 +83,7 @@ def plan(wanted: options.Wanted, architectures: str, *, prefix: str, data_dir: P
 
 def train(training: "Training", which: str, *, anew: bool, data_dir: Path | None) -> "Network":
     """One network, with its epochs on stderr."""
-    from local.compare import trained
+    from local.experiments.compare import trained
 
     say(f"{training.name} ({which})")
     try:
@@ -102,8 +104,8 @@ def train(training: "Training", which: str, *, anew: bool, data_dir: Path | None
 
 def show_all(networks: Sequence["Network"]) -> None:
     """The table, and which test accuracies really differ."""
-    from local.agreement import LEVEL, really_differ
-    from local.compare import differences
+    from local.evaluation.significance import LEVEL, really_differ
+    from local.experiments.compare import differences
 
     rows = [network.row() for network in networks]
     table_of(COLUMNS, rows)

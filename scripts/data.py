@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scripts import _complete as complete
-from scripts._edge import Json, emit, run, say, show
-from scripts._options import DataDir, settled
-from scripts._tables import table
+from scripts.steps import completion as complete
+from scripts.steps.options import DataDir, settled
+from scripts.terminal.edge import run
+from scripts.terminal.output import Json, emit, say, show
+from scripts.terminal.tables import table
 
 if TYPE_CHECKING:
-    from shared.data import DataSet
+    from shared.data.datasets import DataSet
 
 
 def data(
@@ -36,10 +37,10 @@ def data(
 
     Example: k2l data mnist
     """
-    from shared.data import NAMES
-    from shared.errors import DataError
+    from shared.core.errors import DataError
+    from shared.data.registry import DATASETS
 
-    wanted: tuple[str, ...] = NAMES
+    wanted: tuple[str, ...] = tuple(DATASETS)
     if name:
         wanted = (settled(name, data_dir=data_dir, download=download is not False, progress=_progress),)
     rows = []
@@ -60,7 +61,7 @@ def data(
 
 def _described(name: str, data_dir: Path | None, download: bool) -> dict[str, Any]:
     """What one data set is; its files are read whole, so that what is damaged shows itself."""
-    from shared.data import load
+    from shared.data.datasets import load
 
     found = load(name, data_dir=data_dir, download=download, progress=_progress)
     inner, held_out = found.split()
@@ -96,14 +97,14 @@ def _show_one(row: dict[str, Any]) -> None:
 
 
 def _show_all(rows: list[dict[str, Any]], data_dir: Path | None) -> None:
-    from shared.data import MADE_OF
+    from shared.data.registry import DATASETS
 
     def missing(name: str, error: str) -> str:
         if name == "digits":
             return error
         if data_dir:
             return f"not in {data_dir}"
-        return f"not here; k2l data {name} {'makes' if name in MADE_OF else 'fetches'} it"
+        return f"not here; k2l data {name} {'makes' if DATASETS[name].made_of else 'fetches'} it"
 
     table(
         ["data set", "training", "validation", "test", "found in"],

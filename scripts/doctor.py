@@ -1,7 +1,8 @@
 """`k2l doctor`: what this machine has of all that the other verbs need."""
 
-from scripts._checks import tell
-from scripts._edge import Json, fail, run, say
+from scripts.terminal.checks import tell
+from scripts.terminal.edge import fail, run
+from scripts.terminal.output import Json, say
 
 
 def doctor(json: Json = False) -> None:
@@ -13,8 +14,8 @@ def doctor(json: Json = False) -> None:
 
     Example: k2l doctor
     """
-    from local.checks import BAD, WARN
-    from local.doctor import examine
+    from local.core.checks import BAD, WARN
+    from local.doctor.examine import examine
 
     results = examine()
     tell(results, json=json)

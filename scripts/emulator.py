@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from scripts._edge import Json, emit, run, say
-from scripts._options import served
+from scripts.steps.options import served
+from scripts.terminal.edge import run
+from scripts.terminal.output import Json, emit, say
 
 
 def emulator(
@@ -32,14 +33,14 @@ def emulator(
 
     Example: k2l emulator --port 7777
     """
-    from local import paths
+    from local.core import workspace
 
-    folder = (state or paths.state() / "emulator").resolve()
+    folder = (state or workspace.state() / "emulator").resolve()
     if stop:
-        from local.kernels.emulator import daemon
+        from local.emulator import daemon
 
         return say("stopped" if daemon.stop(folder) else f"no emulator runs on {folder}")
-    from local.kernels.emulator.running import Running
+    from local.emulator.serving import Running
 
     options: dict[str, Any] = {"username": username, "key": key, "data_dir": data_dir, "idle_timeout": idle_timeout}
     serving = served(lambda: Running(folder, port=port, host=host, i_know=i_know, **options))

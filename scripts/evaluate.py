@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scripts import _complete as complete
-from scripts import _options as options
-from scripts import _photographs
-from scripts._edge import Json, bar, emit, run, say
-from scripts._scores import show_all, show_committee
+from scripts.steps import completion as complete
+from scripts.steps import options, photographs
+from scripts.steps.scores import show_all, show_committee
+from scripts.terminal.edge import run
+from scripts.terminal.output import Json, bar, emit, say
 
 if TYPE_CHECKING:
-    from shared.data import DataSet
+    from shared.data.datasets import DataSet
 
 
 def evaluate(
@@ -78,9 +78,9 @@ def evaluate(
     """
     from functools import cache
 
-    from local.committee import assemble, check
-    from local.evaluate import SPLITS, agreements, evaluate_all, rows
-    from shared.errors import one_of
+    from local.evaluation.ensemble import assemble, check
+    from local.evaluation.evaluate import SPLITS, agreements, evaluate_all, rows
+    from shared.core.errors import one_of
 
     options.check_folder(out)
     one_of("split", split, SPLITS)
@@ -92,10 +92,10 @@ def evaluate(
     )
     chosen = options.models(names, every=every)
     if photos is not None and held_out:
-        _photographs.read_held_out(chosen, photos, json=json)
+        photographs.read_held_out(chosen, photos, json=json)
         return
     if photos is not None:
-        _photographs.read(chosen, photos, choose=choose_conf, json=json)
+        photographs.read(chosen, photos, choose=choose_conf, json=json)
         return
     load = cache(load_data)  # several models, one reading
     pairings = [(model, load(dataset or model.dataset or "mnist", data_dir, split)) for model in chosen]
@@ -113,7 +113,7 @@ def evaluate(
         if together:
             show_committee(together)
     if out is not None:
-        from local.evidence import keep
+        from local.evaluation.report import keep
 
         keep([*results, together] if together else results, out)
         say(f"pictures, logits and answers are in {out}")
@@ -140,10 +140,10 @@ def check_usage(photos: Path | None, choosing: dict[str, bool], *, every: bool, 
 
 def load_data(name: str, data_dir: Path | None, split: str) -> "DataSet":
     """The half of a data set that holds the split."""
-    from shared import data
+    from shared.data import datasets
 
     found = options.settled(name, data_dir=data_dir)
-    return data.load(found, data_dir=data_dir, halves=["test" if split == "test" else "train"])
+    return datasets.load(found, data_dir=data_dir, halves=["test" if split == "test" else "train"])
 
 
 if __name__ == "__main__":

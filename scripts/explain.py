@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scripts._edge import Json, emit, run, say, show
-from scripts._options import Conf, ReaderModel, check_folder, usual_model
-from scripts._tables import table_of
+from scripts.steps.options import Conf, ReaderModel, check_folder, usual_model
+from scripts.terminal.edge import run
+from scripts.terminal.output import Json, emit, say, show
+from scripts.terminal.tables import table_of
 
 if TYPE_CHECKING:
-    from shared.explanation import Explanation
+    from shared.explain.explanation import Explanation
 
 
 def explain(
@@ -50,10 +51,10 @@ def explain(
         draw_lesson(out)
         return
     check_out(out)
-    from local import explain as explaining
-    from local.outputs import whole
-    from shared.explain_plots import way
-    from shared.plots import save
+    from local.core.outputs import whole
+    from local.digits import explain_picture as explaining
+    from shared.explain.explanation_plots import way
+    from shared.training.plots import save
 
     opened = explaining.open_weights(model or str(usual_model().place))
     subject = explaining.find(picture, opened, digit=digit, sure=conf)
@@ -80,8 +81,8 @@ def as_text(name: str, told: "Explanation") -> None:
 
 def _covered(told: "Explanation") -> str:
     """What the map of covered places says, in a sentence."""
-    from shared.attribution import PATCH
-    from shared.explanation import share
+    from shared.explain.attribution import PATCH
+    from shared.explain.explanation import share
 
     column, row, instead, sure = told.worst()
     still = "still " if instead == told.answer else ""
@@ -91,7 +92,7 @@ def _covered(told: "Explanation") -> str:
 
 def check_out(out: Path | None) -> None:
     """Before anything is worked out."""
-    from shared.errors import ConfigError
+    from shared.core.errors import ConfigError
 
     if out is None or not _is_file(out):
         check_folder(out)
@@ -112,7 +113,7 @@ def _is_file(out: Path) -> bool:
 
 def draw_lesson(out: Path | None) -> None:
     """The pictures of the lesson."""
-    from local import lesson
+    from local.digits import lesson
 
     check_folder(out)
     for path in lesson.draw(out):

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from scripts import _options as options
-from scripts._edge import Json, bar, emit, run
-from scripts._tables import table_of
+from scripts.steps import options
+from scripts.terminal.edge import run
+from scripts.terminal.output import Json, bar, emit
+from scripts.terminal.tables import table_of
 
 
 def export(
@@ -24,13 +25,13 @@ def export(
 
     Example: k2l export compact-torch --to onnx,tflite
     """
-    from local import export as exports
-    from local import models
-    from local.kernels import runs
+    from local.export import export as exports
+    from local.models import registry
+    from local.runs import journal
 
     names = options.listed("to", to) if to else None
-    folder = models.folder(model)
-    with runs.lock(folder.resolve().name), bar("exporting") as step:
+    folder = registry.folder(model)
+    with journal.lock(folder.resolve().name), bar("exporting") as step:
         done = exports.export(folder, names, on_step=step)
     rows: list[dict[str, Any]] = [{"model": folder.resolve().name, **one.as_dict()} for one in done]
     if json:

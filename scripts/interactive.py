@@ -13,8 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts._ask import BACK, Choice, forget_typed, on_terminal, select, text
-from scripts._edge import INTERRUPTED, run, say
+from scripts.terminal.ask import BACK, Choice, forget_typed, on_terminal, select, text
+from scripts.terminal.edge import INTERRUPTED, run
+from scripts.terminal.output import say
 
 FRAMEWORKS = (Choice("torch", "PyTorch"), Choice("keras", "TensorFlow / Keras 3"))
 PLACES = (
@@ -82,7 +83,7 @@ class Menu:
 
     def trained(self) -> str:
         """Trains what is chosen; the model's name, "" where that did not come to its end."""
-        from local.models import usual_name
+        from local.models.registry import usual_name
 
         framework = self.ask("Which framework?", FRAMEWORKS)
         place = self.ask("Where to train?", PLACES)
@@ -106,10 +107,10 @@ class Menu:
 
 def networks() -> tuple[Choice, ...]:
     """The networks there are, the recommended one and then the smallest first, with the time that the zoo's took."""
-    from local.zoo import entries
-    from shared.architectures import ARCHITECTURES
+    from local.models import published
+    from shared.networks.architectures import ARCHITECTURES
 
-    took = {stated["architecture"]: entries.figures(stated).seconds for stated in entries.published()}
+    took = {stated["architecture"]: published.figures(stated).seconds for stated in published.published()}
     known = sorted(ARCHITECTURES.values(), key=lambda one: (one.name != RECOMMENDED, one.parameters))
 
     def says(name: str, parameters: int) -> str:
@@ -126,12 +127,12 @@ def duration(seconds: float) -> str:
 
 def afterwards(name: str) -> tuple[Choice, ...]:
     """What can be done with a model; it is compared where its data set is here."""
-    from local import models
-    from shared import manifest
-    from shared.errors import ModelError
+    from local.models import registry
+    from shared.core import manifest
+    from shared.core.errors import ModelError
 
     try:
-        comparable = here(str(manifest.read(models.folder(name))["dataset"]))
+        comparable = here(str(manifest.read(registry.folder(name))["dataset"]))
     except ModelError:
         comparable = False
     return tuple(choice for choice in AFTERWARDS if comparable or choice.key != "compare")
@@ -146,11 +147,12 @@ def data_sets() -> tuple[Choice, ...]:
 
 def here(name: str) -> bool:
     """Whether a data set needs no fetching."""
-    from shared.data import CLASSES, MADE_OF, locate
-    from shared.errors import DataError
+    from shared.core.errors import DataError
+    from shared.data.datasets import locate
+    from shared.data.registry import DATASETS
 
     try:
-        return name == "digits" or (name in CLASSES and locate(MADE_OF.get(name, name)) is not None)
+        return name == "digits" or (name in DATASETS and locate(DATASETS[name].source) is not None)
     except DataError:
         return False
 
@@ -163,9 +165,9 @@ def as_path(typed: str) -> str:
 
 def present() -> tuple[Choice, ...]:
     """The models that are here: those that were trained, and the zoo's."""
-    from local import models
+    from local.models import registry
 
-    return tuple(Choice(name, name) for name in models.names())
+    return tuple(Choice(name, name) for name in registry.names())
 
 
 def carry_out(words: list[str]) -> int:

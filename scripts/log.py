@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from scripts import _complete as complete
-from scripts._edge import fail, run
-from shared import printable
+from scripts.steps import completion as complete
+from scripts.terminal.edge import fail, run
+from shared.core import printable
 
 
 def log(
@@ -26,11 +26,11 @@ def log(
 
     Example: k2l log 20261120
     """
-    from local.kernels import runs
-    from scripts._trip import listed
+    from local.runs import journal
+    from scripts.steps.trip import listed
 
-    named = [one for one in runs.every() if one.name == run_id]
-    one = named[-1] if named else runs.get(run_id) if run_id else runs.latest(*runs.STATES)
+    named = [one for one in journal.every() if one.name == run_id]
+    one = named[-1] if named else journal.get(run_id) if run_id else journal.latest(*journal.STATES)
     if not one.log.is_file():
         why = f"k2l watch {one.run_id} follows it" if one.state == "pushed" else one.message.partition("\n")[0]
         fail(f"no log of {one.run_id} is kept: it is {one.state}{f'. {why}' if why else '.'}")

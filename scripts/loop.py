@@ -3,13 +3,14 @@
 import time
 from typing import TYPE_CHECKING, Any
 
-from scripts import _options as options
-from scripts._edge import Json, emit, run, say
-from scripts._tables import table
+from scripts.steps import options
+from scripts.terminal.edge import run
+from scripts.terminal.output import Json, emit, say
+from scripts.terminal.tables import table
 
 if TYPE_CHECKING:
-    from local.arrival import Arrival
-    from local.kernels.runs import Run
+    from local.experiments.after_pull import Arrival
+    from local.runs.journal import Run
 
 
 @options.trained()
@@ -32,24 +33,24 @@ def loop(
 
     Example: k2l loop --remote emulator --architecture compact --epochs 3 --name compact-torch
     """
-    from local import paths
-    from local.kernels import runs
-    from scripts import _trip as trip
+    from local.core import workspace
+    from local.runs import journal
+    from scripts.steps import trip as trip
 
     start = time.perf_counter()
     asked: dict[str, Any] = {"remote": remote, "slug": slug, "accelerator": accelerator}
     if dry_run:
         trip.check(options.flight(wanted, **asked, owner=owner, again=again, waits=wait_for_capacity), json=json)
     cargo = options.cargo(wanted, **asked)
-    with runs.lock(cargo.name), trip.resumable():
+    with journal.lock(cargo.name), trip.resumable():
         service = options.service(remote, owner)
         one = None if again else trip.ended_before(service, cargo)
         one = one or trip.sent(service, cargo, again=again, wait_hours=wait_limit if wait_for_capacity else None)
         one = trip.pulled(service, trip.watched(service, one, timeout=timeout))
 
-        from local.arrival import receive
+        from local.experiments.after_pull import receive
 
-        home = receive(paths.models() / cargo.name, on_step=lambda step: say(f"{step} …"))
+        home = receive(workspace.models() / cargo.name, on_step=lambda step: say(f"{step} …"))
         row = _row(one, home) | {"seconds_command": round(time.perf_counter() - start, 3)}
         emit([row]) if json else _show(row, home)
         if one.state != "done":
@@ -57,14 +58,14 @@ def loop(
 
 
 def _row(one: "Run", home: "Arrival") -> dict[str, Any]:
-    from local import paths
+    from local.core import workspace
 
     facts = home.manifest
     return {
         "run_id": one.run_id,
         "version": one.version,
         "name": one.name,
-        "folder": str(paths.models() / one.name),
+        "folder": str(workspace.models() / one.name),
         "remote": one.remote,
         "accelerator": facts["environment"].get("accelerator", "unknown"),
         "accelerator_asked": one.accelerator,
@@ -104,7 +105,7 @@ def _show(row: dict[str, Any], home: "Arrival") -> None:
 
 def _otherwise(row: dict[str, Any]) -> str:
     """What is to be said where that is not the accelerator that was asked for."""
-    from local.kernels.spec import other_accelerator
+    from local.kaggle_api.kernel_spec import other_accelerator
 
     asked = row["accelerator_asked"]
     if not other_accelerator(asked, row["accelerator"]):

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts._edge import Json, emit, run, say
-from scripts._tables import listing
+from scripts.terminal.edge import run
+from scripts.terminal.output import Json, emit, say
+from scripts.terminal.tables import listing
 
 if TYPE_CHECKING:
-    from local.models import Held
+    from local.models.registry import Held
 
 
 def models(json: Json = False) -> None:
@@ -18,7 +19,7 @@ def models(json: Json = False) -> None:
 
     Example: k2l models
     """
-    from local import models as known
+    from local.models import registry as known
 
     rows = [row(one) for one in known.held()]
     if json:
@@ -35,7 +36,7 @@ def models(json: Json = False) -> None:
 
 def row(one: "Held") -> dict[str, Any]:
     """What `--json` prints of a model."""
-    from local.zoo.entries import PUBLISHED
+    from local.models.published import PUBLISHED
 
     facts, training = one.manifest, one.training
     return {

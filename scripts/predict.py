@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scripts._edge import Json, bar, emit, fail, run, say, show
-from scripts._options import Conf, ReaderModel, check_folder, open_reader
-from shared import printable
-from shared.errors import ConfigError
+from scripts.steps.options import Conf, ReaderModel, check_folder, open_reader
+from scripts.terminal.edge import fail, run
+from scripts.terminal.output import Json, bar, emit, say, show
+from shared.core import printable
+from shared.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from local.album import Album
-    from local.predict import Reading
-    from local.sources import Shot
-    from shared.errors import PictureError
+    from local.digits.reader import Reading
+    from local.digits.saved_readings import Album
+    from local.pictures.sources import Shot
+    from shared.core.errors import PictureError
 
 COLUMNS = ("file", "frame", "row", "place", "digit", "confidence", "x", "y", "width", "height", "rejected")
 MANY = 10  # pictures; of so many there is a last line with what all of them came to
@@ -59,7 +60,7 @@ def predict(
 
     Example: k2l predict photo.jpg --save seen
     """
-    from local import sources
+    from local.pictures import sources
 
     if json and csv:
         fail("--json and --csv: stdout can only be one of them.", 2)
@@ -96,9 +97,10 @@ def predict(
 
 def _folder_of(save: Path, names: list[str]) -> Path:
     """The folder that --save needs: it can be one picture's own file. ConfigError where that cannot be."""
-    from local import album, sources
+    from local.digits import saved_readings
+    from local.pictures import sources
 
-    if not album.is_file(save):
+    if not saved_readings.is_file(save):
         return save
     if len(names) > 1 or sources.is_film(names[0]):
         raise ConfigError(f"--save {save}: one file, and there is more than one picture. Name a folder.")
@@ -166,15 +168,15 @@ def _album(
     """Where readings are kept as pictures, if any folder was named."""
     if not (save or crops or steps):
         return None
-    from local.album import Album
+    from local.digits.saved_readings import Album
 
     return stack.enter_context(Album(annotated=save, crops=crops, steps=steps, single=single))
 
 
 def _window(stack: ExitStack) -> "Callable[[Shot, Reading], bool]":
     """Shows a reading until a key is pressed, a film's for as long as it lasts; False ends the reading."""
-    from local.camera import overlay
-    from local.camera.window import ESCAPE, Window
+    from local.apps.camera.window import ESCAPE, Window
+    from local.digits import overlay
 
     window = stack.enter_context(Window("k2l predict"))
 
@@ -187,7 +189,7 @@ def _window(stack: ExitStack) -> "Callable[[Shot, Reading], bool]":
 
 def _followed(names: list[str], stack: ExitStack) -> "Iterator[Shot | PictureError]":
     """The shots of these names, with a bar on a terminal where there are many."""
-    from local import sources
+    from local.pictures import sources
 
     if not sys.stderr.isatty() or (len(names) == 1 and not sources.is_film(names[0])):
         yield from sources.shots(names)

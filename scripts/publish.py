@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scripts import _options as options
-from scripts._edge import Ended, Json, again, bar, emit, run, say, show
-from scripts._tables import table_of
+from local.jobs.remotes import REMOTES
+from scripts.steps import options
+from scripts.terminal.edge import Ended, run
+from scripts.terminal.output import Json, bar, emit, say, show
+from scripts.terminal.tables import table_of
+from scripts.terminal.verbs import again
 
 if TYPE_CHECKING:
-    from local.kernels.parcel import Parcel
-    from local.kernels.publish import Step
+    from local.publishing.publish import Step
+    from local.publishing.upload_plan import Parcel
 
 
 def publish(
@@ -36,10 +39,10 @@ def publish(
 
     Example: k2l publish compact --remote emulator --dry-run
     """
-    from local.kernels import parcel as parcels
-    from shared.errors import one_of
+    from local.publishing import upload_plan as parcels
+    from shared.core.errors import one_of
 
-    one_of("remote", remote, options.REMOTES)
+    one_of("remote", remote, REMOTES)
     parcel = parcels.pack(model, slug=slug, title=title, license=license, notes=notes)
     if dry_run:
         return tell_plan(parcel, remote, public=public, json=json)
@@ -54,10 +57,10 @@ def publish(
 
 def sent(parcel: "Parcel", remote: str, *, public: bool, resend: bool) -> "list[Step]":
     """Publishes, and says each step; Ctrl-C is answered with how to go on."""
-    from local.kernels import publish as publishing
-    from local.kernels import runs
+    from local.publishing import publish as publishing
+    from local.runs import journal
 
-    with runs.lock(parcel.folder.resolve().name), ExitStack() as stack:
+    with journal.lock(parcel.folder.resolve().name), ExitStack() as stack:
         service = options.service(remote)
         done = stack.enter_context(bar(f"publishing {parcel.slug}"))
         try:
@@ -81,9 +84,9 @@ def tell_plan(parcel: "Parcel", remote: str, *, public: bool, json: bool) -> Non
 
     Raises what a publishing would end with, credentials that are missing only after all that is known without them.
     """
-    from local.kernels import connect
-    from local.kernels import publish as publishing
-    from shared.errors import CredentialsError
+    from local.jobs import connect
+    from local.publishing import publish as publishing
+    from shared.core.errors import CredentialsError
 
     service, lacking = None, None
     try:
@@ -109,7 +112,7 @@ def tell_plan(parcel: "Parcel", remote: str, *, public: bool, json: bool) -> Non
 
 def size_of(step: "Step") -> int:
     """The bytes that a step sends."""
-    from local.kernels.publish import SAME, UNSEEN
+    from local.publishing.publish import SAME, UNSEEN
 
     return 0 if step.state in (SAME, UNSEEN) else step.bytes
 

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from scripts import _options as options
-from scripts._edge import Json, emit, run
+from scripts.steps import options
+from scripts.terminal.edge import run
+from scripts.terminal.output import Json, emit
 
 
 def pull(
@@ -22,12 +23,12 @@ def pull(
 
     Example: k2l pull
     """
-    from local import paths
-    from local.kernels import runs
-    from scripts import _trip as trip
+    from local.core import workspace
+    from local.runs import journal
+    from scripts.steps import trip as trip
 
-    one = runs.get(run_id) if run_id else trip.to_pull(anew=again)
-    with runs.lock(one.name):
+    one = journal.get(run_id) if run_id else trip.to_pull(anew=again)
+    with journal.lock(one.name):
         service = options.service_of(one)
         one = trip.watched(service, one, quiet=json, timeout=timeout)
         if again and one.state in trip.HOME:
@@ -36,7 +37,9 @@ def pull(
             trip.tell_home(one)
         one = trip.pulled(service, one, again=again, max_bytes=max_bytes)
     if json:
-        emit([{"run_id": one.run_id, "name": one.name, "folder": str(paths.models() / one.name), "state": one.state}])
+        emit(
+            [{"run_id": one.run_id, "name": one.name, "folder": str(workspace.models() / one.name), "state": one.state}]
+        )
     else:
         trip.tell_next(one)
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from scripts import _options as options
-from scripts._edge import Json, emit, run
+from scripts.steps import options
+from scripts.terminal.edge import run
+from scripts.terminal.output import Json, emit
 
 
 @options.trained()
@@ -27,14 +28,14 @@ def push(
 
     Example: k2l push --remote emulator --architecture compact --epochs 3
     """
-    from local.kernels import runs
-    from scripts import _trip as trip
+    from local.runs import journal
+    from scripts.steps import trip as trip
 
     asked: dict[str, Any] = {"remote": remote, "slug": slug, "accelerator": accelerator}
     if dry_run:
         trip.check(options.flight(wanted, **asked, owner=owner, again=again, waits=wait_for_capacity), json=json)
     cargo = options.cargo(wanted, **asked)
-    with runs.lock(cargo.name), trip.resumable():
+    with journal.lock(cargo.name), trip.resumable():
         wait_hours = wait_limit if wait_for_capacity else None
         one = trip.sent(options.service(remote, owner), cargo, again=again, wait_hours=wait_hours)
     if json:

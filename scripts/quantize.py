@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scripts import _options as options
-from scripts._edge import Json, bar, emit, fail, run, say, show
-from scripts._tables import table_of
+from scripts.steps import options
+from scripts.terminal.edge import fail, run
+from scripts.terminal.output import Json, bar, emit, say, show
+from scripts.terminal.tables import table_of
 
 if TYPE_CHECKING:
-    from local.benchmark import Row
-    from local.quantize import Quantized
+    from local.evaluation.benchmark import Row
+    from local.export.quantize import Quantized
 
 BATCHES = (1, 256)
 
@@ -36,13 +37,14 @@ def quantize(
 
     Example: k2l quantize compact-torch --to onnx,tflite --max-drop 0.1
     """
-    from local import benchmark, models
-    from local import quantize as quantization
-    from local.kernels import runs
+    from local.evaluation import benchmark
+    from local.export import quantize as quantization
+    from local.models import registry
+    from local.runs import journal
 
     names = options.listed("to", to) if to else None
-    folder = models.folder(model)
-    with runs.lock(folder.resolve().name):
+    folder = registry.folder(model)
+    with journal.lock(folder.resolve().name):
         with bar("quantizing") as step:
             made = quantization.quantize(
                 folder,
@@ -73,10 +75,10 @@ def quantize(
 
 def _runnable(folder: Path, made: "Sequence[Quantized]") -> list[Any]:
     """The files to time, as models: onnxruntime's float file first, since all are held against it."""
-    from local import models
+    from local.models import registry
 
     files = [folder / "model.onnx", *(one.base for one in made), *(one.file for one in made if one.kept)]
-    return [models.find(str(file)) for file in dict.fromkeys(files)]
+    return [registry.find(str(file)) for file in dict.fromkeys(files)]
 
 
 def _rows(folder: Path, made: "Sequence[Quantized]", timed: "Sequence[Row]") -> Iterator[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """`k2l quota`: the GPU time of this week."""
 
-from scripts import _options as options
-from scripts._edge import Json, emit, run, show
+from scripts.steps import options
+from scripts.terminal.edge import run
+from scripts.terminal.output import Json, emit, show
 
 
 def quota(remote: options.Remote = "kaggle", owner: options.Owner = None, json: Json = False) -> None:
@@ -9,7 +10,7 @@ def quota(remote: options.Remote = "kaggle", owner: options.Owner = None, json: 
 
     Example: k2l quota
     """
-    from local.kernels.capacity import when
+    from local.jobs.capacity import when
 
     service = options.service(remote, owner)
     gpu = service.quota()

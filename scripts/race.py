@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scripts import _complete as complete
-from scripts import _options as options
-from scripts._edge import Ended, Json, bar, emit, run, say, show
-from scripts._tables import table_of
+from scripts.steps import completion as complete
+from scripts.steps import options
+from scripts.terminal.edge import Ended, run
+from scripts.terminal.output import Json, bar, emit, say, show
+from scripts.terminal.tables import table_of
 
 if TYPE_CHECKING:
-    from local.race import Finish, Rules
+    from local.experiments.race import Finish, Rules
 
 
 def race(
@@ -45,9 +46,9 @@ def race(
 
     Example: k2l race --contestants 4xsprint,compact:plain --seeds 5
     """
-    from local import race as racing
-    from local.kernels.spec import FRAMEWORKS
-    from shared.errors import one_of
+    from local.experiments import race as racing
+    from local.kaggle_api.kernel_spec import FRAMEWORKS
+    from shared.core.errors import one_of
 
     one_of("framework", framework, FRAMEWORKS)
     wanted = list(dict.fromkeys(map(racing.Contestant.parse, options.listed("contestants", contestants))))
@@ -104,8 +105,8 @@ def show_all(found: Sequence[Mapping[str, Any]], rules: "Rules") -> None:
 
 def busy_all(found: Sequence[Mapping[str, Any]]) -> None:
     """Says so where the machine had other work."""
-    from local.race import QUIET
-    from shared.device import processors
+    from local.experiments.race import QUIET
+    from shared.frameworks.device import processors
 
     others = max(row["others"] for row in found)
     if others > QUIET:

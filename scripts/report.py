@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from scripts import _options as options
-from scripts._edge import Json, bar, emit, fail, run, say
-from scripts._tables import table_of
+from scripts.steps import options
+from scripts.terminal.edge import fail, run
+from scripts.terminal.output import Json, bar, emit, say
+from scripts.terminal.tables import table_of
 
 
 def report(
@@ -32,8 +33,9 @@ def report(
     """
     from dataclasses import asdict
 
-    from local.zoo import entries, pages
-    from shared.errors import ConfigError
+    from local.models import published
+    from local.zoo import pages
+    from shared.core.errors import ConfigError
 
     if check and (publish or measure or picture):
         raise ConfigError("--check writes nothing: leave out --publish, --measure and --picture.")
@@ -44,7 +46,7 @@ def report(
     if picture:
         draw(data_dir)
     stale = pages.outdated() if check else pages.write()
-    figures = [entries.figures(stated) for stated in entries.published()]
+    figures = [published.figures(stated) for stated in published.published()]
     if json:
         emit(asdict(one) for one in figures)
     elif figures:
@@ -54,21 +56,21 @@ def report(
 
 def publish_one(name: str, data_dir: Path | None) -> None:
     """One model into the zoo."""
-    from local import paths
-    from local.kernels import runs
-    from local.models import folder
-    from local.zoo import publish as publishing
+    from local.core import workspace
+    from local.models.registry import folder
+    from local.runs import journal
+    from local.zoo import build as publishing
 
-    with runs.lock(folder(name).resolve().name), bar(f"publishing {name}") as done:
+    with journal.lock(folder(name).resolve().name), bar(f"publishing {name}") as done:
         stated = publishing.publish(name, data_dir=data_dir, on_step=done)
-    say(f"published: {paths.zoo() / stated['name']}")
+    say(f"published: {workspace.zoo() / stated['name']}")
     for file, size in stated["published"]["left_out"].items():
         say(f"  {file} has {size / 1e6:.0f} MB and is left out; its card says how to make it")
 
 
 def time_all(seconds: float) -> None:
     """The zoo's files, timed."""
-    from local.zoo import publish as publishing
+    from local.zoo import build as publishing
 
     with bar("timing") as done:
         stated = publishing.measure(seconds=seconds, on_step=done)
@@ -77,11 +79,12 @@ def time_all(seconds: float) -> None:
 
 def draw(data_dir: Path | None) -> None:
     """README's picture, with a page that is read now."""
-    from local.outputs import whole
+    from local.core.outputs import whole
     from local.zoo import cover
-    from shared import data, plots
+    from shared.data import datasets
+    from shared.training import plots
 
-    images = data.load("mnist", data_dir=data_dir, halves=["test"]).test_images
+    images = datasets.load("mnist", data_dir=data_dir, halves=["test"]).test_images
     figure, text = cover.drawn(images)
     with whole(cover.PATH) as part:
         plots.save(figure, part)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from scripts._edge import Json, emit, fail, run, say, show
-from scripts._tables import listing
+from scripts.terminal.edge import fail, run
+from scripts.terminal.output import Json, emit, say, show
+from scripts.terminal.tables import listing
 
 if TYPE_CHECKING:
-    from local.kernels.runs import Run
+    from local.runs.journal import Run
 
 SCREEN = 20  # runs that are listed on a terminal, unless more are asked for
 
@@ -39,7 +40,7 @@ def runs(
 
     Example: k2l runs --limit 5
     """
-    from local.kernels import runs as journal
+    from local.runs import journal as journal
 
     if not gc and (older is not None or dry_run or yes):
         fail("--older, --dry-run and --yes go with --gc.", 2)
@@ -79,7 +80,7 @@ class Line(NamedTuple):
     @property
     def next(self) -> str:
         """What is to be done with it, where something is."""
-        from scripts._trip import NEXT, NEXT_THERE
+        from scripts.steps.trip import NEXT, NEXT_THERE
 
         one = self.run
         if one.state == "done":
@@ -91,7 +92,7 @@ class Line(NamedTuple):
 
 
 def _lines(shown: "list[Run]", every: "list[Run]", there: dict[str, str]) -> list[Line]:
-    from local.kernels import runs as journal
+    from local.runs import journal as journal
 
     known, alike = journal.accuracies(), Counter(map(_beginning, every))
 
@@ -107,7 +108,7 @@ def _beginning(one: "Run") -> str:
 
 
 def _asked(every: "list[Run]") -> dict[str, str]:
-    from local.kernels.standing import AWAY, standing
+    from local.jobs.remote_status import AWAY, standing
 
     # Only runs under way are asked after: without one, no client is loaded.
     return standing(every) if any(one.state in AWAY for one in every) else {}
@@ -135,8 +136,8 @@ COLUMNS = {
 
 
 def _clear(older: int | None, *, dry_run: bool, ask: bool, json: bool) -> None:
-    from local.kernels.clearing import clear, unneeded
-    from scripts._ask import agreed
+    from local.runs.prune import clear, unneeded
+    from scripts.terminal.ask import agreed
 
     since = None if older is None else timedelta(days=older)
     found = list(unneeded(older=since))

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scripts import _complete as complete
-from scripts import _options as options
-from scripts._edge import Ended, Json, again, bar, emit, run, say, show
-from scripts._tables import table
-from shared.errors import ConfigError, UserError, one_of
+from local.jobs.remotes import REMOTES
+from scripts.steps import completion as complete
+from scripts.steps import options
+from scripts.terminal.edge import Ended, run
+from scripts.terminal.output import Json, bar, emit, say, show
+from scripts.terminal.tables import table
+from scripts.terminal.verbs import again
+from shared.core.errors import ConfigError, UserError, one_of
 
 if TYPE_CHECKING:
     from local.sweep.search import Crew
     from local.sweep.study import Study
     from local.sweep.task import Task
-    from shared.config import TrainConfig
+    from shared.training.config import TrainConfig
 
 SHOWN = 20  # trials in the table
 LONGEST_NAME = 45  # the runs of a study are named after it
@@ -124,7 +127,7 @@ def _task(
     from local.sweep.task import Task
 
     if remote is not None:
-        one_of("remote", remote, options.REMOTES)
+        one_of("remote", remote, REMOTES)
     settled = {pair.partition("=")[0] for pair in wanted.given or []}
     config = wanted.config(remote=remote or "", data_dir=data_dir)
     space = sweep_space.space(search) if search else sweep_space.usual_space(config, settled=settled)
@@ -137,7 +140,7 @@ def _task(
 
 
 def _name(study: str | None, task: "Task") -> str:
-    from local.models import check_name, usual_name
+    from local.models.registry import check_name, usual_name
 
     config: TrainConfig = task.config
     usual = f"{usual_name(config.architecture, task.framework)}-{config.dataset}-{config.epochs}"
@@ -158,23 +161,24 @@ def _runs(
     study: "Study", wanted: options.Wanted, *, remote: str, owner: str | None, slug: str | None, accelerator: str | None
 ) -> "Iterator[Crew]":
     """The service, asked before anything is drawn; one sweep of a study at a time on this machine."""
-    from local.kernels import runs, spec
+    from local.kaggle_api import kernel_spec
+    from local.runs import journal
     from local.sweep.remote import Runs, sweep_kernel
 
     config = study.task.config
-    kernel = sweep_kernel(spec.load(wanted.framework, accelerator=accelerator), slug=slug)
+    kernel = sweep_kernel(kernel_spec.load(wanted.framework, accelerator=accelerator), slug=slug)
     kernel.sources(config.dataset)
     if remote == "emulator" and config.dataset != "digits":
-        from shared.data import load
+        from shared.data.datasets import load
 
         load(config.dataset)  # the emulator can mount only what is here
-    with runs.lock(f"sweep-{study.name}"), Runs(options.service(remote, owner), kernel, study) as crew:
+    with journal.lock(f"sweep-{study.name}"), Runs(options.service(remote, owner), kernel, study) as crew:
         say(f"  at most {crew.slots} runs at once on {remote}, versions of {kernel.slug}")
         yield crew
 
 
 def _announce(study: "Study", where: str, trials: int) -> None:
-    from local.zoo.wording import count
+    from local.core.markdown import count
 
     there, total = study.finished(), count(trials, "trial")
     going = f"goes on after {there} of {total}" if there else total
@@ -196,8 +200,8 @@ def _tell(study: "Study", row: dict[str, Any]) -> None:
 
 def _interrupted(study: "Study", trials: int, url: str, remote: str | None) -> str:
     """What is left, and how to go on; the command is not written out where a password stands in it."""
+    from local.core.markdown import count
     from local.sweep.storage import shown
-    from local.zoo.wording import count
 
     ended = f"{study.finished()} of {count(trials, 'trial')}"
     there = f"interrupted: {ended} {'is' if trials == 1 else 'are'} finished, and kept in the study {study.name}."
@@ -209,7 +213,7 @@ def _interrupted(study: "Study", trials: int, url: str, remote: str | None) -> s
 def _finish(study: "Study", trials: int, folder: Path, *, json: bool) -> None:
     """The table, the pictures, and the command that trains the best."""
     from local.sweep import search as searching
-    from local.sweep.charts import draw
+    from local.sweep.plots import draw
 
     rows = study.rows()
     if not any(row["best"] for row in rows):

@@ -5,15 +5,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scripts import _options as options
-from scripts._edge import Ended, Json, again, emit, run, say, show
-from scripts._training import followed, kept
+from scripts.steps import options
+from scripts.steps.training import followed
+from scripts.terminal.edge import Ended, run
+from scripts.terminal.output import Json, emit, say, show
+from scripts.terminal.recovery import kept
+from scripts.terminal.verbs import again
 
 if TYPE_CHECKING:
-    from local.checkpoints import Checkpoint
-    from local.compare import Training
-    from local.train import Interrupted
-    from shared.config import TrainConfig
+    from local.experiments.compare import Training
+    from local.experiments.train import Interrupted
+    from local.models.checkpoints import Checkpoint
+    from shared.training.config import TrainConfig
 
 
 # What one does with a network next, by what it was trained on; {0} is its name.
@@ -44,10 +47,10 @@ def train(
 
     Example: k2l train --architecture lite --epochs 15 --name lite
     """
-    from local.compare import Training
-    from local.kernels import runs
-    from local.kernels.spec import FRAMEWORKS
-    from shared.errors import one_of
+    from local.experiments.compare import Training
+    from local.kaggle_api.kernel_spec import FRAMEWORKS
+    from local.runs import journal
+    from shared.core.errors import one_of
 
     one_of("framework", wanted.framework, FRAMEWORKS)
     config = wanted.config(data_dir=data_dir)
@@ -57,7 +60,7 @@ def train(
     if seeds is not None:
         stated = several(training, seeds, keep=keep, data_dir=data_dir)
     else:
-        with runs.lock(training.name):
+        with journal.lock(training.name):
             stated = single(training, resume=resume, data_dir=data_dir)
     if stated is None:
         return
@@ -79,7 +82,7 @@ def show_all(stated: dict[str, Any], folder: Path) -> None:
 
 def single(training: "Training", *, resume: bool, data_dir: Path | None) -> dict[str, Any]:
     """One network in models/NAME: its manifest. Raises Ended, with what there is to say."""
-    from local.train import Interrupted
+    from local.experiments.train import Interrupted
 
     found = waiting(training)
     if found:
@@ -99,7 +102,7 @@ def single(training: "Training", *, resume: bool, data_dir: Path | None) -> dict
 
 def several(training: "Training", count: int, *, keep: int | None, data_dir: Path | None) -> dict[str, Any] | None:
     """So many seeds, the best or seed `keep` in models/NAME: its manifest, or None where other commands train some."""
-    from local import seeds
+    from local.experiments import seeds
 
     def one(config: "TrainConfig", folder: Path) -> dict[str, Any]:
         found = waiting(training, config=config, folder=folder)
@@ -123,7 +126,7 @@ def several(training: "Training", count: int, *, keep: int | None, data_dir: Pat
 
 def watched(config: "TrainConfig", training: "Training", **options: Any) -> dict[str, Any]:
     """A training with its epochs on stderr; its manifest."""
-    from local.train import train
+    from local.experiments.train import train
 
     with followed(config.epochs) as told:
         return train(config, framework=training.framework, name=training.name, **options, **told)
@@ -133,7 +136,7 @@ def waiting(
     training: "Training", *, config: "TrainConfig | None" = None, folder: Path | None = None
 ) -> "Checkpoint | None":
     """What an interrupted training left."""
-    from local import train
+    from local.experiments import train
 
     return train.waiting(config or training.config, framework=training.framework, name=training.name, folder=folder)
 

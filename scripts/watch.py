@@ -1,7 +1,8 @@
 """`k2l watch`: follow a run to its end."""
 
-from scripts import _options as options
-from scripts._edge import Json, emit, run
+from scripts.steps import options
+from scripts.terminal.edge import run
+from scripts.terminal.output import Json, emit
 
 
 def watch(run_id: options.RunId = None, timeout: options.Timeout = None, json: Json = False) -> None:
@@ -11,10 +12,10 @@ def watch(run_id: options.RunId = None, timeout: options.Timeout = None, json: J
 
     Example: k2l watch
     """
-    from local.kernels import runs
-    from scripts import _trip as trip
+    from local.runs import journal
+    from scripts.steps import trip as trip
 
-    one = runs.get(run_id) if run_id else runs.latest("pushed", "complete")
+    one = journal.get(run_id) if run_id else journal.latest("pushed", "complete")
     one = trip.watched(options.service_of(one), one, quiet=json, timeout=timeout)
     if json:
         emit([{"run_id": one.run_id, "version": one.version, "state": one.state}])

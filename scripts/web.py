@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from scripts._edge import run, say
-from scripts._options import ReaderModel, served, usual_model
+from scripts.steps.options import ReaderModel, served, usual_model
+from scripts.terminal.edge import run
+from scripts.terminal.output import say
 
 
 def web(
@@ -27,8 +28,8 @@ def web(
 
     Example: k2l web --model lite
     """
-    from local.web.answers import Networks
-    from local.web.serving import Serving
+    from local.apps.web.answers import Networks
+    from local.apps.web.serving import Serving
 
     chosen, choices = _chosen(model)
     networks = Networks()
@@ -63,10 +64,10 @@ def _end_as_by_ctrl_c() -> None:
 
 def _chosen(model: str) -> tuple[str, list[str]]:
     """The network to begin with, and all that the page offers."""
-    from local import models
+    from local.models import registry
 
-    named = model or os.environ.get(models.MODEL_VARIABLE) or usual_model().name
-    return named, list(dict.fromkeys([named, *models.of_digits()]))
+    named = model or os.environ.get(registry.MODEL_VARIABLE) or usual_model().name
+    return named, list(dict.fromkeys([named, *registry.of_digits()]))
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ import subprocess
 import sys
 
 import pytest
-import surroundings
 
-from local import paths
+from local.core import workspace
+from tests import surroundings
 
 # A runner that a script started in the background ignores Ctrl-C, one under nohup SIGHUP, and so would everything that
 # the tests start.
@@ -38,7 +38,7 @@ def launch():
     with contextlib.ExitStack() as ends:
 
         def run(*words, around=(), **options):
-            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": paths.CHECKOUT}
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": workspace.CHECKOUT}
             process = subprocess.Popen([*around, sys.executable, *map(str, words)], **pipes | options)
             ends.enter_context(process)
             ends.callback(process.kill)

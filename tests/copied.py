@@ -8,14 +8,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from local import paths
+from local.core import workspace
 
 
 def copied(target: Path, *, without: tuple[str, ...] = ()) -> None:
     """Fills the empty folder `target`."""
-    listed = git(paths.CHECKOUT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    listed = git(workspace.CHECKOUT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listed.split("\0")):
-        source = paths.CHECKOUT / name
+        source = workspace.CHECKOUT / name
         if source.is_file() and not name.endswith(without):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target / name)

@@ -86,7 +86,7 @@ def troubles(mutations: Sequence[Mutation]) -> Iterator[str]:
     if stale:
         yield from stale
         return
-    from copied import copied
+    from tests.copied import copied
 
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)

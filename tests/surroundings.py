@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from shared import data
+from shared.data import datasets
 
 FOR_TESTS = {"K2L_DATA", "K2L_PHOTOS"}
 THEIRS = ("K2L_", "KAGGLE_", "GIT_", "XDG_", "LC_", "CLICOLOR")
@@ -31,7 +31,7 @@ FIXED = {
 
 def enter() -> None:
     """Makes this process, and what it starts, see what `bare` leaves; HOME is an empty folder that goes in the end."""
-    data.KAGGLE_INPUT = Path(os.devnull) / "input"
+    datasets.KAGGLE_INPUT = Path(os.devnull) / "input"
     if "PYTEST_XDIST_WORKER" in os.environ:  # which was started in such surroundings
         return
     home = tempfile.mkdtemp(prefix="k2l-tests-home-")

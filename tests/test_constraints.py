@@ -5,9 +5,9 @@ import tomllib
 
 from packaging.requirements import Requirement
 
-from local import paths
+from local.core import workspace
 
-ROOT = paths.CHECKOUT
+ROOT = workspace.CHECKOUT
 
 
 def lines(name):

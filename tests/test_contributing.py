@@ -8,12 +8,12 @@ import subprocess
 import sys
 
 import pytest
-from copied import copied, git
 
-from local import paths
-from local.kernels.emulator import daemon
+from local.core import workspace
+from local.emulator import daemon
+from tests.copied import copied, git
 
-TEXT = (paths.CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+TEXT = (workspace.CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 DIFF = re.search(r"```diff\n(.*?)```", TEXT, re.DOTALL)[1]
 COMMANDS = re.findall(r"^k2l (.*)$", TEXT, re.MULTILINE)
 # Each line of its input is a command of k2l, all run in one process: the imports are paid once.
@@ -52,7 +52,7 @@ def checkout(tmp_path_factory):
 
 def test_an_architecture_is_ten_lines(checkout):
     changed = [line.split("\t") for line in git(checkout, "diff", "--numstat").splitlines()]
-    assert {name for _, _, name in changed} == {"shared/architectures.py", "README.md"}
+    assert {name for _, _, name in changed} == {"shared/networks/architectures.py", "README.md"}
     assert sum(int(more) + int(less) for more, less, _ in changed) <= 10
     run(checkout, sys.executable, "-m", "scripts", "report", "--check")
 
@@ -86,12 +86,12 @@ def test_every_verb_knows_the_new_network(checkout):
 
 def test_every_file_that_it_names_exists():
     for name in re.findall(r"`((?:shared|local|kaggle|scripts|tests)/[\w/.]+)`", TEXT.replace("/VERB.py", "/train.py")):
-        assert (paths.CHECKOUT / name).exists(), name
+        assert (workspace.CHECKOUT / name).exists(), name
 
 
 def test_every_table_that_it_names_is_where_it_says():
     named = re.findall(r"`([A-Z_a-z]+)` (?:in|of) `([\w/]+\.py)`", TEXT)
     assert len(named) >= 8
     for name, file in named:
-        code = (paths.CHECKOUT / file).read_text(encoding="utf-8")
+        code = (workspace.CHECKOUT / file).read_text(encoding="utf-8")
         assert re.search(rf"^{name}\b", code, re.MULTILINE), (name, file)

@@ -1,6 +1,6 @@
 """The list of changes that a test must notice fits the code; `python tests/mutations.py` tries them."""
 
-import mutations
+from tests import mutations
 
 
 def test_every_change_can_be_made_and_has_its_test():

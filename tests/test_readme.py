@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from local import paths
-from local.kernels import spec
-from local.kernels.bundle import pack
+from local.core import workspace
+from local.jobs.bundle import pack
+from local.kaggle_api import kernel_spec
 from scripts.__main__ import VERBS
-from shared import architectures
-from shared.architectures import ARCHITECTURES
-from shared.config import TrainConfig
+from shared.networks import architectures
+from shared.networks.architectures import ARCHITECTURES
+from shared.training.config import TrainConfig
 
-README = (paths.CHECKOUT / "README.md").read_text(encoding="utf-8")
+README = (workspace.CHECKOUT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("network", ARCHITECTURES.values(), ids=lambda network: network.name)
@@ -30,20 +30,20 @@ def test_every_verb_that_it_names_exists():
 
 def test_every_file_that_it_names_exists():
     for name in re.findall(r"`((?:shared|local|kaggle|scripts|tests)/[\w/.]+\.\w+)`", README):
-        assert (paths.CHECKOUT / name).is_file(), name
+        assert (workspace.CHECKOUT / name).is_file(), name
 
 
 def test_the_tree_names_every_module():
     tree = README.split("## The files")[1].split("```")[1]
     for folder in ("shared", "local", "local/kernels", "local/vision"):
-        for path in sorted((paths.CHECKOUT / folder).glob("*.py")):
+        for path in sorted((workspace.CHECKOUT / folder).glob("*.py")):
             assert path.stem.startswith("__") or re.search(rf"\b{path.stem}\b", tree), path
 
 
 @pytest.mark.parametrize("framework", ["torch", "keras"])
 def test_the_bundle_is_about_as_large_as_it_says(framework):
     (said,) = re.findall(r"\| the bundle \| about (\d+) kB,", README)
-    packed = pack(spec.load(framework), name="compact", config=TrainConfig.create(dataset="mnist"))
+    packed = pack(kernel_spec.load(framework), name="compact", config=TrainConfig.create(dataset="mnist"))
     size = len(packed.sign(run_id="by-hand", source_commit="").encode())
     assert size == pytest.approx(1000 * int(said), rel=0.05)
 
@@ -67,10 +67,10 @@ def test_the_table_of_variables_is_the_code():
     """Each that the code names, and each of ours that anything names."""
     table = README.split("## Variables")[1].split("\n\n")[1]
     listed = {name for line in table.splitlines() for name in re.findall(r"`(\w+)`", line.split("|")[1])}
-    modules = [path for layer in ("shared", "local", "scripts") for path in (paths.CHECKOUT / layer).rglob("*.py")]
+    modules = [path for layer in ("shared", "local", "scripts") for path in (workspace.CHECKOUT / layer).rglob("*.py")]
     used = {name for path in modules for name in variables(path) if not name.startswith("_")}  # a shell's own
     assert {"K2L_HOME", "KAGGLE_USERNAME", "OMP_WAIT_POLICY", "KERAS_BACKEND", "DISPLAY"} <= used <= listed
-    anywhere = [*modules, *(paths.CHECKOUT / "tests").rglob("*.py"), paths.CHECKOUT / ".ci" / "run"]
+    anywhere = [*modules, *(workspace.CHECKOUT / "tests").rglob("*.py"), workspace.CHECKOUT / ".ci" / "run"]
     ours = {name for path in anywhere for name in re.findall(r"\bK2L_[A-Z]+\b", path.read_text(encoding="utf-8"))}
     assert ours == {name for name in listed if name.startswith("K2L_")}
 
@@ -79,9 +79,9 @@ def test_the_three_ways_to_write_compact_are_one():
     """The tuple is the network's own, and the code beside it builds what our builders build from it."""
     from torch import nn
 
-    from shared.build_keras import build_keras
-    from shared.build_torch import build_torch
-    from shared.start_keras import keras
+    from shared.frameworks.start_keras import keras
+    from shared.networks.build_keras import build_keras
+    from shared.networks.build_torch import build_torch
 
     section = README.split("## One definition, two frameworks")[1].split("\n## ")[0]
     ours, torchs, keras_way = re.findall(r"```python\n(.*?)```", section, re.DOTALL)

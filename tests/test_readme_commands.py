@@ -8,15 +8,15 @@ import sys
 from functools import cache
 
 import pytest
-from drawn_digits import drawn, page, write_film
 from typer.main import get_command
 
-from local import paths
-from local.album import write
-from local.kernels.emulator import daemon
+from local.core import workspace
+from local.digits.saved_readings import write
+from local.emulator import daemon
 from scripts.__main__ import app
+from tests.local.digits.drawn_digits import drawn, page, write_film
 
-README = (paths.CHECKOUT / "README.md").read_text(encoding="utf-8")
+README = (workspace.CHECKOUT / "README.md").read_text(encoding="utf-8")
 # What is not run here, by the part of the command that says so, and why.
 NOT_RUN = {
     "k2l loop --name": "needs an account",
@@ -26,14 +26,14 @@ NOT_RUN = {
     "k2l doctor": "says what is wrong with this machine; tests/scripts/test_doctor_verb.py runs it",
     "k2l log RUN": "needs a run's name; tests/scripts runs it",
     "k2l -v": "the same loop as without",
-    "misread:1": "needs MNIST; tests/local/test_explain.py runs it",
-    "k2l emulator": "the same; tests/kernels runs it",
-    "--resume": "only after an interruption; tests/local/test_train_resume.py runs it",
-    "--photos": "needs labelled photographs; tests/vision/test_photos.py runs it",
+    "misread:1": "needs MNIST; tests/local/digits/test_explain_picture.py runs it",
+    "k2l emulator": "the same; tests/local/emulator runs it",
+    "--resume": "only after an interruption; tests/local/experiments/test_train_resume.py runs it",
+    "--photos": "needs labelled photographs; tests/local/digits/test_photos.py runs it",
     "k2l sweep": "40 trials; tests/scripts/test_sweep_verb.py runs fewer",
-    "--seeds 5": "five trainings; tests/local/test_seeds.py runs fewer",
-    "k2l compare": "four trainings; tests/local/test_compare.py runs it",
-    "k2l race": "minutes; tests/local/test_race.py runs it",
+    "--seeds 5": "five trainings; tests/local/experiments/test_seeds.py runs fewer",
+    "k2l compare": "four trainings; tests/local/experiments/test_compare.py runs it",
+    "k2l race": "minutes; tests/local/experiments/test_race.py runs it",
 }
 # One epoch of a small data set, wherever the command itself does not say otherwise.
 SETTINGS = """
@@ -88,7 +88,7 @@ def place(tmp_path):
     for name in ("seven.png", "seven.jpg", "my-seven.png", "scans/7.png"):
         write(tmp_path / name, drawn(7))
     write(tmp_path / "page.jpg", page("0123", "456"))
-    (tmp_path / "tests").symlink_to(paths.CHECKOUT / "tests")
+    (tmp_path / "tests").symlink_to(workspace.CHECKOUT / "tests")
     write_film(tmp_path / "clip.mp4", 10)
     home = tmp_path / "home"
     home.mkdir()
@@ -100,7 +100,7 @@ def place(tmp_path):
 @pytest.mark.slow
 def test_the_commands_that_need_no_account_run_one_after_the_other(place):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("KAGGLE", "K2L_"))}
-    environment |= {"K2L_HOME": str(place / "home"), "HOME": str(place), "PYTHONPATH": str(paths.CHECKOUT)}
+    environment |= {"K2L_HOME": str(place / "home"), "HOME": str(place), "PYTHONPATH": str(workspace.CHECKOUT)}
     ran = 0
     for line in filter(lambda line: not reason(line), commands()):
         done = subprocess.run(

@@ -20,14 +20,16 @@ import cv2
 import numpy as np
 import psutil
 import pytest
-from drawn_digits import in_bad_light, page, write_film
 
-from local import models, paths, sources
-from local.camera.tracking import Tracker
-from local.kernels.emulator import daemon
-from local.predict import Reader
-from shared.config import TrainConfig
-from shared.data import load
+from local.apps.camera.tracking import Tracker
+from local.core import workspace
+from local.digits.reader import Reader
+from local.emulator import daemon
+from local.models import registry
+from local.pictures import sources
+from shared.data.datasets import load
+from shared.training.config import TrainConfig
+from tests.local.digits.drawn_digits import in_bad_light, page, write_film
 
 AROUND = 8.0  # seconds a trip may take around its training
 SURELY_OURS = 12.0  # seconds that no slower processor explains
@@ -38,7 +40,7 @@ def command(home, *arguments):
     """A verb in a fresh process, without credentials and with a home of its own; its completed process."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("KAGGLE_", "K2L_"))}
     done = subprocess.run(
-        [sys.executable, "-m", "scripts", *arguments], cwd=paths.CHECKOUT, env={**kept, "K2L_HOME": str(home)},
+        [sys.executable, "-m", "scripts", *arguments], cwd=workspace.CHECKOUT, env={**kept, "K2L_HOME": str(home)},
         capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -66,7 +68,7 @@ def test_a_bundle_is_built_in_a_second_by_a_fresh_process(tmp_path):
 
 def steps_of(framework, data):
     """The processor seconds of each step of a short training of `compact`, its first epoch left out."""
-    trainer = importlib.import_module(f"shared.train_{framework}")
+    trainer = importlib.import_module(f"shared.training.train_{framework}")
     ended = []
     config = TrainConfig.create(architecture="compact", dataset="digits", epochs=3, device="cpu")
     trainer.train(config, data, on_step=lambda done: ended.append(time.process_time()))
@@ -156,7 +158,7 @@ def clip(tmp_path_factory):
 
 def follow(clip):
     """What `k2l camera` does with each frame of a film, four times: processor seconds, bytes of memory, and frames."""
-    reader, tracker = Reader(models.open_runtime(models.find("lite"))), Tracker(0.5)
+    reader, tracker = Reader(registry.open_runtime(registry.find("lite"))), Tracker(0.5)
     shots = [shot.grey for shot in sources.frames(str(clip))]
     taken, memory = [], []
     for grey in itertools.chain.from_iterable([shots] * 4):

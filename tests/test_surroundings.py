@@ -4,11 +4,10 @@ import os
 import subprocess
 import tempfile
 
-from surroundings import bare
-
-from local import paths
-from local.kernels import credentials
-from shared import data
+from local.core import workspace
+from local.kaggle_api import credentials
+from shared.data import datasets
+from tests.surroundings import bare
 
 
 def test_what_a_user_sets_is_not_for_the_tests(tmp_path):
@@ -29,9 +28,9 @@ def test_what_a_user_sets_is_not_for_the_tests(tmp_path):
 def test_these_tests_have_no_credentials_and_no_data_set_of_this_machine():
     assert os.environ["HOME"].startswith(tempfile.gettempdir())
     assert credentials.find() is None
-    assert not list(data._mounts())
+    assert not list(datasets._mounts())
 
 
 def test_git_tells_the_commit_whoever_owns_the_checkout():
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=paths.CHECKOUT, capture_output=True, check=True)
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=workspace.CHECKOUT, capture_output=True, check=True)
     assert len(done.stdout.strip()) >= 40

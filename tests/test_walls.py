@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from local import paths
+from local.core import workspace
 
-ROOT = paths.CHECKOUT
+ROOT = workspace.CHECKOUT
 LAYERS = ("shared", "local", "scripts", "tests")
 FRAMEWORKS = {"torch", "tensorflow", "keras", "kaggle"}
 DEPENDENCIES = {
@@ -25,10 +25,10 @@ DEPENDENCIES = {
 # Each file of shared/ may use its own few packages, so that it runs in the notebook and starts fast here.
 STDLIB = set(sys.stdlib_module_names)
 NUMPY_ONLY = {
-    "data", "data_files", "digits", "idx", "preprocessing", "metrics", "training",
-    "weights", "by_hand", "attribution", "explanation",
+    "datasets", "splits", "mnist_layouts", "sklearn_digits", "idx", "preprocessing", "metrics", "loop",
+    "weights", "numpy_forward", "attribution", "explanation",
 }  # fmt: skip
-STDLIB_ONLY = {"config", "manifest", "architectures", "errors", "files", "printable", "download"}
+STDLIB_ONLY = {"config", "manifest", "architectures", "errors", "files", "printable", "download", "registry"}
 
 
 def sources(folder: str) -> list[Path]:
@@ -62,8 +62,8 @@ def test_nobody_imports_the_kaggle_package():
         for path in sources(layer):
             assert "kaggle" not in roots(path), path
     inside = {path.relative_to(ROOT).as_posix() for path in sources("local") if "kagglesdk" in roots(path)}
-    ours = {name for name in inside if not name.startswith("local/kernels/emulator/")}
-    assert ours == {f"local/kernels/{name}.py" for name in ("client", "connect", "shelf")}
+    ours = {name for name in inside if not name.startswith("local/emulator/")}
+    assert ours == {f"local/{name}.py" for name in ("kaggle_api/client", "jobs/connect", "kaggle_api/models_api")}
 
 
 def test_a_framework_is_imported_by_its_own_files_alone():
@@ -104,7 +104,7 @@ def test_what_is_printed_goes_through_the_edge():
     """There text from outside is made safe. The others print what they have made safe themselves, or what is ours."""
     printing = re.compile(r"\bprint\(|\bstd(out|err)\.write|\.print\(|\becho\(")
     found = {path.name for path in sources("scripts") if printing.search(path.read_text(encoding="utf-8"))}
-    assert found == {"_ask.py", "_edge.py", "_tables.py", "camera.py", "data.py", "log.py"}
+    assert found == {"ask.py", "output.py", "tables.py", "camera.py", "data.py", "log.py"}
 
 
 def test_the_top_level_is_as_the_design_has_it():
@@ -147,7 +147,9 @@ def loaded(*command: str) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["shared.config", "shared.manifest", "shared.architectures", "scripts"])
+@pytest.mark.parametrize(
+    "module", ["shared.training.config", "shared.core.manifest", "shared.networks.architectures", "scripts"]
+)
 def test_the_light_modules_load_nothing_heavy(module):
     assert not loaded(module) & (FRAMEWORKS | {"numpy", "kagglesdk", "cv2", "matplotlib"})
 
@@ -163,6 +165,6 @@ def test_help_loads_nothing_heavy(arguments):
 
 def test_nothing_here_makes_a_folder_in_home(tmp_path):
     environment = {**os.environ, "HOME": str(tmp_path)}
-    code = "from local.kernels import credentials; credentials.find()"
+    code = "from local.kaggle_api import credentials; credentials.find()"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
     assert not list(tmp_path.iterdir())

@@ -54,7 +54,6 @@ import tempfile
 from pathlib import Path
 
 CODE = tempfile.mkdtemp(prefix="k2l-")
-Path(CODE, "shared").mkdir()
 sys.path.insert(0, CODE)
 
 # %% [markdown]
@@ -63,8 +62,8 @@ sys.path.insert(0, CODE)
 # Checked before anything starts: what does not exist or is out of range is named here, with what does.
 
 # %%
-from shared.config import TrainConfig
-from shared.data import choose, load
+from shared.data.datasets import choose, load
+from shared.training.config import TrainConfig
 
 dataset, missing = choose(dataset)
 if missing:
@@ -84,8 +83,8 @@ config.as_dict()
 # TensorFlow takes a GPU if it sees one, and else trains on the CPU: slower, but right.
 
 # %%
-from shared import results
-from shared.device_keras import describe_device, gpu_trouble, pick_device
+from shared.frameworks.device_keras import describe_device, gpu_trouble, pick_device
+from shared.training import results
 
 accelerator = describe_device(pick_device(config.device))
 print(f"on {accelerator}" + (f" ({gpu_trouble()})" if gpu_trouble() else ""))
@@ -102,7 +101,7 @@ environment
 # %%
 import numpy as np
 
-from shared import plots
+from shared.training import plots
 
 data = load(config.dataset)
 print(f"{data.name}: {len(data.train_images):,} training and {len(data.test_images):,} test images from {data.source}")
@@ -124,8 +123,8 @@ plots.samples(data.train_images[:32], data.train_labels[:32], classes=data.class
 # Keras takes pictures with the channels last, 28 x 28 x 1, and can tell what it has built:
 
 # %%
-from shared.architectures import architecture as network_of
-from shared.build_keras import build_keras
+from shared.networks.architectures import architecture as network_of
+from shared.networks.build_keras import build_keras
 
 network = network_of(config.architecture)
 print(network.source)
@@ -146,7 +145,7 @@ build_keras(network).summary()
 # than the examination, on purpose.
 
 # %%
-from shared.train_keras import predict, save_weights, train
+from shared.training.train_keras import predict, save_weights, train
 
 
 def show(row):
@@ -163,7 +162,7 @@ print(f"trained in {trained.seconds:.1f} s, in {trained.precision}")
 # diagonal was misread.
 
 # %%
-from shared.metrics import score, surest_mistakes
+from shared.training.metrics import score, surest_mistakes
 
 logits = predict(trained.model, data.test_images)
 test = score(logits, data.test_labels)
@@ -186,10 +185,11 @@ figures["misclassified"]
 #
 # The first layer's filters started as noise. What they are now, training made of them: each weighs a pixel and its
 # neighbours, for (blue) or against (vermilion). The values between the layers are worked out by hand from here on, in
-# numpy (`shared/by_hand.py`), so that nothing is hidden: the same network, layer by layer.
+# numpy (`shared/explain/numpy_forward.py`), so that nothing is hidden: the same network, layer by layer.
 
 # %%
-from shared import explain_plots, layer_plots, weights
+from shared.explain import explanation_plots, layer_plots
+from shared.networks import weights
 
 arrays = weights.of_keras(trained.model, network)
 layer_plots.filters(arrays["conv1.weight"])
@@ -212,9 +212,9 @@ layer_plots.convolution(image, arrays["conv1.weight"][which, 0], row=row, column
 # here it shows that the values worked out by hand are the network's own.
 
 # %%
-from shared.explanation import explain
-from shared.preprocessing import to_float, to_nhwc
-from shared.start_keras import keras, tensorflow
+from shared.data.preprocessing import to_float, to_nhwc
+from shared.explain.explanation import explain
+from shared.frameworks.start_keras import keras, tensorflow
 
 
 def logits_of(images):
@@ -234,7 +234,7 @@ for line in told.lines():
 to_conv1 = keras.Model(trained.model.inputs[0], trained.model.get_layer("conv1").output)
 maps = to_conv1(to_nhwc(to_float(image[None])), training=False).numpy()[0].transpose(2, 0, 1)  # channels first
 print(f"\nby hand and by Keras, conv1 differs by at most {np.abs(maps - told.values['conv1']).max():.1e}")
-explain_plots.way(told)
+explanation_plots.way(told)
 
 # %% [markdown]
 # ## Where it looked, and was wrong
@@ -245,7 +245,7 @@ explain_plots.way(told)
 
 # %%
 surest = surest_mistakes(logits, data.test_labels)[:2] if wrong else [look_at]
-explain_plots.looked([explained(n) for n in surest])
+explanation_plots.looked([explained(n) for n in surest])
 
 # %% [markdown]
 # ## Softmax, cross-entropy and backpropagation, by hand

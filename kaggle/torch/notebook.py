@@ -53,7 +53,6 @@ import tempfile
 from pathlib import Path
 
 CODE = tempfile.mkdtemp(prefix="k2l-")
-Path(CODE, "shared").mkdir()
 sys.path.insert(0, CODE)
 
 # %% [markdown]
@@ -62,8 +61,8 @@ sys.path.insert(0, CODE)
 # Checked before anything starts: what does not exist or is out of range is named here, with what does.
 
 # %%
-from shared.config import TrainConfig
-from shared.data import choose, load
+from shared.data.datasets import choose, load
+from shared.training.config import TrainConfig
 
 dataset, missing = choose(dataset)
 if missing:
@@ -84,8 +83,8 @@ config.as_dict()
 # its *compute capability* first, and train on the CPU if it does not fit: slower, but right.
 
 # %%
-from shared import results
-from shared.device_torch import describe_device, gpu_trouble, pick_device
+from shared.frameworks.device_torch import describe_device, gpu_trouble, pick_device
+from shared.training import results
 
 accelerator = describe_device(pick_device(config.device))
 print(f"on {accelerator}" + (f" ({gpu_trouble()})" if gpu_trouble() else ""))
@@ -102,7 +101,7 @@ environment
 # %%
 import numpy as np
 
-from shared import plots
+from shared.training import plots
 
 data = load(config.dataset)
 print(f"{data.name}: {len(data.train_images):,} training and {len(data.test_images):,} test images from {data.source}")
@@ -122,8 +121,8 @@ plots.samples(data.train_images[:32], data.train_labels[:32], classes=data.class
 # - **Dropout** silences some values at random during training, so that no single one is relied upon.
 
 # %%
-from shared.architectures import architecture as network_of
-from shared.architectures import count_parameters, trace
+from shared.networks.architectures import architecture as network_of
+from shared.networks.architectures import count_parameters, trace
 
 network = network_of(config.architecture)
 print(f"{network.name}: {network.source}\n")
@@ -145,7 +144,7 @@ print(f"{'':<36}{count_parameters(network):>14,}")
 # than the examination, on purpose.
 
 # %%
-from shared.train_torch import predict, save_weights, train
+from shared.training.train_torch import predict, save_weights, train
 
 
 def show(row):
@@ -162,7 +161,7 @@ print(f"trained in {trained.seconds:.1f} s, in {trained.precision}")
 # diagonal was misread.
 
 # %%
-from shared.metrics import score, surest_mistakes
+from shared.training.metrics import score, surest_mistakes
 
 logits = predict(trained.model, data.test_images)
 test = score(logits, data.test_labels)
@@ -185,10 +184,11 @@ figures["misclassified"]
 #
 # The first layer's filters started as noise. What they are now, training made of them: each weighs a pixel and its
 # neighbours, for (blue) or against (vermilion). The values between the layers are worked out by hand from here on, in
-# numpy (`shared/by_hand.py`), so that nothing is hidden: the same network, layer by layer.
+# numpy (`shared/explain/numpy_forward.py`), so that nothing is hidden: the same network, layer by layer.
 
 # %%
-from shared import explain_plots, layer_plots, weights
+from shared.explain import explanation_plots, layer_plots
+from shared.networks import weights
 
 arrays = weights.of_torch(trained.model.state_dict())
 layer_plots.filters(arrays["conv1.weight"])
@@ -211,7 +211,7 @@ layer_plots.convolution(image, arrays["conv1.weight"][which, 0], row=row, column
 # out by hand are the network's own.
 
 # %%
-from shared.explanation import explain
+from shared.explain.explanation import explain
 
 
 def logits_of(images):
@@ -234,7 +234,7 @@ logits_of(image[None])
 hook.remove()
 maps = kept[0][0]  # of the one image
 print(f"\nby hand and by PyTorch, conv1 differs by at most {np.abs(maps - told.values['conv1']).max():.1e}")
-explain_plots.way(told)
+explanation_plots.way(told)
 
 # %% [markdown]
 # ## Where it looked, and was wrong
@@ -245,7 +245,7 @@ explain_plots.way(told)
 
 # %%
 surest = surest_mistakes(logits, data.test_labels)[:2] if wrong else [look_at]
-explain_plots.looked([explained(n) for n in surest])
+explanation_plots.looked([explained(n) for n in surest])
 
 # %% [markdown]
 # ## Softmax, cross-entropy and backpropagation, by hand
@@ -260,7 +260,7 @@ explain_plots.looked([explained(n) for n in surest])
 import torch
 from torch.nn import functional as F
 
-from shared.preprocessing import to_float
+from shared.data.preprocessing import to_float
 
 scores = told.logits
 probabilities = np.exp(scores) / np.exp(scores).sum()

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from local.runtimes import check_logits, in_parts, keras_config, missing, no_network, room, wrong_input
-from shared.preprocessing import SIDE, to_float, to_nhwc
+from local.model_files import keras_config, memory_limit
+from local.model_files.formats import missing, no_network, wrong_input
+from local.runtimes.loading import check_logits, in_parts
+from shared.data.preprocessing import SIDE, to_float, to_nhwc
 
 if TYPE_CHECKING:
     import keras
@@ -60,14 +62,14 @@ def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> Ke
 
 def build(path: Path) -> "keras.Model":
     """The model with its weights, not compiled; ModelError if it names anything but plain layers, or takes too much."""
-    with room.limited(path):
+    with memory_limit.limited(path):
         keras_config.check(path)
         return _built(path)
 
 
 def _built(path: Path, *, threads: int | None = None) -> "keras.Model":
     try:
-        from shared.start_keras import keras, tensorflow
+        from shared.frameworks.start_keras import keras, tensorflow
     except ModuleNotFoundError as error:
         missing(path, error)
     if threads is not None:
@@ -83,7 +85,7 @@ def _built(path: Path, *, threads: int | None = None) -> "keras.Model":
 
 def _trace(model: "keras.Model") -> Any:
     """The model as one graph for every batch size, in inference mode: dropout off, batch norm's running statistics."""
-    from shared.start_keras import tensorflow
+    from shared.frameworks.start_keras import tensorflow
 
     signature = [tensorflow.TensorSpec((None, SIDE, SIDE, 1), tensorflow.float32)]
     traced = tensorflow.function(lambda images: model(images, training=False), signature, autograph=False)
@@ -92,6 +94,6 @@ def _trace(model: "keras.Model") -> Any:
 
 def _tensor(images_nhw: NDArray[np.uint8]) -> Any:
     """[n, 28, 28, 1], as a tensor."""
-    from shared.start_keras import tensorflow
+    from shared.frameworks.start_keras import tensorflow
 
     return tensorflow.constant(to_nhwc(to_float(images_nhw)))

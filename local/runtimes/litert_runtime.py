@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from local.runtimes import check_logits, check_outputs, in_parts, litert_cost, missing, no_network, wrong_input
-from shared.errors import ModelError
-from shared.preprocessing import SIDE, to_float, to_nhwc
+from local.model_files import litert_cost
+from local.model_files.formats import missing, no_network, wrong_input
+from local.runtimes.loading import check_logits, check_outputs, in_parts
+from shared.core.errors import ModelError
+from shared.data.preprocessing import SIDE, to_float, to_nhwc
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from local.runtimes import check_logits, check_outputs, in_parts, missing, no_network, onnx_cost, wrong_input
-from shared.preprocessing import SIDE, to_float
+from local.model_files import onnx_cost
+from local.model_files.formats import missing, no_network, wrong_input
+from local.runtimes.loading import check_logits, check_outputs, in_parts
+from shared.data.preprocessing import SIDE, to_float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """PyTorch weights (`.pth`, a state dict) in the network that the manifest names. The reference for every export.
 
 Weights are pulled from elsewhere, so nothing but tensors is unpickled (`weights_only=True`). A state dict in int8, as
-`local.torch_ao` leaves it, runs too.
+`local.runtimes.torch_ao` leaves it, runs too.
 
 It is PyTorch eager in its default memory layout, NCHW. channels_last is up to twice as fast at batch 256, and slower
 for small networks at batch 1.
@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from local.runtimes import check_logits, in_parts, missing, no_network, pickled, room
-from local.runtimes.cost import BATCHES
-from shared.errors import ConfigError, ModelError
-from shared.preprocessing import SIDE, to_float
+from local.model_files import memory_limit, pickled
+from local.model_files.cost import BATCHES
+from local.model_files.formats import missing, no_network
+from local.runtimes.loading import check_logits, in_parts
+from shared.core.errors import ConfigError, ModelError
+from shared.data.preprocessing import SIDE, to_float
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,7 +66,7 @@ def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> To
 
 def build(path: Path, architecture: str | None) -> "nn.Module":
     """The module with its weights, in evaluation mode on the processor."""
-    with room.limited(path):
+    with memory_limit.limited(path):
         return _built(path, architecture)
 
 
@@ -75,16 +77,20 @@ def _built(path: Path, architecture: str | None) -> "nn.Module":
         import torch
     except ModuleNotFoundError as error:
         missing(path, error)
-    from local import torch_ao
-    from shared.architectures import architecture as known
-    from shared.build_torch import build_torch
+    from local.runtimes import torch_ao
+    from shared.networks.architectures import architecture as known
+    from shared.networks.build_torch import build_torch
 
     try:
         network = known(architecture)
     except ConfigError as error:  # of another version of the code
         raise ModelError(f"{path}: {error}") from None
-    if 4 * network.parameters > room.UNPACKED_BYTES:  # the module is made before it is filled, whatever the file holds
-        raise ModelError(f"{path} was refused: {architecture} takes more than {room.UNPACKED_BYTES // 10**6:,} MB.")
+    if (
+        4 * network.parameters > memory_limit.UNPACKED_BYTES
+    ):  # the module is made before it is filled, whatever the file holds
+        raise ModelError(
+            f"{path} was refused: {architecture} takes more than {memory_limit.UNPACKED_BYTES // 10**6:,} MB."
+        )
     weights = _weights(torch, path)
     if torch_ao.is_int8(weights):
         try:

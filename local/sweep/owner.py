@@ -18,8 +18,8 @@ from typing import Any
 
 import psutil
 
-from local import paths
-from shared import files
+from local.core import workspace
+from shared.core import files
 
 BEAT = 30.0  # seconds between two signs of life
 SILENCE = 300.0  # seconds after which a process of another machine is taken to have ended
@@ -33,7 +33,7 @@ def me(remote: str = "") -> dict[str, Any]:
 
 def machine() -> str:
     """This machine's name, with a number of its own against two of one name."""
-    path = paths.state() / "machine"
+    path = workspace.state() / "machine"
     if not path.exists():
         _draw_number(path)
     return f"{platform.node()}-{path.read_text(encoding='utf-8')}"

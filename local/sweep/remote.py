@@ -18,16 +18,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from local.kernels import pull, push, runs, watch
-from local.kernels.capacity import SESSIONS
-from local.kernels.client import Service
-from local.kernels.runs import Run
-from local.kernels.spec import KernelSpec, other_accelerator, session_kind
+from local.jobs import pull, push, watch
+from local.jobs.capacity import SESSIONS
+from local.kaggle_api.client import Service
+from local.kaggle_api.kernel_spec import KernelSpec, other_accelerator, session_kind
+from local.runs import journal
+from local.runs.journal import Run
 from local.sweep.study import Study
 from local.sweep.task import OBJECTIVES, Part
 from local.sweep.workers import Done, Event, Failed
-from shared.config import TrainConfig
-from shared.errors import CredentialsError, KernelError, RefusedError, RunError, ServiceError
+from shared.core.errors import CredentialsError, KernelError, RefusedError, RunError, ServiceError
+from shared.training.config import TrainConfig
 
 PATIENCE = 60.0  # seconds until a push that was refused is tried again, where no run of ours ends before
 ENDED = ("failed", "cancelled")
@@ -127,7 +128,7 @@ class Runs:
         """The run that trains the job's next config: the one that was pushed before, or a new one."""
         config = job.configs[0]
         name = f"{self.study.name}-{self.study.token}-{job.trial}-seed{config.seed}"
-        before = [run for run in runs.every() if (run.name, run.remote) == (name, self.service.label)]
+        before = [run for run in journal.every() if (run.name, run.remote) == (name, self.service.label)]
         if before and before[-1].state == "intended":
             before[-1] = push.reconcile(self.service, before[-1])
         if before and before[-1].version:

@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from local.interruption import noticed
+from local.core.interruption import noticed
 from local.sweep.storage import folder, quiet
 from local.sweep.study import Study
 from local.sweep.workers import Done, Epoch, Event, Failed, Stopped
-from shared import files
-from shared.config import TrainConfig
-from shared.errors import UserError
+from shared.core import files
+from shared.core.errors import UserError
+from shared.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from optuna import Trial

@@ -16,8 +16,8 @@ from decimal import ROUND_FLOOR, Decimal
 from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
-from shared.config import RANGES, TrainConfig, from_text
-from shared.errors import ConfigError, one_of
+from shared.core.errors import ConfigError, one_of
+from shared.training.config import RANGES, TrainConfig, from_text
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

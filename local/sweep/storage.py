@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock
 
-from local import paths
-from shared.errors import ConfigError, UserError
+from local.core import workspace
+from shared.core.errors import ConfigError, UserError
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -31,7 +31,7 @@ BUSY = 60  # seconds that a SQLite file may be locked by another process
 
 def folder(study: str) -> Path:
     """Where a study's pictures lie, and its database unless `--storage` names another."""
-    return paths.state() / "sweeps" / study
+    return workspace.state() / "sweeps" / study
 
 
 def url_of(study: str) -> str:
@@ -91,7 +91,7 @@ def _check_installed() -> None:
 
 
 def _open(url: str) -> "BaseStorage":
-    lock = paths.state() / "sweeps" / "open.lock"
+    lock = workspace.state() / "sweeps" / "open.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(lock), quiet():  # two processes that make the same tables at once get in each other's way

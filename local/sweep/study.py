@@ -23,7 +23,7 @@ from local.sweep import storage as sweep_storage
 from local.sweep.owner import BEAT, is_here, lives, me
 from local.sweep.storage import quiet
 from local.sweep.task import OBJECTIVES, Part, Task, differences
-from shared.errors import ConfigError
+from shared.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy

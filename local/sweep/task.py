@@ -15,10 +15,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from local.kernels.spec import FRAMEWORKS
+from local.kaggle_api.kernel_spec import FRAMEWORKS
 from local.sweep.space import SETTLED, WIDTH, Dimension, changed, check_space
-from shared.config import TrainConfig, beside_recipe
-from shared.errors import one_of
+from shared.core.errors import one_of
+from shared.training.config import TrainConfig, beside_recipe
 
 # Of the validation images, and which way is better.
 OBJECTIVES: dict[str, Literal["maximize", "minimize"]] = {"accuracy": "maximize", "loss": "minimize"}

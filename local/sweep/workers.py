@@ -21,12 +21,12 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from local.interruption import end_with_parent
+from local.core.interruption import end_with_parent
+from local.experiments.train import trainer_of
 from local.sweep.task import OBJECTIVES, Part, Task
-from local.train import trainer_of
-from shared.config import TrainConfig
-from shared.device import processors
-from shared.errors import DivergedError, UserError
+from shared.core.errors import DivergedError, UserError
+from shared.frameworks.device import processors
+from shared.training.config import TrainConfig
 
 LIFE = 20  # trials of a process: each training leaves something in memory, 25 MB in Keras
 # What OpenMP (PyTorch) and TensorFlow ask for when they are loaded.
@@ -195,7 +195,7 @@ def work(
 
 def _prepare(framework: str, dataset: str, data_dir: Path | None) -> tuple[Any, Any]:
     """The training loop, and the data set without its test half."""
-    from shared.data import load
+    from shared.data.datasets import load
 
     trainer = trainer_of(framework)
     data = load(dataset, data_dir=data_dir)

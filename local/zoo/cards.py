@@ -10,11 +10,11 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from local.agreement import standard_error
-from local.zoo import entries
-from local.zoo.entries import Figures
-from local.zoo.wording import count, kilobytes, markdown, seconds, share, wrapped
-from shared.architectures import (
+from local.core.markdown import count, kilobytes, markdown, seconds, share, wrapped
+from local.evaluation.significance import standard_error
+from local.models import published
+from local.models.published import Figures
+from shared.networks.architectures import (
     BatchNorm,
     Conv,
     Crop,
@@ -28,16 +28,16 @@ from shared.architectures import (
     architecture,
     trace,
 )
-from shared.config import TrainConfig, beside_recipe
+from shared.training.config import TrainConfig, beside_recipe
 
 Manifest = dict[str, Any]
 
 RUNS = {
     "model.pth": "PyTorch weights",
     "model.keras": "the same weights in Keras",
-    entries.FLOAT: "the network for onnxruntime: what `k2l predict` takes",
-    entries.INT8: "int8 for onnxruntime",
-    entries.LITERT: "int8 for LiteRT",
+    published.FLOAT: "the network for onnxruntime: what `k2l predict` takes",
+    published.INT8: "int8 for onnxruntime",
+    published.LITERT: "int8 for LiteRT",
 }
 OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW"}
 SCHEDULES = {
@@ -72,12 +72,12 @@ OTHERS_TOO = (
 
 def card(stated: Manifest) -> str:
     """The card's text."""
-    figures = entries.figures(stated)
+    figures = published.figures(stated)
     return "\n\n".join(_sections(stated, figures)) + "\n"
 
 
 def _sections(stated: Manifest, figures: Figures) -> Iterator[str]:
-    entry, network = entries.entry(figures.name), architecture(figures.architecture)
+    entry, network = published.entry(figures.name), architecture(figures.architecture)
     yield f"# {figures.name}"
     yield wrapped(
         f"A network of {figures.trainable_parameters:,} trainable parameters that reads one handwritten digit in a "
@@ -161,9 +161,9 @@ def accuracy(figures: Figures, stated: Manifest) -> str:
 
 def _also(stated: Manifest) -> str:
     """What these weights read of other data sets, and when they are sure of a digit."""
-    also = stated[entries.PUBLISHED].get("also", {})
+    also = stated[published.PUBLISHED].get("also", {})
     said = [
-        f"Of {entries.TITLES.get(name, name)}'s test images they read {share(one['accuracy'])}, each as one of its "
+        f"Of {published.TITLES.get(name, name)}'s test images they read {share(one['accuracy'])}, each as one of its "
         f"classes; {share(one['rejected'])} they would take for none."
         for name, one in also.items()
     ]
@@ -178,9 +178,9 @@ def _also(stated: Manifest) -> str:
 
 def files(figures: Figures, stated: Manifest) -> str:
     """A table: what lies in the folder, how large it is, what it reads, how fast it is."""
-    scores, left_out = stated[entries.PUBLISHED]["test_accuracy"], stated[entries.PUBLISHED]["left_out"]
+    scores, left_out = stated[published.PUBLISHED]["test_accuracy"], stated[published.PUBLISHED]["left_out"]
     rows = []
-    for name in (one for one in entries.WEIGHTS if one in figures.bytes):
+    for name in (one for one in published.WEIGHTS if one in figures.bytes):
         about = RUNS[name] + (
             " (too large to be committed: make it with the commands below)" if name in left_out else ""
         )
@@ -251,7 +251,7 @@ def cost(figures: Figures) -> str:
 def commands(stated: Manifest) -> list[str]:
     """The commands that train, export, quantize and publish it."""
     name = stated["name"]
-    formats = "onnx,keras" if entries.entry(name).keras else "onnx"
+    formats = "onnx,keras" if published.entry(name).keras else "onnx"
     return [
         training_command(stated),
         f"k2l export {name} --to {formats}",
@@ -269,7 +269,7 @@ def training_command(stated: Manifest) -> str:
     first = min((row["seed"] for row in stated.get("seeds", ())), default=0)
     said += [f"--seed {first}"] if first else []
     said += [f"--set {key}={value}" for key, value in beside_recipe(parameters).items()]
-    seeds = max(len(stated.get("seeds", ())), entries.FEWEST_SEEDS)
+    seeds = max(len(stated.get("seeds", ())), published.FEWEST_SEEDS)
     said += [f"--seeds {seeds}"] + ([f"--keep {parameters['seed']}"] if "kept" in stated else [])
     return f"k2l train {' '.join(said)} --name {stated['name']}"
 

@@ -14,17 +14,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from local import models, paths
-from local.camera import overlay
-from local.predict import Reader
-from local.vision.picture import Colour
-from shared.plots import BLUE, PAPER, STYLE, TEXT, VERMILION, empty_figure
+from local.core import workspace
+from local.digits import overlay
+from local.digits.reader import Reader
+from local.models import registry
+from local.pictures.picture import Colour
+from shared.training.plots import BLUE, PAPER, STYLE, TEXT, VERMILION, empty_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PATH = paths.CHECKOUT / "shared" / "pictures" / "k2l.png"
+PATH = workspace.CHECKOUT / "shared" / "pictures" / "k2l.png"
 ROWS = (4, 5, 3)  # digits in each row of the page
 TILE = 104  # pixels that MNIST's 28 become
 PAGE = (480, 640)
@@ -33,9 +34,9 @@ INK, SHEET = np.array([110.0, 52, 38]), np.array([206.0, 222, 228])  # blue, gre
 
 def drawn(images_nhw: NDArray[np.uint8]) -> tuple["Figure", str]:
     """The picture, and what the published `camera` network read on its page."""
-    model = models.find("camera")
+    model = registry.find("camera")
     frame = page(images_nhw)
-    reading = Reader(models.open_runtime(model), model.sure).read(
+    reading = Reader(registry.open_runtime(model), model.sure).read(
         np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), np.uint8)
     )
     return cover(overlay.boxes(frame, reading), reading.text), reading.text

@@ -10,13 +10,13 @@ folders in stand between two comments each; the rest of those files is not touch
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from local import paths
-from local.outputs import gathered
-from local.zoo import entries
+from local.core import workspace
+from local.core.markdown import count, filled, kilobytes, markdown, seconds, share, wrapped
+from local.core.outputs import gathered
+from local.models import published
+from local.models.published import CARD, FLOAT, INT8, LITERT, Figures, Manifest
 from local.zoo.cards import card, commands, microseconds, training_command
-from local.zoo.entries import CARD, FLOAT, INT8, LITERT, Figures, Manifest
-from local.zoo.wording import count, filled, kilobytes, markdown, seconds, share, wrapped
-from shared.architectures import ARCHITECTURES
+from shared.networks.architectures import ARCHITECTURES
 
 ZOO = "<!-- the zoo: written by `k2l report` -->", "<!-- the zoo: end -->"
 NETWORKS = "<!-- the networks: written by `k2l report` -->", "<!-- the networks: end -->"
@@ -25,13 +25,13 @@ KEPT = "# the zoo: written by `k2l report`", "# the zoo: end"
 
 def pages() -> dict[Path, str]:
     """Every file that is written about the zoo, with its text as the manifests have it."""
-    published, root = entries.published(), paths.zoo()
-    cards = {root / stated["name"] / CARD: card(stated) for stated in published}
+    manifests, root = published.published(), workspace.zoo()
+    cards = {root / stated["name"] / CARD: card(stated) for stated in manifests}
     readme, ignored = root.parent / "README.md", root.parent / ".gitignore"
     return {
-        readme: filled(readme, {ZOO: claims(published), NETWORKS: networks()}),
-        ignored: filled(ignored, {KEPT: "\n".join(f"!/models/{stated['name']}/" for stated in published)}),
-        root / "README.md": overview(published),
+        readme: filled(readme, {ZOO: claims(manifests), NETWORKS: networks()}),
+        ignored: filled(ignored, {KEPT: "\n".join(f"!/models/{stated['name']}/" for stated in manifests)}),
+        root / "README.md": overview(manifests),
         **cards,
     }
 
@@ -57,20 +57,20 @@ def _outdated() -> dict[Path, str]:
     }
 
 
-def claims(published: Sequence[Manifest]) -> str:
+def claims(manifests: Sequence[Manifest]) -> str:
     """The zoo in README: a row a network, what others state beside what is measured, and how to get a row again."""
-    if not published:
+    if not manifests:
         return "Nothing is published yet."
-    every = list(entries.each(published).values())
+    every = list(published.each(manifests).values())
     table = markdown(list(COLUMNS), [[cell(one) for cell in COLUMNS.values()] for one in every], right=RIGHT)
-    example = training_command(published[0])
+    example = training_command(manifests[0])
     return (
         f"{table}\n\n{_how(every)}\nA row again: `{example}`;\nthe model cards in `models/` have the commands of each."
     )
 
 
 def networks() -> str:
-    """README's table of all networks: what each is made of is said by `shared/architectures.py` itself."""
+    """README's table of all networks: what each is made of is said by `shared/networks/architectures.py` itself."""
     rows = [[f"`{one.name}`", f"{one.parameters:,}", one.source] for one in ARCHITECTURES.values()]
     return markdown(["network", "trainable parameters", "where it comes from"], rows, right=(1,))
 
@@ -113,11 +113,11 @@ def points(value: float) -> str:
     return f"{value:+.2f}" if round(value, 2) else "0.00"
 
 
-def overview(published: Sequence[Manifest]) -> str:
+def overview(manifests: Sequence[Manifest]) -> str:
     """The page of the zoo: what lies in the folder, and the project in a few sentences."""
-    if not published:
+    if not manifests:
         return "# The zoo\n\nNothing is published yet: `k2l report --publish MODEL`.\n"
-    every = entries.each(published)
+    every = published.each(manifests)
     names = "\n".join(
         f"- [`{one.name}`]({one.name}/{CARD}): {share(one.test_accuracy)} ± {100 * one.standard_deviation:.2f}, "
         f"{one.trainable_parameters:,} parameters, {count(one.epochs, 'epoch')}"
@@ -126,9 +126,9 @@ def overview(published: Sequence[Manifest]) -> str:
     return OVERVIEW.format(
         names=names,
         first=next(iter(every)),
-        commands=" &&\n".join(commands(published[0])),
+        commands=" &&\n".join(commands(manifests[0])),
         description=wrapped(" ".join(description(every))),
-        largest=entries.LARGEST // 1_000_000,
+        largest=published.LARGEST // 1_000_000,
     )
 
 

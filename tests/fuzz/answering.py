@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from kagglesdk import KaggleClient
 from kagglesdk.kaggle_env import KaggleEnv
 
-from local.kernels import connect
+from local.jobs import connect
 
 
 @dataclass(kw_only=True)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from hypothesis import strategies as st
 
-from shared.errors import UserError
+from shared.core.errors import UserError
 
 DEEP = 5000  # levels; Python gives up at a thousand
 

@@ -5,17 +5,18 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from answering import Answering
 from hypothesis import example, given
 from hypothesis import strategies as st
-from malformed import DEEP, anything, json_values, mutated, told
 
-from local.kernels import client, connect, failures, spec
-from local.kernels.client import OutputFile, Pushed, Quota, Status
-from local.kernels.credentials import Credentials
+from local.jobs import connect
+from local.kaggle_api import client, errors, kernel_spec
+from local.kaggle_api.client import OutputFile, Pushed, Quota, Status
+from local.kaggle_api.credentials import Credentials
+from tests.fuzz.answering import Answering
+from tests.fuzz.malformed import DEEP, anything, json_values, mutated, told
 
 SLUG = "k2l-torch"
-KERNEL = spec.parse(
+KERNEL = kernel_spec.parse(
     {"slug": SLUG, "title": "K2L torch", "accelerator": "none", "time_limit": 60, "data_sources": {}},
     framework="torch",
     where="kernel.toml",
@@ -244,7 +245,7 @@ def test_pages_without_end_are_told(there, monkeypatch):
     there.asked = 0
     there.answer = lambda handler: (there.say({"nextPageToken": str(there.asked)}), Answering.answer(there, handler))
     try:
-        with pytest.raises(failures.UntoldError, match="without end"):
+        with pytest.raises(errors.UntoldError, match="without end"):
             there.client.outputs(SLUG, 1)
     finally:
         del there.answer

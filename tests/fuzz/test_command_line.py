@@ -12,19 +12,20 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from malformed import DEEP
 
-from local import paths
+from local.core import workspace
 from scripts.__main__ import VERBS, Verbs, main
-from shared import printable
+from shared.core import printable
+from tests.fuzz.malformed import DEEP
 
 # Where each verb's work begins, once everything that was typed has been looked at.
 LONG = (
-    "local.train.train", "local.seeds.trained", "local.compare.trained", "local.race.race", "local.sweep.search.search",
-    "local.evaluate.evaluate_all", "local.benchmark.bench", "local.export.export", "local.quantize.quantize",
-    "local.models.open_runtime", "local.camera.capture.open_feed", "local.kernels.emulator.daemon.ensure",
-    "local.kernels.emulator.running.Running", "local.zoo.pages.write", "local.zoo.publish.publish",
-    "local.zoo.publish.measure", "local.web.serving.Serving", "shared.download.fetched",
+    "local.experiments.train.train", "local.experiments.seeds.trained", "local.experiments.compare.trained",
+    "local.experiments.race.race", "local.sweep.search.search", "local.evaluation.evaluate.evaluate_all",
+    "local.evaluation.benchmark.bench", "local.export.export.export", "local.export.quantize.quantize",
+    "local.models.registry.open_runtime", "local.apps.camera.capture.open_feed", "local.emulator.daemon.ensure",
+    "local.emulator.serving.Running", "local.zoo.pages.write", "local.zoo.build.publish", "local.zoo.build.measure",
+    "local.apps.web.serving.Serving", "shared.data.download.fetched",
 )  # fmt: skip
 WORDS = (
     "", " ", "-", "=", ":", ",", ",,", "0", "1", "-1", "1.5", "1e400", "nan", "inf", "１", "²", "0x10", "1_000",
@@ -49,7 +50,7 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("command-line")
     (folder / "work" / "here").mkdir(parents=True)
     (folder / "outside").write_text("as it was")
-    shutil.copytree(paths.CHECKOUT / "models" / "lite", folder / "k2l" / "models" / "lite")
+    shutil.copytree(workspace.CHECKOUT / "models" / "lite", folder / "k2l" / "models" / "lite")
     return folder
 
 
@@ -80,7 +81,7 @@ def k2l(place, monkeypatch, capsys):
     monkeypatch.setenv("HOME", str(place))
     monkeypatch.setenv("K2L_HOME", str(place / "k2l"))
     monkeypatch.chdir(place / "work" / "here")  # so that `--out=../evil` is still in work/
-    monkeypatch.setattr(paths, "zoo", lambda: place / "zoo")
+    monkeypatch.setattr(workspace, "zoo", lambda: place / "zoo")
     for name in LONG:
         monkeypatch.setattr(name, begun)
     monkeypatch.setattr(socket.socket, "connect", refused)

@@ -3,14 +3,14 @@
 import json
 
 import pytest
-from answering import Answering
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from kagglesdk.kaggle_env import KaggleEnv
-from malformed import DEEP, json_values, mutated, told
 
-from local.kernels import connect
-from shared.errors import UserError
+from local.jobs import connect
+from shared.core.errors import UserError
+from tests.fuzz.answering import Answering
+from tests.fuzz.malformed import DEEP, json_values, mutated, told
 
 SECRET = "topsecret"
 KAGGLE_JSON = {"username": "me", "key": SECRET}

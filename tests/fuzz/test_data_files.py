@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from malformed import told
 
-from shared import data_files
-from shared.idx import LARGEST, TYPES, read_idx
+from shared.data import mnist_layouts
+from shared.data.idx import LARGEST, TYPES, read_idx
+from tests.fuzz.malformed import told
 
 IMAGES = (np.arange(3 * 28 * 28) % 251).astype(np.uint8).reshape(3, 28, 28)
 LABELS = np.array([7, 0, 9], np.uint8)
@@ -112,12 +112,12 @@ def folder_of(folder, parts):
 
 def read_whole(folder):
     with told():
-        found = data_files.find(folder, "mnist")
-        assert isinstance(found, data_files.Files)
-        train, labels, *_ = data_files.read(found)
+        found = mnist_layouts.find(folder, "mnist")
+        assert isinstance(found, mnist_layouts.Files)
+        train, labels, *_ = mnist_layouts.read(found)
         assert train.dtype == np.uint8 and train.shape[1:] == (28, 28) and len(train) == len(labels) > 0
         assert labels.dtype == np.int64 and labels.min() >= 0 and labels.max() <= 9
-        assert data_files.belongs_to(found) in ("", "kmnist", "fashion-mnist")
+        assert mnist_layouts.belongs_to(found) in ("", "kmnist", "fashion-mnist")
 
 
 @given(st.sampled_from(sorted(TYPES)), st.lists(st.integers(0, 40), min_size=1, max_size=4), st.booleans())

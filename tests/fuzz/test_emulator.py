@@ -6,12 +6,12 @@ import json
 import os
 
 import pytest
-from emulated import Emulated
 from kagglesdk.kernels.types import kernels_api_service as api
 
-from local.kernels.emulator.faults import Fault
-from local.kernels.emulator.methods import KERNELS, METHODS
-from local.kernels.emulator.service import Method
+from local.emulator.faults import Fault
+from local.emulator.kernel_methods import KERNELS, METHODS
+from local.emulator.service import Method
+from tests.local.emulated import Emulated
 
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 DEEP = 100_000

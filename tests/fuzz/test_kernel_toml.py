@@ -4,14 +4,14 @@ import datetime
 import string
 
 import pytest
-import trips
 from hypothesis import example, given
 from hypothesis import strategies as st
-from malformed import DEEP, anything, told
 
-from local import paths
-from local.kernels import spec
-from shared import manifest
+from local.core import workspace
+from local.kaggle_api import kernel_spec
+from shared.core import manifest
+from tests.fuzz.malformed import DEEP, anything, told
+from tests.local import trips
 
 GOOD = {
     "slug": "k2l-torch", "title": "K2L torch", "accelerator": "NvidiaTeslaT4", "time_limit": 3600,
@@ -38,7 +38,7 @@ tables = st.dictionaries(st.sampled_from(sorted(GOOD)) | anything, values, max_s
 def kernel_toml(tmp_path, monkeypatch):
     """The file of the one kernel there is."""
     trips.tiny_kernel(tmp_path, monkeypatch)
-    return paths.kernels() / "torch" / "kernel.toml"
+    return workspace.kernels() / "torch" / "kernel.toml"
 
 
 def good(one):
@@ -57,14 +57,14 @@ def good(one):
 @example({"data_sources": {"\n\n": [1]}})
 def test_a_table_with_some_values_wrong_is_told(changes):
     with told():
-        good(spec.parse(GOOD | changes, framework="torch", where="kernel.toml"))
+        good(kernel_spec.parse(GOOD | changes, framework="torch", where="kernel.toml"))
 
 
 @given(tables)
 @example({"\n\n": 1})
 def test_any_table_is_told(table):
     with told():
-        good(spec.parse(table, framework="torch", where="kernel.toml"))
+        good(kernel_spec.parse(table, framework="torch", where="kernel.toml"))
 
 
 @given(st.binary(max_size=200) | st.text(string.printable, max_size=200).map(str.encode))
@@ -78,7 +78,7 @@ def test_any_table_is_told(table):
 def test_any_bytes_are_told(kernel_toml, data):
     kernel_toml.write_bytes(data)
     with told():
-        good(spec.load("torch"))
+        good(kernel_spec.load("torch"))
 
 
 @given(st.binary(max_size=20), st.integers(0, len(trips.TOML)), st.integers(0, 20))
@@ -86,7 +86,7 @@ def test_a_good_file_with_some_bytes_changed_is_told(kernel_toml, data, at, cut)
     whole = trips.TOML.encode()
     kernel_toml.write_bytes(whole[:at] + data + whole[at + cut :])
     with told():
-        good(spec.load("torch"))
+        good(kernel_spec.load("torch"))
 
 
 @given(anything, anything, anything)
@@ -94,4 +94,4 @@ def test_a_good_file_with_some_bytes_changed_is_told(kernel_toml, data, at, cut)
 def test_any_slug_title_and_accelerator_of_a_command_line_is_told(kernel_toml, slug, title, accelerator):
     kernel_toml.write_text(trips.TOML)
     with told():
-        good(spec.load("torch", slug=slug, title=title, accelerator=accelerator))
+        good(kernel_spec.load("torch", slug=slug, title=title, accelerator=accelerator))

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from malformed import DEEP, anything, json_values, mutated
 
-from local.kernels import cell_error, wire
+from local.kaggle_api import http
+from local.runs import cell_error
+from tests.fuzz.malformed import DEEP, anything, json_values, mutated
 
 RECORDS = [{"stream_name": "stdout", "time": 0.5, "data": "epoch 1\n"}, {"data": "ValueError: no ink\n"}]
 MANY = 1_000_000  # characters
@@ -39,7 +40,7 @@ LONG = {
 
 def kept_and_shown(log):
     """The log as it is kept, and the line that is shown of it."""
-    text = wire.log_text(log)
+    text = http.log_text(log)
     text.encode()
     line = cell_error.reason(text, Path("none"))
     assert line and line == line.strip() and line.isprintable() and len(line) < 1000

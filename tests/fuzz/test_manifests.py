@@ -4,12 +4,12 @@ import hashlib
 import json
 
 import pytest
-import trips
 from hypothesis import example, given
 from hypothesis import strategies as st
-from malformed import DEEP, everything, json_values, mutated, names, told
 
-from shared import manifest
+from shared.core import manifest
+from tests.fuzz.malformed import DEEP, everything, json_values, mutated, names, told
+from tests.local import trips
 
 CONTENT = b"weights"
 STATED = {"sha256": hashlib.sha256(CONTENT).hexdigest(), "bytes": len(CONTENT)}

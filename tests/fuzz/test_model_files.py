@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from malformed import told
 
-from local import paths, runtimes
+from local.core import workspace
+from local.runtimes import loading
+from tests.fuzz.malformed import told
 
 IMAGES = np.zeros((3, 28, 28), np.uint8)
 # Where, what, and how many bytes it takes the place of.
@@ -20,7 +21,7 @@ edits = st.lists(
 @pytest.mark.parametrize("name", ["model.onnx", "model.int8.onnx", "model.int8.tflite"])
 @given(edits=edits)
 def test_a_changed_model_file_runs_or_is_refused_soon_and_quietly(name, edits, tmp_path_factory, capfd):
-    content = bytearray((paths.CHECKOUT / "models" / "lite" / name).read_bytes())
+    content = bytearray((workspace.CHECKOUT / "models" / "lite" / name).read_bytes())
     for place, new, old in edits:
         at = int(place * len(content))
         content[at : at + old] = new
@@ -28,6 +29,6 @@ def test_a_changed_model_file_runs_or_is_refused_soon_and_quietly(name, edits, t
     path.write_bytes(content)
     start = time.monotonic()
     with told():
-        runtimes.load(path).logits(IMAGES)
+        loading.load(path).logits(IMAGES)
     assert time.monotonic() - start < 5
     assert capfd.readouterr() == ("", "")

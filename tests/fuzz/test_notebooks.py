@@ -2,15 +2,16 @@
 
 import json
 
-import trips
 from hypothesis import example, given
 from hypothesis import strategies as st
-from malformed import DEEP, json_values, mutated, told
 
-from local.kernels import bundle, spec
+from local.jobs import bundle
+from local.kaggle_api import kernel_spec
+from tests.fuzz.malformed import DEEP, json_values, mutated, told
+from tests.local import trips
 
 PARAMETERS = {"name": trips.NAME, **trips.CONFIG.as_dict()}
-SIGNED = bundle.build(spec.load("torch"), PARAMETERS).sign(run_id="r1", source_commit="c")
+SIGNED = bundle.build(kernel_spec.load("torch"), PARAMETERS).sign(run_id="r1", source_commit="c")
 GOOD = json.loads(SIGNED)
 SMALL = GOOD | {"cells": [cell for cell in GOOD["cells"] if cell["metadata"].get("tags")]}
 

@@ -7,16 +7,16 @@ import time
 from types import SimpleNamespace
 
 import pytest
-import trips
-from answering import Answering, Said
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from malformed import DEEP, anything, everything, json_values, mutated, names, told
 
-from local import paths
-from local.kernels import pull
-from local.kernels.runs import Run
-from shared import manifest
+from local.core import workspace
+from local.jobs import pull
+from local.runs.journal import Run
+from shared.core import manifest
+from tests.fuzz.answering import Answering, Said
+from tests.fuzz.malformed import DEEP, anything, everything, json_values, mutated, names, told
+from tests.local import trips
 
 CONTENT = b"weights"
 STATED = {"sha256": hashlib.sha256(CONTENT).hexdigest(), "bytes": len(CONTENT)}
@@ -37,8 +37,8 @@ def waits(monkeypatch):
     """Repetitions do not wait here."""
     still = SimpleNamespace(sleep=lambda _: None, time=time.time, monotonic=time.monotonic)
     monkeypatch.setattr("urllib3.util.retry.time", still)
-    monkeypatch.setattr("local.kernels.transfer.time", still)
-    monkeypatch.setattr("local.kernels.pull.LOOKS", ())
+    monkeypatch.setattr("local.runs.download.time", still)
+    monkeypatch.setattr("local.jobs.pull.LOOKS", ())
 
 
 @pytest.fixture
@@ -63,8 +63,8 @@ def pulled(there, listed, text, surroundings, content=CONTENT):
     ).record()  # fmt: skip
     there.files |= {"/manifest": text, "/content": content}
     there.say({"files": [{"fileName": name, "url": url} for name, url in listed], "log": "it ran"})
-    (paths.state() / "install.lock").touch()  # there since the first installation
-    mine = (run.folder, paths.models() / trips.NAME)
+    (workspace.state() / "install.lock").touch()  # there since the first installation
+    mine = (run.folder, workspace.models() / trips.NAME)
 
     def others():
         found = everything(surroundings)
@@ -202,7 +202,7 @@ def test_any_answer_for_a_file_is_told(there, surroundings, said, for_manifest):
 
 def test_what_a_broken_transfer_left_is_not_installed(there, surroundings):
     """The executed notebook is good to have, and breaks off here; an earlier pull has left something too."""
-    stage = paths.state() / "runs" / "r1" / "pull"
+    stage = workspace.state() / "runs" / "r1" / "pull"
     (stage / "plots").mkdir(parents=True)
     (stage / "plots" / "stray.png.part").write_bytes(b"half")
     there.files["/notebook"] = Said(body=b"half", headers={"Content-Length": "5000"})

@@ -4,11 +4,12 @@ import subprocess
 import sys
 
 import pytest
-from model_folders import write_folder
-from model_formats import images
 
-from local import export, paths
-from shared.data import load
+from local.core import workspace
+from local.export import export
+from shared.data.datasets import load
+from tests.local.model_folders import write_folder
+from tests.local.model_formats import images
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +25,7 @@ def home(tmp_path, monkeypatch):
     """An empty K2L_HOME with a models/ folder; in this process nothing is published."""
     monkeypatch.setenv("K2L_HOME", str(tmp_path))
     monkeypatch.delenv("K2L_MODEL", raising=False)
-    monkeypatch.setattr(paths, "zoo", lambda: tmp_path / "zoo")
+    monkeypatch.setattr(workspace, "zoo", lambda: tmp_path / "zoo")
     (tmp_path / "models").mkdir()
     return tmp_path
 

@@ -2,9 +2,9 @@
 
 import torch
 
-from shared import manifest
-from shared.architectures import architecture, count_parameters
-from shared.build_torch import build_torch
+from shared.core import manifest
+from shared.networks.architectures import architecture, count_parameters
+from shared.networks.build_torch import build_torch
 
 
 def write_weights(path, name, seed=0):
@@ -23,10 +23,10 @@ def write_folder(folder, name, framework="torch", **changed):
     folder.mkdir(parents=True, exist_ok=True)
     write_weights(folder / "model.pth", name)
     if framework == "keras":
-        from local import convert
+        from local.export import convert_weights
 
         weights = torch.load(folder / "model.pth")
-        convert.to_keras(weights, architecture(name)).save(folder / "model.keras")
+        convert_weights.to_keras(weights, architecture(name)).save(folder / "model.keras")
         (folder / "model.pth").unlink()
     write_manifest(folder, name, framework=framework, **changed)
     return folder

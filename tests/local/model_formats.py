@@ -10,9 +10,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from local import runtimes
-from shared.errors import ModelError
-from shared.silence import silent_stderr
+from local.runtimes import loading
+from shared.core.errors import ModelError
+from shared.frameworks.silence import silent_stderr
 
 
 def images(count=256):
@@ -27,7 +27,7 @@ def write_classifier(path, *, classes=10, seed=0):
     import onnx
     from onnx import helper, numpy_helper
 
-    from local import models
+    from local.models import registry
 
     weights = np.random.default_rng(seed).normal(0, 0.1, (784, classes)).astype(np.float32)
     graph = helper.make_graph(
@@ -39,7 +39,7 @@ def write_classifier(path, *, classes=10, seed=0):
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.save(model, path)
-    return models.find(str(path))
+    return registry.find(str(path))
 
 
 def save_onnx(path, *, shape=("batch", 1, 28, 28), outputs=10, weight=0.01, flat=True, twice=False):
@@ -87,8 +87,8 @@ def save_filling(path, values):
 
 def save_tflite(path, model, *, ends=None, batch=None):
     """A Keras model as LiteRT; with `ends`, a name of a numpy type, int8 inside and that type at input and output."""
-    from shared.start_keras import keras
-    from shared.start_keras import tensorflow as tf
+    from shared.frameworks.start_keras import keras
+    from shared.frameworks.start_keras import tensorflow as tf
 
     if batch is not None:
         model = keras.Sequential([keras.Input(model.input_shape[1:], batch_size=batch), *model.layers])
@@ -120,7 +120,7 @@ def edit_config(source, target, change):
 def refusal(path, name="lite"):
     """The error of a file, once it is seen to be one short line that names the file."""
     with pytest.raises(ModelError) as error:
-        runtimes.load(path, architecture=name)
+        loading.load(path, architecture=name)
     said = str(error.value)
     assert path.name in said and "\n" not in said and len(said) < 400 + len(str(path.parent)), said
     return said.replace(str(path), path.name)

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from local.kernels.emulator import daemon
+from local.emulator import daemon
 from scripts.__main__ import main
 
 

@@ -6,9 +6,9 @@ import typer
 from typer.testing import CliRunner
 
 from scripts.data import data
-from shared.errors import DataError, UserError
-from shared.idx import write_idx
-from shared.photographed import count
+from shared.core.errors import DataError, UserError
+from shared.data.camera_dataset import count
+from shared.data.idx import write_idx
 
 IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
@@ -23,7 +23,7 @@ def verb(tmp_path, monkeypatch):
         write_idx(folder / name, (np.arange(np.prod(shape)) % 10).astype(np.uint8).reshape(shape))
     monkeypatch.setenv("K2L_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("K2L_DATA", raising=False)
-    monkeypatch.setattr("shared.download.download", lambda *_, **__: "could not be downloaded (no network)")
+    monkeypatch.setattr("shared.data.download.download", lambda *_, **__: "could not be downloaded (no network)")
     app = typer.Typer()
     app.command()(data)
     return lambda *arguments: CliRunner().invoke(app, arguments, catch_exceptions=True)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from local import distribution, doctor, paths
-from local.checks import BAD, GOOD, WARN, Result
+from local.core import installation, workspace
+from local.core.checks import BAD, GOOD, WARN, Result
+from local.doctor import examine
 from scripts.__main__ import EXIT_CODES, VERBS
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -45,7 +46,7 @@ def terminal(*command, columns=80, **environment):
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     environment = {**os.environ, "TERM": "xterm-256color", **environment}
     process = subprocess.Popen(
-        [sys.executable, *command], cwd=paths.CHECKOUT, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+        [sys.executable, *command], cwd=workspace.CHECKOUT, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
     )
     os.close(theirs)
     out = b""
@@ -60,7 +61,7 @@ def terminal(*command, columns=80, **environment):
 
 
 def test_verdicts_stand_in_words_with_the_fix_below(k2l, monkeypatch):
-    monkeypatch.setattr(doctor, "examine", lambda: list(RESULTS))
+    monkeypatch.setattr(examine, "examine", lambda: list(RESULTS))
     code, out, err = k2l("doctor")
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert "camera WARN none [red]is[/red] listed" in lines and "fix: k2l camera --source FILE" in lines
@@ -68,15 +69,15 @@ def test_verdicts_stand_in_words_with_the_fix_below(k2l, monkeypatch):
 
 
 def test_warnings_alone_are_exit_0(k2l, monkeypatch):
-    monkeypatch.setattr(doctor, "examine", lambda: list(RESULTS[:2]))
+    monkeypatch.setattr(examine, "examine", lambda: list(RESULTS[:2]))
     code, _, err = k2l("doctor")
     assert (code, err) == (0, "nothing is broken; worth knowing: camera\n")
-    monkeypatch.setattr(doctor, "examine", lambda: list(RESULTS[:1]))
+    monkeypatch.setattr(examine, "examine", lambda: list(RESULTS[:1]))
     assert k2l("doctor")[2] == "nothing is missing\n"
 
 
 def test_json_is_an_object_a_check_alone_on_stdout(k2l, monkeypatch):
-    monkeypatch.setattr(doctor, "examine", lambda: list(RESULTS))
+    monkeypatch.setattr(examine, "examine", lambda: list(RESULTS))
     code, out, _ = k2l("doctor", "--json")
     rows = [json.loads(line) for line in out.splitlines()]
     assert code == 1 and [row["verdict"] for row in rows] == ["good", "warn", "bad"]
@@ -99,19 +100,19 @@ def test_a_machine_that_lacks_nearly_everything_is_told_so(home, there):
             (modules / name).symlink_to(Path(spec.origin).parent)
     environment = {**os.environ, "PYTHONPATH": str(modules), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-S", "-m", "scripts", "doctor"]
-    done = subprocess.run(command, cwd=paths.CHECKOUT, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=workspace.CHECKOUT, env=environment, capture_output=True, text=True)
     assert done.returncode == int("packaging" in there), done.stderr  # without it no range can be read
     assert "Traceback" not in done.stderr and "WARN" in done.stdout and "pip install" in done.stdout
 
 
 def test_the_version_is_told_in_a_line(k2l):
     code, out, err = k2l("--version")
-    commit = distribution.commit()
-    assert (code, out, err) == (0, f"k2l {distribution.version()} (commit {commit})\n", "")
+    commit = installation.commit()
+    assert (code, out, err) == (0, f"k2l {installation.version()} (commit {commit})\n", "")
 
 
 def test_exit_codes_are_told_by_help_as_in_the_readme(k2l):
-    readme = (paths.CHECKOUT / "README.md").read_text(encoding="utf-8")
+    readme = (workspace.CHECKOUT / "README.md").read_text(encoding="utf-8")
     assert EXIT_CODES in readme and EXIT_CODES in " ".join(k2l("--help")[1].split())
 
 
@@ -146,7 +147,7 @@ def test_completion_loads_nothing_heavy():
         "from scripts.__main__ import main\n"
         "main()"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=paths.CHECKOUT, env=environment, capture_output=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=workspace.CHECKOUT, env=environment, capture_output=True)
     assert b"push" in done.stdout
     assert not {b"numpy", b"torch", b"kagglesdk", b"cv2"} & set(done.stderr.split())
 
@@ -154,7 +155,7 @@ def test_completion_loads_nothing_heavy():
 def test_the_lines_for_a_shell_are_shown_and_installed(home):
     for shell, file in (("bash", ".bashrc"), ("zsh", ".zshrc")):
         command = [sys.executable, "-m", "scripts"]
-        told = {"cwd": paths.CHECKOUT, "capture_output": True, "text": True}
+        told = {"cwd": workspace.CHECKOUT, "capture_output": True, "text": True}
         environment = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
         shown = subprocess.run([*command, "--show-completion", shell], env=environment, **told)
         assert "_K2L_COMPLETE" in shown.stdout
@@ -166,9 +167,9 @@ def test_the_lines_for_a_shell_are_shown_and_installed(home):
 def test_colours_are_for_terminals_that_want_them(no_color):
     """Every part of the edge that draws with rich."""
     code = (
-        "from scripts import _edge, _tables\n"
-        "_tables.table(['check', 'verdict'], [['a', 'GOOD'], ['b', 'WARN'], ['c', 'BAD']])\n"
-        "with _edge.bar('reading') as done: done(.5); _edge.say('beside'); done(1)"
+        "from scripts.terminal import output, tables\n"
+        "tables.table(['check', 'verdict'], [['a', 'GOOD'], ['b', 'WARN'], ['c', 'BAD']])\n"
+        "with output.bar('reading') as done: done(.5); output.say('beside'); done(1)"
     )
     out = terminal("-c", code, **({"NO_COLOR": "1"} if no_color else {}))
     assert "GOOD" in out and "reading" in out
@@ -183,15 +184,15 @@ def test_no_verb_colours_against_the_users_will(command):
 
 def test_it_fits_a_terminal_of_80_columns():
     lines = ESCAPES.sub("", terminal("-m", "scripts", "doctor")).splitlines()
-    assert len(lines) > len(doctor.CHECKS) and max(map(len, lines)) <= 80
+    assert len(lines) > len(examine.CHECKS) and max(map(len, lines)) <= 80
     assert any(line.split()[:2] == ["Python", "GOOD"] for line in lines)
 
 
 def test_rich_is_used_at_the_edge_alone():
     """Where `NO_COLOR` is seen to: a new user of it belongs into the test above."""
     users = set()
-    for path in (paths.CHECKOUT / "scripts").glob("*.py"):
+    for path in (workspace.CHECKOUT / "scripts").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and str(node.module).startswith("rich"):
                 users.add(path.stem)
-    assert users == {"_edge", "_tables", "_training"}
+    assert users == {"output", "tables", "training"}

@@ -10,12 +10,12 @@ import sys
 import time
 
 import pytest
-from kills import environment
 
 from scripts import interactive
 from scripts.__main__ import VERBS
-from scripts._ask import Choice
-from scripts._edge import Ended
+from scripts.terminal.ask import Choice
+from scripts.terminal.edge import Ended
+from tests.measurements.kills import environment
 
 
 class Somebody:
@@ -94,14 +94,14 @@ def test_a_path_is_taken_as_people_type_and_drag_it(monkeypatch):
 
 
 def test_a_data_set_that_is_not_here_is_marked(monkeypatch):
-    monkeypatch.setattr("shared.data.locate", lambda name: None)
+    monkeypatch.setattr("shared.data.datasets.locate", lambda name: None)
     says = {choice.key: choice.says for choice in interactive.data_sets()}
     assert "(not here" in says["mnist"] and "(not here" not in says["digits"]
 
 
 def test_a_model_is_compared_with_the_zoo_where_its_data_set_is_here(monkeypatch):
     for place, offered in (("/data", True), (None, False)):
-        monkeypatch.setattr("shared.data.locate", lambda name, place=place: place)
+        monkeypatch.setattr("shared.data.datasets.locate", lambda name, place=place: place)
         for name in ("compact", "camera"):
             assert ("compare" in [choice.key for choice in interactive.afterwards(name)]) is offered
     assert "compare" not in [choice.key for choice in interactive.afterwards("nobody")]

@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from local import checkpoints, paths
-from local.kernels import runs
-from local.kernels.runs import Run
-from scripts import _tables
-from shared import manifest
+from local.core import workspace
+from local.models import checkpoints
+from local.runs import journal
+from local.runs.journal import Run
+from scripts.terminal import tables
+from shared.core import manifest
 
 FACTS = {
     "framework": "torch", "architecture": "lite", "trainable_parameters": 1, "dataset": "digits", "parameters": {},
@@ -53,7 +54,7 @@ def leave(folder, **changes):
 
 def test_on_a_pipe_runs_are_lines_with_tabs_newest_first(k2l):
     first, second = begun(1), begun(2, state="pushed")
-    leave(paths.models() / "model-1", run_id=first.run_id)
+    leave(workspace.models() / "model-1", run_id=first.run_id)
     code, out, err = k2l("runs", "--offline")
     heading, *rows = (line.split("\t") for line in out.splitlines())
     assert (code, err) == (0, "")
@@ -69,7 +70,7 @@ def test_on_a_pipe_runs_are_lines_with_tabs_newest_first(k2l):
 def test_the_accuracy_of_a_model_that_was_replaced_is_known():
     one = begun(1)
     leave(begun(2).folder / "replaced", run_id=one.run_id)
-    assert runs.accuracies() == {one.run_id: 0.9876}
+    assert journal.accuracies() == {one.run_id: 0.9876}
 
 
 def test_a_limit_says_how_many_more_there_are(k2l):
@@ -123,7 +124,7 @@ def test_what_would_be_cleared_is_shown_and_kept(k2l):
 @pytest.mark.parametrize("yes", [True, False])
 def test_on_a_terminal_it_is_asked_first(k2l, yes, monkeypatch):
     one = begun(1)
-    monkeypatch.setattr("scripts._ask.agreed", lambda question: yes)
+    monkeypatch.setattr("scripts.terminal.ask.agreed", lambda question: yes)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     assert k2l("runs", "--gc", "--older", "0")[0] == 0
     assert one.folder.exists() is not yes
@@ -143,18 +144,18 @@ def test_a_log_is_found_by_its_model_and_printed_without_its_lists_of_files(k2l)
     begun(2, state="failed").keep_log("an older one")
     one = begun(3, state="failed").record(name="model-2")
     one.keep_log(
-        "Writing /tmp/k2l/shared/idx.py\nepoch 1\n       8,123 bytes   0123456789ab   model.pth\nWriting home\n"
+        "Writing /tmp/k2l/shared/data/idx.py\nepoch 1\n       8,123 bytes   0123456789ab   model.pth\nWriting home\n"
     )
     assert k2l("log", "model-2") == (0, "epoch 1\nWriting home\n", "")
     assert one.log.read_text().startswith("Writing /tmp")
 
 
 def test_models_are_listed_newest_first_with_how_they_stand(k2l, home, monkeypatch):
-    monkeypatch.setattr(paths, "zoo", lambda: home / "zoo")
-    leave(paths.models() / "old", created_at="2026-01-01T00:00:00+00:00")
-    leave(paths.models() / "new")
-    (paths.models() / "old" / "model.pth").write_bytes(b"changed")
-    leave(paths.zoo() / "lite", published={}, created_at="2025-01-01T00:00:00+00:00")
+    monkeypatch.setattr(workspace, "zoo", lambda: home / "zoo")
+    leave(workspace.models() / "old", created_at="2026-01-01T00:00:00+00:00")
+    leave(workspace.models() / "new")
+    (workspace.models() / "old" / "model.pth").write_bytes(b"changed")
+    leave(workspace.zoo() / "lite", published={}, created_at="2025-01-01T00:00:00+00:00")
     begun = checkpoints.place("half")
     begun.mkdir(parents=True)
     training = {"framework": "torch", "parameters": {"architecture": "compact", "dataset": "digits", "epochs": 5}}
@@ -175,6 +176,6 @@ def test_lesser_columns_go_one_after_the_other(terminal, capsys):
     columns = {letter: lambda row, letter=letter: 20 * letter for letter in "abc"}
     for wide, there in ((200, "abc"), (60, "ab"), (40, "a")):
         terminal(wide)
-        _tables.listing(columns, [0], lesser=("c", "b"))
+        tables.listing(columns, [0], lesser=("c", "b"))
         out = capsys.readouterr().out
         assert [letter for letter in "abc" if 20 * letter in out] == list(there)

@@ -2,7 +2,7 @@
 
 from io import StringIO
 
-from scripts._trip import Indented
+from scripts.steps.trip import Indented
 
 
 def shown(*pieces):

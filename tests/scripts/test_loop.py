@@ -7,10 +7,10 @@ import time
 
 import numpy as np
 import pytest
-from kills import environment, state
 
-from local.kernels.emulator import daemon
-from shared import manifest
+from local.emulator import daemon
+from shared.core import manifest
+from tests.measurements.kills import environment, state
 
 pytestmark = pytest.mark.slow
 

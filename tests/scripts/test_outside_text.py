@@ -13,12 +13,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from local import paths
-from scripts import _logs
-from scripts._tables import listing, table
-from shared import printable
+from local.core import workspace
+from scripts.terminal import logs
+from scripts.terminal.tables import listing, table
+from shared.core import printable
 
-PICTURE = paths.CHECKOUT / "tests" / "data" / "pictures" / "7-light.png"
+PICTURE = workspace.CHECKOUT / "tests" / "data" / "pictures" / "7-light.png"
 NAMES = ("=cmd().png", "[red]x.png", "a\x1b[31m\nerror: all is lost.png", "b\udcff.png", "rtl\u202egnp.png", "\t@x.png")
 SHOWN = (
     "=cmd().png",
@@ -62,7 +62,7 @@ def server():
 
 
 def predict(k2l, *words):
-    return k2l("predict", *words, "--model", str(paths.zoo() / "lite"))
+    return k2l("predict", *words, "--model", str(workspace.zoo() / "lite"))
 
 
 def test_names_stay_on_their_lines(k2l, pictures):
@@ -122,7 +122,7 @@ def test_a_terminal_gets_no_escape_of_theirs(pictures, launch):
 
 def environment():
     """Ours, with the checkout on Python's path."""
-    return {**os.environ, "PYTHONPATH": str(paths.CHECKOUT)}
+    return {**os.environ, "PYTHONPATH": str(workspace.CHECKOUT)}
 
 
 @pytest.mark.parametrize("reason", [b"\x1b[2J\x9b2J gone", b"gone\x1b]0;title\x07", b"x" * 9000])
@@ -140,11 +140,11 @@ def test_cells_of_tables_and_lists_are_one_line_each(capsys):
 
 
 def test_what_the_library_logs_rules_no_terminal(capsys):
-    _logs.configure(1)
+    logs.configure(1)
     try:
         logging.getLogger("local.x").info("a\x1b[2Jb\rc")
     finally:
-        _logs.quiet()
+        logs.quiet()
     assert capsys.readouterr().err.endswith("local.x: a\\x1b[2Jb\\rc\n")
 
 

@@ -7,11 +7,11 @@ import time
 
 import pytest
 import requests
-from trips import tree
 
-from local import paths
+from local.core import workspace
+from tests.local.trips import tree
 
-ZOO = str(paths.zoo() / "lite")
+ZOO = str(workspace.zoo() / "lite")
 HERE = ("--remote", "emulator")
 
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from local import paths
+from local.core import workspace
 from local.zoo import pages
 
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     monkeypatch.setenv("K2L_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(paths, "zoo", lambda: tmp_path / "models")
+    monkeypatch.setattr(workspace, "zoo", lambda: tmp_path / "models")
     (tmp_path / "README.md").write_text("".join([*pages.ZOO, *pages.NETWORKS]), encoding="utf-8")
     (tmp_path / ".gitignore").write_text("".join(pages.KEPT), encoding="utf-8")
     return tmp_path

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from local import paths
-from local.kernels.emulator import daemon
+from local.core import workspace
+from local.emulator import daemon
 
 pytestmark = pytest.mark.slow
 
@@ -63,7 +63,7 @@ class Place:
         environment = kept | {name: str(value) for name, value in there.items() if name not in without}
         done = subprocess.run(
             [sys.executable, "-m", "scripts", *command],
-            cwd=paths.CHECKOUT, env=environment, capture_output=True, text=True, timeout=240,
+            cwd=workspace.CHECKOUT, env=environment, capture_output=True, text=True, timeout=240,
         )  # fmt: skip
         self.said.append(done.stdout + done.stderr)
         return done
@@ -132,7 +132,7 @@ def test_what_a_run_tells_of_its_machine_is_what_the_manifest_lists(place):
     private = [
         str(Path.home()),
         str(place.folder),
-        str(paths.CHECKOUT),
+        str(workspace.CHECKOUT),
         sys.prefix,
         os.path.realpath(sys.prefix),
         "/tmp/",

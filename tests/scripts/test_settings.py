@@ -2,9 +2,9 @@
 
 import pytest
 
-from scripts import _settings
 from scripts.__main__ import VERBS, Verbs
-from shared.errors import ConfigError
+from scripts.terminal import settings
+from shared.core.errors import ConfigError
 
 
 @pytest.fixture
@@ -13,15 +13,15 @@ def defaults(tmp_path, monkeypatch):
     monkeypatch.setenv("K2L_HOME", str(tmp_path))
 
     def read(text, verb):
-        (tmp_path / _settings.FILE).write_text(text, encoding="utf-8")
-        return _settings.defaults(verb, Verbs().get_command(None, verb))
+        (tmp_path / settings.FILE).write_text(text, encoding="utf-8")
+        return settings.defaults(verb, Verbs().get_command(None, verb))
 
     return read
 
 
 def test_without_a_file_nothing_changes(tmp_path, monkeypatch):
     monkeypatch.setenv("K2L_HOME", str(tmp_path))
-    assert _settings.defaults("push", Verbs().get_command(None, "push")) == {}
+    assert settings.defaults("push", Verbs().get_command(None, "push")) == {}
 
 
 def test_what_is_shared_goes_where_there_is_such_an_option_and_a_verb_has_its_own(defaults):
@@ -53,13 +53,13 @@ def test_what_cannot_be_is_told_with_the_files_name(defaults, text, said):
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path, monkeypatch, encoding):
     monkeypatch.setenv("K2L_HOME", str(tmp_path))
-    (tmp_path / _settings.FILE).write_text('remote = "emulator"\n', encoding=encoding)
-    assert _settings.defaults("push", Verbs().get_command(None, "push")) == {"remote": "emulator"}
+    (tmp_path / settings.FILE).write_text('remote = "emulator"\n', encoding=encoding)
+    assert settings.defaults("push", Verbs().get_command(None, "push")) == {"remote": "emulator"}
 
 
 def test_what_is_shared_is_an_option_of_several_verbs():
     options = [set(_options(verb)) for verb in VERBS]
-    for name in _settings.SHARED:
+    for name in settings.SHARED:
         assert sum(f"--{name}" in known for known in options) >= 2, name
 
 
@@ -69,7 +69,7 @@ def _options(verb):
 
 def test_the_command_line_wins(k2l, tmp_path, monkeypatch):
     monkeypatch.setenv("K2L_HOME", str(tmp_path))
-    (tmp_path / _settings.FILE).write_text('remote = "nowhere"\n[push]\ndataset = "digits"\n')
+    (tmp_path / settings.FILE).write_text('remote = "nowhere"\n[push]\ndataset = "digits"\n')
     code, _, err = k2l("push")
     assert (code, "'nowhere'" in err) == (1, True)
     code, out, _ = k2l("push", "--remote", "emulator", "--dry-run", "--json")
@@ -78,7 +78,7 @@ def test_the_command_line_wins(k2l, tmp_path, monkeypatch):
 
 def test_help_shows_the_files_default_and_no_other(k2l, tmp_path, monkeypatch):
     monkeypatch.setenv("K2L_HOME", str(tmp_path))
-    (tmp_path / _settings.FILE).write_text('[train]\nepochs = 5\nname = "x\\u001b[2J"\n')
+    (tmp_path / settings.FILE).write_text('[train]\nepochs = 5\nname = "x\\u001b[2J"\n')
     out = " ".join(k2l("train", "--help")[1].split())
     assert "training images. [default: 5]" in out and r"models/. [default: x\x1b[2J]" in out
     assert "recipe's" not in out and "ARCHITECTURE-FRAMEWORK" not in out and "\x1b" not in out

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from local import paths
+from local.core import workspace
 
-PICTURE = paths.CHECKOUT / "tests" / "data" / "pictures" / "7-light.png"
+PICTURE = workspace.CHECKOUT / "tests" / "data" / "pictures" / "7-light.png"
 MODELS, PREDICT, LOST = "models", f"predict {PICTURE} --model lite", "predict none.png --model lite"
 FULL = "error: disk full: standard output. Make room, or choose another place.\n"
 
@@ -16,7 +16,7 @@ FULL = "error: disk full: standard output. Make room, or choose another place.\n
 def bash(line):
     """What `k2l …`, typed into a shell with what is behind it, came to; the first program's exit code counts."""
     script = f'k2l() {{ {shlex.quote(sys.executable)} -m scripts "$@"; }}; k2l {line}; exit ${{PIPESTATUS[0]}}'
-    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=paths.CHECKOUT, timeout=120)
+    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=workspace.CHECKOUT, timeout=120)
 
 
 @pytest.mark.parametrize(

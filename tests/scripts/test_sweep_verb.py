@@ -12,7 +12,7 @@ import time
 import psutil
 import pytest
 
-from local.kernels.emulator import daemon
+from local.emulator import daemon
 
 
 @pytest.fixture

@@ -10,16 +10,17 @@ import time
 
 import pytest
 
-from local import paths
-from local.train import Interrupted
-from scripts._training import kept
+from local.core import workspace
+from local.experiments.train import Interrupted
+from scripts.terminal.recovery import kept
 from scripts.train import interrupted
-from shared import manifest
+from shared.core import manifest
 
 TRAIN = ("train", "--architecture", "sprint", "--dataset", "digits", "--name", "small")
 # Each epoch is written down, however short.
 CODE = (
-    "import sys; sys.argv[0] = 'k2l'; from local import checkpoints; checkpoints.EVERY = 0; checkpoints.COST = 1e9\n"
+    "import sys; sys.argv[0] = 'k2l'; from local.models import checkpoints\n"
+    "checkpoints.EVERY = 0; checkpoints.COST = 1e9\n"
     "from scripts.__main__ import main; main()"
 )
 
@@ -166,9 +167,9 @@ def test_where_a_model_of_the_zoo_was_replaced_its_way_back_is_named(home, tmp_p
     aside = checkout / "models" / "small"
     aside.mkdir(parents=True)
     facts = {"name": "small", "dataset": "digits", "metrics": {"test": {"accuracy": 0.9}}}
-    monkeypatch.setattr("shared.manifest.read", lambda folder: facts)
+    monkeypatch.setattr("shared.core.manifest.read", lambda folder: facts)
     (aside / "manifest.json").write_text("{}")
-    monkeypatch.setattr(paths, "CHECKOUT", checkout)
+    monkeypatch.setattr(workspace, "CHECKOUT", checkout)
     monkeypatch.delenv("K2L_HOME")
     for words in (["init", "-q"], ["add", "models"] if tracked else ["status"]):
         subprocess.run(["git", *words], cwd=checkout, check=True, capture_output=True)

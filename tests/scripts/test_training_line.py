@@ -2,19 +2,19 @@
 
 import pytest
 
-from scripts import _training
-from shared.training import Progress
+from scripts.steps import training
+from shared.training.loop import Progress
 
 
 @pytest.fixture
 def clock(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(_training.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(training.time, "monotonic", lambda: now[0])
     return now
 
 
 def test_epochs_shorter_than_the_time_between_two_looks_still_have_a_speed(clock):
-    pace, progress = _training._Pace(), Progress(epochs=50, images_per_epoch=100)
+    pace, progress = training._Pace(), Progress(epochs=50, images_per_epoch=100)
     for step in range(500):  # ten a second's tenth: an epoch takes 0.1 s, a look is due every 0.23 s
         clock[0] += 0.01
         progress.epoch, progress.images = step // 10 + 1, step % 10 * 10 + 10
@@ -26,7 +26,7 @@ def test_epochs_shorter_than_the_time_between_two_looks_still_have_a_speed(clock
 
 
 def test_the_pause_for_a_check_is_not_in_the_speed(clock):
-    pace, progress = _training._Pace(), Progress(epochs=2, images_per_epoch=100)
+    pace, progress = training._Pace(), Progress(epochs=2, images_per_epoch=100)
     for epoch in (1, 2):
         clock[0] += 60.0
         for images in (10, 50, 100):
@@ -38,7 +38,7 @@ def test_the_pause_for_a_check_is_not_in_the_speed(clock):
 
 
 def test_nothing_is_told_before_there_is_anything_to_tell_it_from(clock):
-    pace = _training._Pace()
+    pace = training._Pace()
     pace.step(Progress(epochs=2, images_per_epoch=100, images=10))
     pace.look(Progress(epochs=2, images_per_epoch=100, images=10))
     assert pace.speed is None and pace.left is None
@@ -49,5 +49,5 @@ def test_eighty_columns_have_room_for_every_word_and_a_bar(epochs):
     values = {
         "epoch": epochs, "epochs": epochs, "loss": 0.1234, "accuracy": 0.9912, "speed": "112,345", "left": "0:01:23",
     }  # fmt: skip
-    before, after = (text.format(**values) for text in _training.FORMS[1])
-    assert after.endswith("left") and 80 - _training.ECHO - len(before) - len(after) - 2 >= _training.BAR
+    before, after = (text.format(**values) for text in training.FORMS[1])
+    assert after.endswith("left") and 80 - training.ECHO - len(before) - len(after) - 2 >= training.BAR

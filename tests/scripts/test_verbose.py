@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from local import paths
-from local.kernels.emulator import daemon
-from scripts import _logs
+from local.core import workspace
+from local.emulator import daemon
+from scripts.terminal import logs
 
 
 @pytest.fixture(autouse=True)
@@ -15,7 +15,7 @@ def home(stranger):
 
 
 QUOTA = ("quota", "--remote", "emulator", "--json")
-CALL = "local.kernels.wire: POST 127.0.0.1/api/v1/kernels.KernelsApiService/GetAcceleratorQuotaStatistics 200 in "
+CALL = "local.kaggle_api.http: POST 127.0.0.1/api/v1/kernels.KernelsApiService/GetAcceleratorQuotaStatistics 200 in "
 
 
 def test_it_is_quiet_unless_asked(k2l):
@@ -43,10 +43,12 @@ def test_a_traceback_comes_with_two_and_the_error_stays_last(k2l):
 
 
 def test_what_was_found_where_is_told(k2l, home):
-    zoo = str(paths.zoo() / "lite")
+    zoo = str(workspace.zoo() / "lite")
     _, _, err = k2l("-v", "predict", "--model", zoo, str(home / "none.png"))
-    assert "local.models: model: model.onnx of" in err and "local.runtimes: runtime: onnxruntime" in err
-    assert "shared.data: data set" not in err
+    assert (
+        "local.models.registry: model: model.onnx of" in err and "local.runtimes.loading: runtime: onnxruntime" in err
+    )
+    assert "shared.data.datasets: data set" not in err
 
 
 def test_a_repeated_call_is_told_with_its_reason(k2l, home):
@@ -62,7 +64,7 @@ def test_a_repeated_call_is_told_with_its_reason(k2l, home):
 
 
 def test_nothing_that_opens_anything_is_told(k2l, home):
-    zoo = str(paths.zoo() / "lite")
+    zoo = str(workspace.zoo() / "lite")
     for _ in range(2):
         code, _, err = k2l("-vv", "publish", zoo, "--remote", "emulator")
         assert code == 0, err
@@ -86,4 +88,4 @@ def test_nothing_that_opens_anything_is_told(k2l, home):
     ],
 )
 def test_what_opens_something_is_left_out_of_foreign_words(text, said):
-    assert _logs.closed(text) == said
+    assert logs.closed(text) == said

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from local import paths
-from local.kernels.emulator import daemon
-from local.kernels.runs import Run
-from scripts._verbs import GROUPS, VERBS, pasteable
+from local.core import workspace
+from local.emulator import daemon
+from local.runs.journal import Run
+from scripts.terminal.verbs import GROUPS, VERBS, pasteable
 
 
 @pytest.fixture(autouse=True)
@@ -177,7 +177,9 @@ WITHOUT = "import sys; sys.modules[{!r}] = None; sys.argv = {}; import scripts._
 def process(code, **environment):
     """A fresh process that runs this."""
     words = [sys.executable, "-c", code]
-    return subprocess.run(words, capture_output=True, text=True, cwd=paths.CHECKOUT, env={**os.environ, **environment})
+    return subprocess.run(
+        words, capture_output=True, text=True, cwd=workspace.CHECKOUT, env={**os.environ, **environment}
+    )
 
 
 @pytest.mark.parametrize(
@@ -201,7 +203,7 @@ def test_the_list_of_data_sets_needs_no_scikit_learn():
 
 
 def test_a_module_of_ours_that_is_missing_is_a_fault_and_shows_itself():
-    done = process(WITHOUT.format("local.paths", ["k2l", "runs"]))
+    done = process(WITHOUT.format("local.core.workspace", ["k2l", "runs"]))
     assert "Traceback" in done.stderr
 
 

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 import cv2
 import pytest
-from drawn_digits import page
 
-from local import paths
+from local.core import workspace
+from tests.local.digits.drawn_digits import page
 
 # The verb; what its process resolves, connects to, or writes once it serves is printed: there must be nothing.
 WATCHED = """
@@ -52,7 +52,7 @@ def served(kept):
     environment = {**os.environ, "TMPDIR": str(kept), "HOME": str(kept), "PYTHONDONTWRITEBYTECODE": "1"}
     running = subprocess.Popen(
         [sys.executable, "-c", WATCHED, "web", "--port", "0", "--model", "camera"],
-        cwd=paths.CHECKOUT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=workspace.CHECKOUT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     said = running.stderr.readline()
     try:

@@ -7,5 +7,7 @@ def bare_machine(tmp_path, monkeypatch):
     for name in ("K2L_DATA", "KAGGLE_KERNEL_RUN_TYPE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("K2L_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("shared.download.download", lambda name, folder, **_: "could not be downloaded (no network)")
+    monkeypatch.setattr(
+        "shared.data.download.download", lambda name, folder, **_: "could not be downloaded (no network)"
+    )
     monkeypatch.chdir(tmp_path)

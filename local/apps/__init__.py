@@ -1,0 +1,1 @@
+"""Programs that run until their user stops them."""

@@ -1,0 +1,1 @@
+"""What the emulator keeps on disk: kernels, models, uploaded files, the quota."""

@@ -1,0 +1,191 @@
+"""Training on this machine: the same loop, the same outputs and the same manifest as a run on Kaggle leaves.
+
+    manifest = train(config, framework="torch", name="lite")                # models/lite/
+    manifest = train(config, framework="torch", name="lite", resume=True)   # what was interrupted, from there on
+    waiting(config, framework="torch", name="lite")                         # whether anything was
+
+Interrupted (Ctrl-C, SIGTERM), it leaves the best network so far. Whoever calls it holds `runs.lock(name)`.
+"""
+
+import importlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from local.core import workspace
+from local.core.interruption import noticed
+from local.jobs import bundle
+from local.kaggle_api import kernel_spec
+from local.models import checkpoints
+from local.models.install import install
+from local.runs import journal
+from shared.core.errors import ConfigError, one_of
+from shared.core.files import room_for
+from shared.training.config import TrainConfig
+from shared.training.loop import Progress, Row, StopTraining, Trained
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM ended a training after `epoch` of its `epochs`; a checkpoint has these, if there are any.
+
+    `manifest` is that of the model folder that was left; None where nothing was replaced, since no further epoch had
+    ended. It does not say `interrupted` where the training had come to its end.
+    """
+
+    def __init__(self, epoch: int, epochs: int, manifest: dict[str, Any] | None) -> None:
+        super().__init__(f"interrupted after epoch {epoch} of {epochs}")
+        self.epoch, self.epochs, self.manifest = epoch, epochs, manifest
+
+
+def train(
+    config: TrainConfig,
+    *,
+    framework: str,
+    name: str,
+    data_dir: Path | None = None,
+    folder: Path | None = None,
+    resume: bool = False,
+    on_epoch: Callable[[Row], None] = lambda row: None,
+    on_step: Callable[[Progress], None] = lambda progress: None,
+    on_stop: Callable[[], None] = lambda: None,
+    on_kept: Callable[[Path], None] = lambda aside: None,
+) -> dict[str, Any]:
+    """Trains and leaves `models/<name>/`; returns its manifest. The test set is read once, at the end.
+
+    `folder` is left in place of `models/<name>/`; what was there is deleted. `resume` goes on with an interrupted
+    training. `on_epoch` and `on_step` are told how it goes, as by the training loop, `on_stop` that it was interrupted
+    and seconds of work are left, `on_kept` where the model is kept that was there. `bundle_sha256` is that of the
+    notebook that would train the same on Kaggle.
+
+    Raises Interrupted, and ConfigError where there is nothing to resume, or a training that differs.
+    """
+    one_of("framework", framework, kernel_spec.FRAMEWORKS)
+    training = _identity(config, framework, name)
+    place = checkpoints.place(name, folder)
+    before = _resumable(place, name, training) if resume else None
+    trainer = trainer_of(framework)
+
+    from shared.data.datasets import load
+
+    data = load(config.dataset, data_dir=data_dir)
+    keeper = checkpoints.Keeper(place, training, trainer.save_state)
+    snapshot = before.load(trainer.load_state) if before else None
+    epoch = before.epoch if before else 0
+
+    with noticed() as asked:
+
+        def step(progress: Progress) -> None:
+            on_step(progress)
+            if asked():
+                on_stop()
+                raise StopTraining
+
+        try:
+            trained = trainer.train(config, data, on_epoch, step, keeper.take, snapshot)
+            if trained.interrupted and len(trained.history) == epoch:
+                raise Interrupted(epoch, config.epochs, None)
+            if trained.interrupted:
+                keeper.write()
+            stated = _leave(
+                trained, trainer, data, config=config, training=training, name=name, folder=folder, on_kept=on_kept
+            )
+        except StopTraining:
+            raise Interrupted(0, config.epochs, None) from None
+        except BaseException:
+            keeper.write()  # no hours of training are lost to a full disk or memory, or to a second Ctrl-C
+            raise
+        if not trained.interrupted:
+            keeper.remove()
+        if asked():
+            raise Interrupted(len(trained.history), config.epochs, stated)
+    return stated
+
+
+def waiting(
+    config: TrainConfig, *, framework: str, name: str, folder: Path | None = None
+) -> checkpoints.Checkpoint | None:
+    """What an interrupted training of that name left; where it `differs` from this one, this cannot go on with it."""
+    place = checkpoints.place(name, folder)
+    return checkpoints.find(place, _identity(config, framework, name)) if place.exists() else None
+
+
+def _identity(config: TrainConfig, framework: str, name: str) -> dict[str, Any]:
+    """What decides everything about a training but the machine it runs on."""
+    packed = bundle.pack(kernel_spec.load(framework), name=name, config=config)
+    return {"framework": framework, "parameters": config.as_dict(), "bundle_sha256": packed.sha256}
+
+
+def _resumable(place: Path, name: str, training: dict[str, Any]) -> checkpoints.Checkpoint:
+    found = checkpoints.find(place, training)
+    if found is None:
+        raise ConfigError(f"no interrupted training of {name!r} is there to resume: leave out --resume.")
+    if found.differs:
+        raise ConfigError(
+            f"{name!r} cannot be resumed after epoch {found.epoch} of {found.epochs}: {', '.join(found.differs)}.\n"
+            "Resume it as it was begun, or train it from the start."
+        )
+    return found
+
+
+def trainer_of(framework: str) -> Any:
+    """The training loop of a framework, a module; ConfigError with what to install where it cannot be imported."""
+    try:
+        return importlib.import_module(f"shared.training.train_{framework}")
+    except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
+        raise ConfigError(
+            f"framework {framework!r} cannot train here without {package}: pip install -r requirements.txt"
+        ) from None
+
+
+def _leave(
+    trained: Trained,
+    trainer: Any,
+    data: Any,
+    *,
+    config: TrainConfig,
+    training: dict[str, Any],
+    name: str,
+    folder: Path | None,
+    on_kept: Callable[[Path], None],
+) -> dict[str, Any]:
+    """Gathers the model folder, and moves it to its place in one step. Returns its manifest."""
+    from shared.training import results
+    from shared.training.metrics import score
+
+    logits = trainer.predict(trained.model, data.test_images)
+    test = score(logits, data.test_labels)
+    run_id = f"local-{journal.new_id()}"
+    stage = workspace.state() / "trained" / run_id
+    stage.mkdir(parents=True)
+    try:
+        with room_for(stage / trainer.WEIGHTS):
+            trainer.save_weights(trained.model, stage / trainer.WEIGHTS)
+        stated = results.write(
+            stage,
+            config=config,
+            identity={
+                "name": name,
+                "run_id": run_id,
+                "bundle_sha256": training["bundle_sha256"],
+                "source_commit": bundle.source_commit(),
+            },
+            framework=training["framework"],
+            environment=results.environment(training["framework"], trained.accelerator),
+            trained=trained,
+            test=test,
+            logits=logits,
+            data=data,
+            figures=results.draw(history=trained.history, data=data, logits=logits, test=test),
+        )
+        if folder is None:
+            install(stage, name, aside=workspace.state() / "replaced" / name, on_kept=on_kept)
+        else:
+            before = stage.with_name(f"{run_id}-before")
+            install(stage, name, at=folder, aside=before)
+            shutil.rmtree(before, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(stage, ignore_errors=True)
+        raise
+    return stated

@@ -1,0 +1,5 @@
+"""The services that a run can be sent to: what may stand behind `--remote`. `connect` reaches each of them."""
+
+KAGGLE = "kaggle"  # the service that KAGGLE_API_ENVIRONMENT names
+EMULATOR = "emulator"  # ours, on this machine
+REMOTES = (KAGGLE, EMULATOR)

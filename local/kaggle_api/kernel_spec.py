@@ -1,0 +1,225 @@
+"""`kaggle/<framework>/kernel.toml` -> what the service is told of a kernel, every field written.
+
+    spec = load("torch")
+    spec.sources("mnist")        # the data sets to attach
+
+The service's rules are checked here, before anything leaves: a slug that is not its title's slug is filed elsewhere
+and answers 403 later; a missing `machine_shape` used to give a GPU that the image's torch has no code for.
+`RULES` has them by what they are about; `load` holds a kernel to all, `preflight` shows each by itself.
+"""
+
+import dataclasses
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from local.core import text_files, workspace
+from shared.core.errors import KernelError, one_of, plain
+
+FRAMEWORKS = ("torch", "keras")  # each has a folder under kaggle/, and trains every network here too
+
+# Kaggle's names for what a notebook can run on (`machine_shape`); "none" is a CPU. Kaggle adds and retires names: one
+# that we do not know is passed on, with a warning.
+# The P100 is left out: the image's torch has no code for it, so that its hours would buy a CPU.
+ACCELERATORS = ("none", "NvidiaTeslaT4")
+NO_ACCELERATOR = ("", "none", "cpu")  # in whatever case
+LONGEST_SESSION = 9 * 3600  # the service allows 12 h; plan for 9
+
+_REF = re.compile(r"[\w-]+/[\w-]+")
+_SHAPE = re.compile(r"\w[\w-]{0,63}", re.ASCII)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class KernelSpec:
+    """A validated kernel.toml. `time_limit` is in seconds; `data_sources`: data set -> what is attached for it."""
+
+    framework: str
+    slug: str
+    title: str
+    time_limit: int
+    data_sources: dict[str, list[str]]
+    accelerator: str = "none"
+    private: bool = True
+    internet: bool = False
+    keywords: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def notebook(self) -> Path:
+        """The percent script that becomes the notebook."""
+        return workspace.kernels() / self.framework / "notebook.py"
+
+    @property
+    def gpu(self) -> bool:
+        """True where the kernel asks for a GPU, which costs quota."""
+        return session_kind(self.accelerator) == "GPU"
+
+    def sources(self, dataset: str) -> list[str]:
+        """The Kaggle data sets to attach so that `dataset` can be read there without the internet."""
+        if dataset in self.data_sources:
+            return self.data_sources[dataset]
+        raise KernelError(
+            f"kaggle/{self.framework}/kernel.toml attaches nothing for the data set {dataset!r}: it knows "
+            f'{", ".join(self.data_sources)}.\nAdd `{dataset} = ["owner/slug"]` under [data_sources].'
+        )
+
+
+def session_kind(accelerator: str) -> str:
+    """GPU, TPU or CPU: the kind of Kaggle session that an accelerator takes; "" where it is not known which it is."""
+    if accelerator in ("", "none"):
+        return "CPU" if accelerator else ""
+    return "TPU" if accelerator.lower().startswith("tpu") else "GPU"
+
+
+def other_accelerator(asked: str, given: str) -> str:
+    """What a run had in place of the accelerator that was asked for; "" where it had that one, or nobody can tell.
+
+    `asked` is Kaggle's name for it, `given` what the run's manifest says: `Tesla T4`, `CPU, 4 threads`.
+    """
+    kind, had = session_kind(asked), re.sub(r"[\W_]", "", given.lower())
+    if kind in ("", "CPU") or had in ("", "unknown", kind.lower()):
+        return ""
+    model = "tpu" if kind == "TPU" else re.sub(r"[\W_]|nvidia|tesla|highmem", "", asked.lower())
+    same = re.search(rf"{re.escape(model)}(?!\d)", had)
+    return "" if same else f"{plain(asked)} was asked for, and the run had {plain(given)}"
+
+
+def doubts(spec: KernelSpec) -> list[str]:
+    """What Kaggle may take otherwise than it is meant, in a line each; none of it keeps from pushing."""
+    return [doubt for doubt in (doubtful_accelerator(spec), doubtful_slug(spec)) if doubt]
+
+
+def load(framework: str, **changes: Any) -> KernelSpec:
+    """The spec of a framework's kernel, with fields replaced as asked (None changes nothing).
+
+    Raises KernelError naming the file, the key and the way out.
+    """
+    table, where = _table(framework, changes)
+    return parse(table, framework=framework, where=where)
+
+
+def read(framework: str, **changes: Any) -> KernelSpec:
+    """What `load` gives, but not held to RULES: for telling everything that is wrong with it. Raises as `load` does."""
+    table, where = _table(framework, changes)
+    return _typed(table, framework=framework, where=where)
+
+
+def _table(framework: str, changes: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """The table of a framework's kernel.toml with the changes, and the file's name."""
+    there = sorted(path.parent.name for path in workspace.kernels().glob("*/kernel.toml"))
+    path = workspace.kernels() / one_of("framework", framework, there) / "kernel.toml"
+    try:
+        table = tomllib.loads(text_files.read(path))
+    except (OSError, ValueError, RecursionError) as error:
+        raise KernelError(f"{path} cannot be read: {plain(text_files.trouble(error))}.") from None
+    table |= {key: value for key, value in changes.items() if value is not None}
+    if "slug" in changes and changes["slug"] and not changes.get("title"):
+        table["title"] = changes["slug"].replace("-", " ")
+    return table, str(path)
+
+
+def parse(table: dict[str, Any], *, framework: str, where: str) -> KernelSpec:
+    """A spec from kernel.toml's table; `where` names it in errors."""
+    spec = _typed(table, framework=framework, where=where)
+    for rule in RULES.values():
+        for trouble in rule(spec):
+            raise KernelError(f"{where}: {trouble}")
+    return spec
+
+
+def _typed(table: dict[str, Any], *, framework: str, where: str) -> KernelSpec:
+    """A spec whose keys are there and of the right type."""
+    fields = {field.name: field for field in dataclasses.fields(KernelSpec) if field.name != "framework"}
+    unknown = sorted(set(table) - set(fields))
+    missing = [
+        name
+        for name, field in fields.items()
+        if name not in table and field.default is field.default_factory is dataclasses.MISSING
+    ]
+    if unknown or missing:
+        said = [f"{', '.join(map(plain, unknown))} unknown"] * bool(unknown) + [f"{', '.join(missing)} missing"] * bool(
+            missing
+        )
+        raise KernelError(f"{where}: {'; '.join(said)}. The keys are: {', '.join(fields)}.")
+    for name, kind in _TYPES.items():
+        if name in table and (not isinstance(table[name], kind) or isinstance(table[name], bool) != (kind is bool)):
+            raise KernelError(f"{where}: {name} must be {_WORDS[kind]}, not {plain(table[name])}.")
+    if table.get("accelerator", "").lower() in NO_ACCELERATOR:
+        table = {**table, "accelerator": "none"}
+    return KernelSpec(framework=framework, **table)
+
+
+_TYPES: dict[str, type] = {
+    "slug": str, "title": str, "accelerator": str, "time_limit": int, "private": bool, "internet": bool,
+    "keywords": list, "data_sources": dict,
+}  # fmt: skip
+_WORDS = {str: "text", int: "a whole number", bool: "true or false", list: "a list", dict: "a table"}
+
+
+def _names(spec: KernelSpec) -> Iterator[str]:
+    from slugify import slugify
+
+    for name in ("slug", "title"):
+        length = len(getattr(spec, name))
+        if not 5 <= length <= 50:
+            yield f"{name} {getattr(spec, name)!r} has {length} characters; Kaggle takes 5 to 50."
+    if slugify(spec.title) != spec.slug:
+        yield (
+            f"title {spec.title!r} has the slug {slugify(spec.title)!r}, not {spec.slug!r}: Kaggle files a kernel "
+            "under its title's slug.\nMake them agree (letters, digits and single hyphens in the slug)."
+        )
+
+
+def _accelerator(spec: KernelSpec) -> Iterator[str]:
+    if not _SHAPE.fullmatch(spec.accelerator):
+        yield f"accelerator {plain(repr(spec.accelerator))} is no name. Give {' or '.join(ACCELERATORS)}."
+
+
+def doubtful_accelerator(spec: KernelSpec) -> str:
+    """What Kaggle may do about an accelerator that is new to us; "" for one that is known."""
+    if spec.accelerator in ACCELERATORS:
+        return ""
+    names = {name.lower(): name for name in ACCELERATORS}
+    near = difflib.get_close_matches(spec.accelerator.lower(), names, n=1)
+    meant = f" Did you mean {names[near[0]]}?" if near else ""
+    return (
+        f"accelerator {spec.accelerator!r} is new to k2l, which knows {', '.join(ACCELERATORS)}: it is passed on, and "
+        f"Kaggle may replace it without a word.{meant}"
+    )
+
+
+def doubtful_slug(spec: KernelSpec) -> str:
+    """What Kaggle may say of a slug; "" for a usual one."""
+    if not spec.slug[:1].isdigit():
+        return ""
+    return f"slug {spec.slug!r} begins with a digit: Kaggle may answer “Notebook not found”."
+
+
+def _time_limit(spec: KernelSpec) -> Iterator[str]:
+    if not 60 <= spec.time_limit <= LONGEST_SESSION:
+        yield f"time_limit {plain(spec.time_limit)} is out of range: give 60 to {LONGEST_SESSION} seconds."
+
+
+def _sources(spec: KernelSpec) -> Iterator[str]:
+    for dataset, refs in spec.data_sources.items():
+        good = isinstance(refs, list) and all(isinstance(ref, str) and _REF.fullmatch(ref) for ref in refs)
+        if not good:
+            yield f'data_sources.{plain(dataset)} must be a list of "owner/slug", not {plain(refs)}.'
+
+
+def _keywords(spec: KernelSpec) -> Iterator[str]:
+    if not all(isinstance(keyword, str) for keyword in spec.keywords):
+        yield f"keywords must be a list of texts, not {plain(spec.keywords)}."
+
+
+# What the service would refuse, or accept and do otherwise, by what it is about, in the order one would mend it:
+# each yields what is wrong.
+RULES: dict[str, Callable[[KernelSpec], Iterator[str]]] = {
+    "slug and title": _names,
+    "accelerator": _accelerator,
+    "time limit": _time_limit,
+    "data sources": _sources,
+    "keywords": _keywords,
+}

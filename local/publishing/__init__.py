@@ -1,0 +1,1 @@
+"""A model folder becomes a Kaggle Model."""

@@ -1,0 +1,1 @@
+"""What several verbs share: their options, their steps, and what they show on the way."""

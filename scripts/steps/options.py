@@ -1,0 +1,308 @@
+"""Options that several verbs share, each written once, and what they resolve to."""
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+
+import typer
+
+from local.jobs.remotes import REMOTES
+from scripts.steps import completion as complete
+from scripts.terminal.edge import fail
+from scripts.terminal.output import say, say_all
+from shared.core.errors import ConfigError, one_of
+from shared.data.registry import AUTO
+from shared.training.config import TrainConfig, from_text
+
+if TYPE_CHECKING:
+    from local.digits.reader import Reader
+    from local.jobs.preflight import Flight
+    from local.jobs.push import Cargo
+    from local.kaggle_api.client import Service
+    from local.models.registry import Model
+    from local.runs.journal import Run
+
+T = TypeVar("T")
+
+
+Remote = Annotated[
+    str,
+    typer.Option(
+        autocompletion=complete.remotes,
+        help="kaggle (the service KAGGLE_API_ENVIRONMENT names) or emulator (ours, on this machine).",
+    ),
+]
+Owner = Annotated[str | None, typer.Option(help="The kernel's owner; must be the user of the credentials.")]
+Slug = Annotated[str | None, typer.Option(help="The kernel's slug, in place of kernel.toml's.")]
+Accelerator = Annotated[str | None, typer.Option(help="NvidiaTeslaT4 or none, in place of kernel.toml's.")]
+DataDir = Annotated[Path | None, typer.Option(help="Look for the data here, and nowhere else.")]
+RunId = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN]", autocompletion=complete.runs, help="A run's id or its beginning. [default: the latest]"
+    ),
+]
+ReaderModel = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        autocompletion=complete.models,
+        help="A folder under models/, or a file. [default: $K2L_MODEL, or the zoo's camera]",
+    ),
+]
+ModelFolder = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", autocompletion=complete.models, help="A folder under models/, or another model folder."
+    ),
+]
+Conf = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="The least probability of a digit; less is rejected. [default: the model's]"),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(min=0, help="Seconds to wait for the run's end. [default: its time limit and an hour]"),
+]
+Again = Annotated[bool, typer.Option("--again", help="Start a new run even if the same one is under way.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Check all that can be known of the push, and write nothing anywhere.")
+]
+WaitForCapacity = Annotated[
+    bool,
+    typer.Option("--wait-for-capacity", help="Where the service has no room or no GPU time, wait and push later."),
+]
+WaitLimit = Annotated[float, typer.Option(min=0, metavar="HOURS", help="How long to wait for room at most.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A training as the command line asks for it; `trained` gives a verb these options."""
+
+    architecture: Annotated[
+        str,
+        typer.Option(
+            autocompletion=complete.architectures,
+            help="Which network: compact, baseline, simple, improved, lite, sprint, …",
+        ),
+    ] = "compact"
+    framework: Annotated[
+        str,
+        typer.Option(
+            autocompletion=complete.frameworks, help="torch or keras: the same network in PyTorch or Keras 3."
+        ),
+    ] = "torch"
+    epochs: Annotated[
+        int | None,
+        typer.Option(help="How often to go through the training images. [default: the recipe's; 40 for digits]"),
+    ] = None
+    dataset: Annotated[
+        str,
+        typer.Option(
+            autocompletion=complete.datasets,
+            help="mnist, fashion-mnist, kmnist, digits, camera, or auto: mnist where it can be had.",
+        ),
+    ] = AUTO
+    recipe: Annotated[
+        str, typer.Option(autocompletion=complete.recipes, help="tuned, or plain: what a tutorial does.")
+    ] = "tuned"
+    seed: Annotated[int, typer.Option(help="Decides the first weights and the order of the images.")] = 0
+    name: Annotated[
+        str | None, typer.Option(help="The model's folder under models/. [default: ARCHITECTURE-FRAMEWORK]")
+    ] = None
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any other parameter, as often as needed."),
+    ] = None
+
+    def config(self, *, remote: str = "", data_dir: Path | None = None) -> TrainConfig:
+        """The training; ConfigError for what does not exist or is out of range.
+
+        The data set `auto` is made concrete before anything starts: Kaggle has mnist; here it is mnist or, said
+        loudly, digits.
+        """
+        named = {key: getattr(self, key) for key in ("architecture", "epochs", "seed", "dataset", "recipe")}
+        named |= _parameters(self.given)
+        config = TrainConfig.create(**named)
+        if config.dataset != AUTO:
+            return config
+        dataset = "mnist" if remote == "kaggle" else settled(AUTO, data_dir=data_dir)
+        return TrainConfig.create(**named | {"dataset": dataset})
+
+    def model(self, config: TrainConfig) -> str:
+        """The model's name, checked."""
+        from local.models.registry import check_name, usual_name
+
+        return check_name(self.name or usual_name(config.architecture, self.framework))
+
+
+def trained(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a verb the options of a training, handed to it as one `Wanted`, its first argument.
+
+    Those named by `without` are not offered, and have their defaults.
+    """
+    common = get_type_hints(Wanted, include_extras=True)
+    offered = [one for one in fields(Wanted) if one.name not in without]
+
+    def decorate(verb: Callable[..., None]) -> Callable[..., None]:
+        hints = get_type_hints(verb, include_extras=True)
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        parameters = [
+            *(
+                inspect.Parameter(one.name, keyword, default=one.default, annotation=common[one.name])
+                for one in offered
+            ),
+            *(
+                one.replace(kind=keyword, annotation=hints[one.name])
+                for one in list(inspect.signature(verb).parameters.values())[1:]
+            ),
+        ]
+
+        @functools.wraps(verb)
+        def command(**options: Any) -> None:
+            verb(Wanted(**{one.name: options.pop(one.name) for one in offered}), **options)
+
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {one.name: one.annotation for one in parameters}
+        return command
+
+    return decorate
+
+
+def settled(dataset: str, **where: Any) -> str:
+    """The data set that is meant; where `auto` had to settle for another one, that is said."""
+    from shared.data.datasets import choose
+
+    name, reason = choose(dataset, **where)
+    if reason:
+        say_all(f"NOTE: {reason}")
+    return name
+
+
+def models(names: Sequence[str], *, every: bool) -> "list[Model]":
+    """The files meant by names of models, each once: the best of each folder, or with `every` all that run.
+
+    Of several in a folder, those whose runtime is not installed are left out, and that is said.
+    """
+    from local.model_files import formats
+    from local.models import registry as known
+
+    found: dict[Path, Model] = {}
+    for name in names:
+        several = known.files(name) if every else [known.find(name)]
+        for model in several:
+            if len(several) > 1 and not formats.installed(model.file):
+                say(f"left out: {model.file} (its runtime is not installed)")
+            else:
+                found.setdefault(model.file.resolve(), model)
+    return list(found.values())
+
+
+def served(start: Callable[[], T]) -> T:
+    """The server that this starts; exit 2 where `--host` lets other machines in and `--i-know` is missing."""
+    from local.core.listening import ExposedError
+
+    try:
+        return start()
+    except ExposedError as error:
+        fail(str(error), 2)
+
+
+def check_folder(out: Path | None, option: str = "--out") -> None:
+    """Returns if pictures can be put into that folder, there or not; ConfigError before anything is done for them."""
+    if out is not None and any(place.exists() and not place.is_dir() for place in (out, *out.parents)):
+        raise ConfigError(f"{option} {out}: there is a file where a folder is due.")
+
+
+def listed(option: str, text: str) -> list[str]:
+    """The names of a list with commas, each once; ConfigError for none."""
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise ConfigError(f"--{option} names nothing: write names with commas between them.")
+    return names
+
+
+def _parameters(pairs: list[str] | None) -> dict[str, Any]:
+    """`--set name=value` as parameters, typed. ConfigError for a name the notebook does not know."""
+    table = {}
+    for pair in pairs or []:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {pair!r} has no value: write --set {name}=VALUE.")
+        table[name] = from_text(name, value)
+    return table
+
+
+def flight(wanted: Wanted, *, remote: str, slug: str | None, accelerator: str | None, **options: Any) -> "Flight":
+    """What `push` and `loop` look at with --dry-run, in place of `cargo`; nothing is found out yet."""
+    from local.jobs.preflight import Flight
+
+    def training() -> tuple[str, TrainConfig]:
+        # `auto` is mnist, which is not fetched for a look; where the emulator lacks it, that is told.
+        config = wanted.config(remote="kaggle")
+        return wanted.model(config), config
+
+    one_of("remote", remote, REMOTES)
+    changes = {"slug": slug, "accelerator": accelerator}
+    named = wanted.dataset != AUTO or any(pair.startswith("dataset=") for pair in wanted.given or ())
+    options["fallback"] = "" if named else "digits"
+    return Flight(framework=wanted.framework, remote=remote, training=training, changes=changes, **options)
+
+
+def cargo(wanted: Wanted, *, remote: str, slug: str | None, accelerator: str | None) -> "Cargo":
+    """What `push` and `loop` send: all that can be wrong on this side is found before any service is asked."""
+    from local.jobs import push
+    from local.kaggle_api import kernel_spec
+
+    one_of("remote", remote, REMOTES)
+    kernel = kernel_spec.load(wanted.framework, slug=slug, accelerator=accelerator)
+    config = wanted.config(remote=remote)
+    name = wanted.model(config)
+    if remote == "emulator" and config.dataset != "digits":
+        from shared.data.datasets import load
+
+        load(config.dataset)  # the emulator can mount only what is here, and whole; fetched now if it is not
+    return push.prepare(kernel, name=name, config=config)
+
+
+def service(remote: str, owner: str | None = None) -> "Service":
+    """The service of `--remote`."""
+    from local.jobs.connect import connect
+
+    return connect(one_of("remote", remote, REMOTES), username=owner)
+
+
+def service_of(run: "Run") -> "Service":
+    """The service a run was pushed to. KernelError where the surroundings name another one now."""
+    from shared.core.errors import KernelError
+
+    there = service("emulator" if run.remote == "emulator" else "kaggle")
+    if there.label != run.remote or there.username != run.owner:
+        raise KernelError(
+            f"the run {run.run_id} was pushed to {run.remote} by {run.owner!r}, and this is {there.label} as "
+            f"{there.username!r}.\nSet KAGGLE_API_ENVIRONMENT and the credentials as they were then."
+        )
+    return there
+
+
+def usual_model() -> "Model":
+    """The model where none is named; on a terminal it says which, and why."""
+    from local.models import registry
+
+    chosen, reason = registry.default()
+    if sys.stderr.isatty():
+        say(f"model: {chosen.name} ({reason})")
+    return chosen
+
+
+def open_reader(model: str, conf: float | None) -> "Reader":
+    """The model named, or the usual one, ready to read pictures."""
+    from local.digits.reader import Reader
+    from local.models import registry
+
+    chosen = registry.find(model) if model else usual_model()
+    return Reader(registry.open_runtime(chosen), chosen.sure if conf is None else conf)

@@ -1,0 +1,280 @@
+"""The steps that `loop` shares with `push`, `watch` and `pull`, with what each says on the way."""
+
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+from scripts.terminal.checks import tell
+from scripts.terminal.edge import Ended, fail
+from scripts.terminal.output import say, say_all
+from scripts.terminal.recovery import kept
+from scripts.terminal.verbs import again
+from shared.core import printable
+
+if TYPE_CHECKING:
+    from local.jobs.preflight import Flight
+    from local.jobs.push import Cargo
+    from local.kaggle_api.client import Service
+    from local.runs.journal import Run
+
+# What one does with a run that stands so; {0} is the run, {1} its model.
+NEXT = {
+    "intended": "the same push again: it asks whether it arrived",
+    "pushed": "k2l watch {0}",
+    "complete": "k2l pull {0}",
+    "pulled": "k2l evaluate {1}",
+    "done": "k2l predict PICTURE --model {1}",
+    "swept": "k2l pull --again {0}",
+}
+
+# And where its service says so.
+NEXT_THERE = {
+    ("pushed", "COMPLETE"): "k2l pull {0}",
+    ("pushed", "gone"): "k2l cancel {0}: its kernel was deleted there",
+    ("complete", "gone"): "k2l push, with --again: its kernel was deleted there",
+}
+
+HOME = ("pulled", "done", "swept")
+
+# How the run stands that the same push began before.
+STANDS = {"pushed": "still under way", "complete": "trained there already", "pulled": "home already"}
+
+# What is said where a run had another accelerator than was asked for: on a service, and on our emulator.
+_OTHER = (
+    "WARNING: {}. The service gives another where it does not have that one, or the image has no code for it; see the "
+    "run's log.",
+    "NOTE: {}. The emulator gives what this machine has.",
+)
+
+# What the notebook says of each shared file that it unpacks, and, as the pull does later, of each that it leaves.
+_LISTED = re.compile(r"(Writing|Overwriting) \S+/shared/[\w/]+\.py|[\d, ]{12,} bytes   [0-9a-f]{12}   .+")
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Ctrl-C is answered with the command that goes on with the run that was begun."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Ended(f"interrupted: nothing is half-written. To go on: {_going_on()}.") from None
+
+
+def _going_on() -> str:
+    """The command that is running, but for `--again`, which would begin anew."""
+    return again(without="--again") if "--again" in sys.argv else "the same command"
+
+
+def check(flight: "Flight", *, json: bool) -> NoReturn:
+    """Shows what every check of a push comes to, and ends the verb: exit 1 if one fails."""
+    from local.core.checks import BAD
+    from local.jobs.preflight import preflight
+
+    results = preflight(flight)
+    tell(results, json=json)
+    failed = [one.check for one in results if one.verdict == BAD]
+    if failed:
+        fail(f"a push would fail for: {', '.join(failed)}. Nothing was pushed.")
+    say("every check that can be made here has passed; nothing was pushed.")
+    raise SystemExit(0)
+
+
+def ended_before(service: "Service", cargo: "Cargo") -> "Run | None":
+    """The same training's run, where it is done and its model is still here: a kill came behind its last step."""
+    from local.jobs import push
+    from local.jobs.pull import is_home
+    from local.runs import journal
+
+    place = push.place_of(service, cargo.spec, cargo.name)
+    one = journal.same(**place, bundle_sha256=cargo.bundle.sha256)
+    if one is None or one.state != "done" or not is_home(one):
+        return None
+    say(f"done already: {one.title}  (run {one.run_id}), not pushed again. To train it anew: {again('--again')}")
+    return one
+
+
+def to_pull(*, anew: bool) -> "Run":
+    """The latest run that is to be brought home; where there is none, the latest that is home already.
+
+    KernelError where there is neither.
+    """
+    from local.runs import journal
+    from shared.core.errors import KernelError
+
+    try:
+        return journal.latest("pushed", "complete", *(HOME if anew else ()))
+    except KernelError:
+        before = [one for one in journal.every() if one.state in HOME and not one.sweep]
+        if not before:
+            raise
+        return before[-1]
+
+
+def tell_home(one: "Run") -> None:
+    """Says that a run was pulled before; KernelError where its model is not here any more."""
+    from local.core import workspace
+    from local.jobs.pull import is_home
+    from shared.core.errors import KernelError
+
+    place = workspace.models() / one.name
+    if not is_home(one):
+        raise KernelError(
+            f"{one.title} was pulled before, but {place} is not its model now.\n"
+            f"Bring it once more: k2l pull --again {one.run_id}"
+        )
+    say(f"home already: {one.title}  (run {one.run_id}), in {place}, every file checked")
+
+
+def sent(service: "Service", cargo: "Cargo", *, again: bool, wait_hours: float | None) -> "Run":
+    """Pushes, and says where it went, what to beware of and what is waited for; with None hours, nothing is.
+
+    Raises what `push` raises, with the option that helps where there is no room.
+    """
+    from local.jobs import push
+    from local.jobs.capacity import Waiting
+    from local.kaggle_api.errors import CapacityError
+    from local.runs import journal
+
+    waiting = None if wait_hours is None else Waiting(limit=timedelta(hours=wait_hours), on_wait=say_all)
+    before = {one.run_id for one in journal.every() if one.state != "intended"}
+    try:
+        run = push.push(service, cargo, again=again, waiting=waiting, on_doubt=lambda text: say_all(f"WARNING: {text}"))
+    except CapacityError as error:
+        way = "wait until it is taken: --wait-for-capacity" if waiting is None else "wait longer: --wait-limit HOURS"
+        space = " " if "\n" in str(error) else "\n"
+        raise CapacityError(f"{error}{space}To {way}.") from None
+    _tell_sent(run, fresh=run.run_id not in before)
+    return run
+
+
+def _tell_sent(run: "Run", *, fresh: bool) -> None:
+    """Where a push went, or how the run stands that the same push began before."""
+    if fresh:
+        say(f"pushed {run.title}  (run {run.run_id})")
+        if run.accelerator == "none":
+            say("  to a CPU: no accelerator is asked for")
+    else:
+        say(f"{STANDS.get(run.state, run.state)}: {run.title}  (run {run.run_id}), not pushed again")
+    if run.url:
+        say(f"  {run.url}")
+
+
+def tell_next(run: "Run") -> None:
+    """Says what to do with the run now."""
+    if run.state in NEXT:
+        say(f"next: {NEXT[run.state].format(run.run_id, run.name)}")
+
+
+def watched(service: "Service", run: "Run", *, quiet: bool = False, timeout: float | None = None) -> "Run":
+    """Follows a run to its end, its log indented below its states; a run that has come to its end is returned.
+
+    Raises RunError for one that failed, now or before.
+    """
+    from local.jobs.watch import remains, watch
+    from shared.core.errors import RunError, plain
+
+    if run.state in ("failed", "cancelled"):
+        raise RunError(f"the run {run.run_id} ({run.title}) {run.state}: {run.message}\n{remains(run)}")
+    if run.state != "pushed":
+        return run
+    start, told = time.monotonic(), ""
+    log = Indented(sys.stderr)
+
+    def status(state: str) -> None:
+        nonlocal told
+        told = state
+        log.end_line()
+        say(f"[{time.monotonic() - start:6.1f} s] {state.lower()}")
+
+    def no_log(why: str) -> None:
+        log.end_line()
+        say(f"no live log just now: {plain(why)} The run goes on, and its whole log comes at the end.")
+
+    try:
+        heard, unheard = (_ignore, _ignore) if quiet else (log.write, no_log)
+        return watch(service, run, on_status=status, on_log=heard, on_no_log=unheard, timeout=timeout)
+    except KeyboardInterrupt:
+        log.end_line()
+        raise Ended(_interrupted(run, told)) from None
+
+
+def _ignore(text: str) -> None:
+    """For what is not shown."""
+
+
+def _interrupted(run: "Run", state: str) -> str:
+    """What Ctrl-C has left of a run whose state there was that."""
+    from local.kaggle_api.statuses import ENDED
+
+    if state in ENDED:
+        return f"interrupted here; the run has ended there: {_going_on()} fetches what it left."
+    return f"interrupted here; the run goes on there: {_going_on()} comes back to it, k2l cancel {run.run_id} ends it."
+
+
+def listed(line: str) -> bool:
+    """Whether a line of a log is of a file that the notebook unpacks or leaves: left out where it is shown."""
+    return _LISTED.fullmatch(line) is not None
+
+
+class Indented:
+    """Writes a log, which comes in pieces that need not be lines: whole lines, indented and safe.
+
+    What it says of each file that it unpacks or leaves is left out; the log that is kept has it.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream, self.begun = stream, ""
+
+    def write(self, piece: str) -> None:
+        """Writes the lines that a piece ends."""
+        *ended, self.begun = (self.begun + piece).split("\n")
+        lines = map(printable.log, ended)
+        with suppress(OSError):  # as with `say`: a stream that takes nothing ends no trip
+            self.stream.writelines(f"    {line}\n" for line in lines if not listed(line))
+            self.stream.flush()
+
+    def end_line(self) -> None:
+        """Writes a line that a piece left open."""
+        if self.begun:
+            self.write("\n")
+
+
+def pulled(service: "Service", run: "Run", **options: Any) -> "Run":
+    """Brings a run's files home; a run that is home already is returned as it is."""
+    from local.core import workspace
+    from local.jobs.pull import NAME_THERE, pull
+    from local.kaggle_api.kernel_spec import other_accelerator
+    from shared.core import manifest
+
+    if run.state != "complete":
+        return run
+    count = 0
+
+    def file(name: str, size: int) -> None:
+        nonlocal count
+        count += 1
+        say(f"  {size:>12,} bytes   {name}")
+
+    run, left_out = pull(service, run, on_file=file, on_kept=kept, on_wait=say, **options)
+    say(f"pulled {count} files, every one checked, into {workspace.models() / run.name}")
+    stated = manifest.read(workspace.models() / run.name)
+    for name, facts in stated["files"].items():
+        if NAME_THERE in facts:
+            say(f"  stored as {name}: in the run its name is {_shown(facts[NAME_THERE])}")
+    for name, why in left_out.items():
+        say(f"  left out: {_shown(name)} ({why})")
+    if run.log.is_file() and not run.log.stat().st_size:
+        say(f"  no log: the service has none of it, or none yet. Ask for it later: k2l pull --again {run.run_id}")
+    if other := other_accelerator(run.accelerator, str(stated["environment"].get("accelerator", ""))):
+        say(_OTHER[run.remote == "emulator"].format(other))
+    return run
+
+
+def _shown(name: str) -> str:
+    """A foreign name on one line."""
+    from shared.core.errors import plain
+
+    return plain(name if name.isprintable() else repr(name))

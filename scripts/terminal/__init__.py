@@ -1,0 +1,1 @@
+"""The terminal: lines, tables, questions, logs and streams. The edge between the library and its user."""

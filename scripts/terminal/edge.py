@@ -1,0 +1,113 @@
+"""The edge between the library and the terminal: where a command line begins, and how it ends.
+
+Nothing below `scripts` prints or exits. Exit codes: 0 done, 1 an error the user can fix (one line on stderr), 2 wrong
+usage, 130 interrupted.
+"""
+
+import logging
+import sys
+import traceback
+from collections.abc import Callable
+from types import TracebackType
+from typing import NoReturn
+
+from scripts.terminal import streams
+from scripts.terminal.logs import OURS, configure, listening, quiet
+from scripts.terminal.output import say, say_all
+from shared.core import printable
+from shared.core.errors import UserError
+from shared.core.files import is_full
+
+logger = logging.getLogger(__name__)
+
+INTERRUPTED = 130
+
+
+class Ended(Exception):
+    """Ctrl-C where there is something of its own to say; the verb ends with it on stderr, and exit 130."""
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Ends the verb with `error: …` on stderr."""
+    say_all(f"error: {message}")
+    raise SystemExit(code)
+
+
+def guarded(run: Callable[[], object]) -> NoReturn:
+    """Runs a command line; what the user can mend ends in one line and exit 1, Ctrl-C in a word and exit 130."""
+    streams.open_all()
+    sys.excepthook = _fault
+    configure(0)
+    try:
+        _told(run)
+    finally:
+        quiet()
+        streams.left()
+    raise SystemExit(0)
+
+
+def _told(run: Callable[[], object]) -> None:
+    """Runs it. An error that the user can fix is printed, and ends in SystemExit."""
+    try:
+        _whole(run)
+    except UserError as error:
+        logger.debug("this ended the command", exc_info=True)
+        fail(_in_lines(str(error)))
+    except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
+        if package in OURS:
+            raise
+        fail(f"{package} is missing here, and this cannot be done without it: pip install -r requirements.txt")
+    except Ended as end:
+        say_all(str(end))
+        raise SystemExit(INTERRUPTED) from None
+    except BrokenPipeError:  # whoever read it has left, and wants no words
+        raise SystemExit(1) from None
+    except OSError as error:
+        logger.debug("this ended the command", exc_info=True)
+        where = printable.line(error.filename or "this machine")
+        if is_full(error):
+            fail(f"disk full: {where}. Make room, or choose another place.")
+        fail(f"{where}: {error.strerror or error}. Choose another place.")
+    except (KeyboardInterrupt, SystemExit) as end:
+        # typer makes Ctrl-C an exit of 130
+        if isinstance(end, SystemExit) and end.code != INTERRUPTED:
+            raise
+        say("interrupted: nothing is half-written. Run the same command again.")
+        raise SystemExit(INTERRUPTED) from None
+
+
+def _whole(run: Callable[[], object]) -> None:
+    """Runs it, which typer ends by an exit; what was printed has arrived then."""
+    try:
+        run()
+    except SystemExit as end:
+        if end.code:
+            raise
+    sys.stdout.flush()
+
+
+def _in_lines(message: str) -> str:
+    """An error whose lines are its own: a word of the command line that breaks lines is shown on one."""
+    typed = [part for word in sys.argv[1:] for part in (word, word.partition("=")[2]) if "\n" in part]
+    for part in typed:
+        message = message.replace(part, printable.line(part))
+    return message
+
+
+def _fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A fault of ours shows itself whole; what it quotes rules no terminal."""
+    say_all("".join(traceback.format_exception(kind, error, trace)).rstrip())
+
+
+def run(verb: Callable[..., object]) -> NoReturn:
+    """The `__main__` of one verb's file: `python -m scripts.push …`."""
+
+    def start() -> None:
+        from scripts.terminal.settings import defaults
+        from scripts.terminal.usage import command_of
+
+        command = listening(command_of(verb))
+        command(default_map=defaults(verb.__name__, command))
+
+    guarded(start)

@@ -1,0 +1,87 @@
+"""What a verb shows: lines, JSON and progress. Everything it prints goes through here.
+
+Text is made safe for the terminal here (`shared.core.printable`): escapes and line breaks in a file's name, a server's
+words or a traceback are shown, and control nothing. Results go to stdout, remarks and progress to stderr.
+"""
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scripts.terminal.verbs import pasteable
+from shared.core import printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
+
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable lines, alone on stdout.")]
+
+
+def say(*lines: str) -> None:
+    """Plain lines to stderr, where progress and remarks go: stdout is kept for results. Each stays one line."""
+    try:
+        print(*(printable.line(pasteable(one)) for one in lines), sep="\n", file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError:  # a full disk, a terminal that is gone: no reason to give up the work
+        pass
+
+
+def say_all(message: str) -> None:
+    """The same for a message of several lines, such as an error's, in which nothing from outside breaks a line."""
+    say(*message.split("\n"))
+
+
+def show(*lines: str) -> None:
+    """Plain lines of result, on stdout. Each stays one line."""
+    print(*map(printable.line, lines), sep="\n", flush=True)
+
+
+def emit(objects: Iterable[dict[str, Any]]) -> None:
+    """JSON objects on stdout, one a line."""
+    for item in objects:
+        print(json_line(item), flush=True)
+
+
+def json_line(item: dict[str, Any]) -> str:
+    """An object as JSON. A figure that is no finite number is null: JSON has no NaN (RFC 8259)."""
+    return printable.json(json.dumps(_finite(item), ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    """The value with None for each float that is no finite number, at any depth."""
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@contextmanager
+def bar(what: str) -> Iterator[Callable[[float], None]]:
+    """A progress bar on a terminal's stderr, and nothing elsewhere: gives the call that sets the share done, 0 to 1."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with live(*columns) as progress:
+        task = progress.add_task(what, total=1.0)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def live(*columns: "ProgressColumn", **options: Any) -> "Progress":
+    """Lines on a terminal's stderr that are drawn anew until they go; what is said meanwhile stands above them."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    # Results for a file or a pipe are no remarks: they must not be drawn above the lines.
+    return Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty(), **options
+    )

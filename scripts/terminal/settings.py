@@ -1,0 +1,77 @@
+"""`k2l.toml`: what one would otherwise type each time. The command line wins.
+
+    remote = "emulator"          # for every verb that has the option
+
+    [train]
+    epochs = 5                   # for one verb alone
+
+It lies beside `models/`: in the checkout, or in `$K2L_HOME`. Never put a key or a token there: none is an option.
+"""
+
+import logging
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from scripts.terminal.verbs import VERBS
+from shared.core.errors import ConfigError, plain
+
+logger = logging.getLogger(__name__)
+
+FILE = "k2l.toml"
+# What one repeats from verb to verb; all else stands under its verb.
+SHARED = ("remote", "owner", "slug", "accelerator", "framework", "architecture", "dataset", "data-dir", "model")
+
+
+def defaults(verb: str, command: Any) -> dict[str, Any]:
+    """The values that the file gives a verb's parameters, by name. ConfigError: what stands there cannot be."""
+    from local.core import workspace
+
+    path = workspace.home() / FILE
+    table = _read(path)
+    known = {
+        option.removeprefix("--"): parameter for parameter in command.params for option in parameter.opts
+        if option.startswith("--")
+    }  # fmt: skip
+    everywhere = {key: value for key, value in table.items() if not isinstance(value, dict)}
+    _check(path, "at the top", everywhere, SHARED)
+    own = table.get(verb, {})
+    _check(path, f"under [{verb}]", own, known)
+    wanted = {key: value for key, value in everywhere.items() if key in known} | own
+    logger.debug("%s: %s", path, ", ".join(wanted) if path.is_file() else "not there")
+    return {known[key].name: _fitting(path, key, value, known[key]) for key, value in wanted.items()}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    from local.core import text_files
+
+    if not path.is_file():
+        return {}
+    try:
+        table = tomllib.loads(text_files.read(path))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} cannot be read: {plain(text_files.trouble(error))}.") from None
+    _check(path, "as a table", {key: 0 for key, value in table.items() if isinstance(value, dict)}, VERBS)
+    return table
+
+
+def _check(path: Path, where: str, table: Mapping[str, Any], known: Any) -> None:
+    unknown = [plain(key) for key in table if key not in known]
+    if unknown:
+        raise ConfigError(f"{path}: {', '.join(unknown)} cannot stand {where}. There are: {', '.join(known)}.")
+
+
+def _fitting(path: Path, key: str, value: Any, parameter: Any) -> Any:
+    """The value, if the option would take it from the command line."""
+    several = parameter.multiple or parameter.nargs != 1
+    if isinstance(value, list) != several or isinstance(value, dict):
+        raise ConfigError(f"{path}: {key} must be {'a list' if several else 'a single value'}, not {plain(value)}.")
+    try:
+        for one in value if several else [value]:
+            parameter.type.convert(one, parameter, None)
+    except typer.BadParameter as error:
+        raise ConfigError(f"{path}: {key}: {plain(error.message)}") from None
+    return value

@@ -1,0 +1,105 @@
+"""Tables on stdout: as wide as the terminal, as plain as it asks for, lines with tabs between on a pipe.
+
+    table(["class", "test"], [["0", 980], ["1", 1135]])              # rows of cells
+    table_of({"model": lambda one: one.name, "kB": …}, models)       # the same from a function a column
+    listing(…)      # as table_of on a terminal; for `cut` and `awk` a line a row, with tabs between
+
+Where a table does not fit, its `lesser` columns are left out, in their order, as many as it takes. What still does not
+fit is folded, or, if it has many columns, shown as a paragraph a row. A cell is a line, whatever stands in it: a cell
+of several is given as a list.
+"""
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from scripts.terminal.output import show
+from scripts.terminal.verbs import pasteable
+from shared.core import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+# A cell that is one of these words and no more has its colour, on a terminal that wants colours.
+VERDICTS = {"GOOD": "green", "WARN": "yellow", "NOT CHECKED": "yellow", "BAD": "bold red"}
+FOLDABLE = 5  # columns at most: more cannot be folded and still be read
+PIPED = 160  # columns of a table on a pipe, which has no width of its own
+
+Columns = Mapping[str, Callable[[Any], object]]
+Cells = dict[str, list[str]]  # by column
+
+
+def table(columns: Sequence[str], rows: Iterable[Iterable[object]], *, lesser: Sequence[str] = ()) -> None:
+    """A table of rows of cells. Where rich is not installed, paragraphs."""
+    texts = [[_text(cell) for cell in row] for row in rows]
+    cells = {name: [row[at] for row in texts] for at, name in enumerate(columns)}
+    if importlib.util.find_spec("rich") is None:  # a machine so broken is what `k2l doctor` is for
+        _paragraphs(cells)
+        return
+    console = _console()
+    for name in lesser if sys.stdout.isatty() else ():
+        if _fits(cells, console):
+            break
+        cells.pop(name, None)
+    if len(cells) <= FOLDABLE or _fits(cells, console):
+        console.print(_grid(cells))
+    else:
+        _paragraphs(cells)
+
+
+def table_of(columns: Columns, rows: Iterable[Any], *, lesser: Sequence[str] = ()) -> None:
+    """A table with a row for each thing, its cells made by the columns."""
+    table(list(columns), [[cell(row) for cell in columns.values()] for row in rows], lesser=lesser)
+
+
+def listing(columns: Columns, rows: Iterable[Any], *, lesser: Sequence[str] = ()) -> None:
+    """The same on a terminal; elsewhere a heading and a line a row, with tabs between and nothing else."""
+    if sys.stdout.isatty():
+        table_of(columns, rows, lesser=lesser)
+        return
+    print("\t".join(columns), flush=True)
+    for row in rows:
+        print("\t".join(printable.line(cell(row)) for cell in columns.values()), flush=True)
+
+
+def _text(cell: object) -> str:
+    """A cell as it is shown."""
+    parts = cell if isinstance(cell, list) else [cell]
+    return pasteable("\n".join(printable.line(part) for part in parts))
+
+
+def _console() -> "Console":
+    """stdout as rich has it. Cells are text: "[data_sources]" is no markup, ":file:" no picture."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else PIPED, soft_wrap=False, markup=False, emoji=False)
+
+
+def _fits(cells: Cells, console: "Console") -> bool:
+    """Whether the table stands there unfolded."""
+    unbounded = console.options.update(width=10_000)
+    return console.measure(_grid(cells), options=unbounded).maximum <= console.width
+
+
+def _grid(cells: Cells) -> "Table":
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=box.SIMPLE_HEAD)
+    for at, name in enumerate(cells):
+        # The first names the row, for the next command: it is never cut.
+        grid.add_column(name, no_wrap=at == 0, overflow="fold")
+    for row in zip(*cells.values(), strict=True):
+        grid.add_row(*(Text(cell, VERDICTS[cell]) if cell in VERDICTS else cell for cell in row))
+    return grid
+
+
+def _paragraphs(cells: Cells) -> None:
+    """A paragraph a row, a line a cell; empty cells are left out."""
+    wide = max(map(len, cells))
+    for row in zip(*cells.values(), strict=True):
+        named = zip(cells, row, strict=True)
+        show(*(line for name, cell in named if cell for line in f"{name:<{wide}}  {cell}".split("\n")), "")

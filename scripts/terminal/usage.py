@@ -1,0 +1,82 @@
+"""A verb as a command of the command line; wrong usage is answered with what was probably meant."""
+
+import difflib
+import itertools
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+from shared.core import printable
+
+_OTHERWISE = re.compile(r"\s*\[default: [^]]*\]")
+HELP = {"help_option_names": ["--help", "-h"]}
+UsageError: Any = typer.BadParameter.__base__  # in which module it lies differs from typer to typer
+
+
+def command_of(verb: Callable[..., object]) -> Any:
+    """The command of a verb's function."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command(cls=Verb, context_settings=HELP)(verb)
+    return typer.main.get_command(app)
+
+
+class Verb(TyperCommand):
+    """A command that says what was probably meant, and whose help shows what `k2l.toml` makes the default."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        words = tuple(args)  # parsing uses them up
+        with hinted(lambda error: _share(error) or _option(self.params, ctx, words)):
+            _settle(self.params, ctx.default_map or {})
+            return super().parse_args(ctx, args)
+
+    def get_help(self, ctx: Any) -> str:
+        return printable.lines(super().get_help(ctx))
+
+    def invoke(self, ctx: Any) -> Any:
+        from scripts.terminal.recovery import tell_recovered
+
+        tell_recovered()
+        return super().invoke(ctx)
+
+
+@contextmanager
+def hinted(hint: Callable[[Any], str]) -> Iterator[None]:
+    """Wrong usage inside is reported together with the hint; the words that are quoted rule no terminal."""
+    try:
+        yield
+    except UsageError as error:
+        said = hint(error)
+        error.message = printable.line(f"{error.message.rstrip('.')}. {said}" if said else error.message)
+        raise
+
+
+def _settle(options: Sequence[Any], settings: Mapping[str, Any]) -> None:
+    """Takes the default out of the help of each option that the settings give another one: that one is shown."""
+    for option in options:
+        if option.name in settings and option.help:
+            option.help = _OTHERWISE.sub("", option.help)
+
+
+def closest(word: str, known: Collection[str]) -> str:
+    """Which of these was meant, as a question; "" where none is near."""
+    return "".join(f"Did you mean {near}?" for near in difflib.get_close_matches(word, known, n=1))
+
+
+def _share(error: Any) -> str:
+    """Of what ends at 1, percent may have been given."""
+    kind = getattr(getattr(error, "param", None), "type", None)
+    return "Write 95 % as 0.95." if getattr(kind, "max", None) == 1 else ""
+
+
+def _option(options: Sequence[Any], ctx: Any, words: Sequence[str]) -> str:
+    """The option that belongs before a word that stands alone."""
+    alone = [word for before, word in itertools.pairwise(("", *words)) if not before.startswith("-")]
+    for word, option in itertools.product(alone, options):
+        offered = option.shell_complete(ctx, word) if option.param_type_name == "option" else ()
+        if word in [one.value for one in offered if one.type == "plain"]:
+            return f"Did you mean {option.opts[0]} {word}?"
+    return ""

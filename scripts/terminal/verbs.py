@@ -1,0 +1,49 @@
+"""Which verbs there are, in the groups that `k2l --help` shows, and how `k2l` is called on this machine."""
+
+import itertools
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+GROUPS = {
+    "The trip to Kaggle": (
+        "loop", "push", "watch", "pull", "runs", "log", "cancel", "quota", "publish", "bundle", "emulator",
+    ),
+    "Training here": ("data", "train", "compare", "sweep"),
+    "Looking closely": ("models", "evaluate", "export", "quantize", "bench", "race", "report"),
+    "Reading digits": ("predict", "explain", "camera", "web"),
+    "This machine": ("interactive", "doctor"),
+}  # fmt: skip
+VERBS = tuple(itertools.chain.from_iterable(GROUPS.values()))
+
+# A command in a sentence; what `web` says of itself is none.
+_COMMAND = re.compile(rf"\bk2l (?=(?:{'|'.join(VERBS)})\b(?!: http))")
+
+
+def pasteable(text: str) -> str:
+    """The text with each `k2l VERB` in it as it can be typed here."""
+    return _COMMAND.sub(lambda _: f"{program()} ", text) if "k2l " in text else text
+
+
+def program() -> str:
+    """How `k2l` is called: by its name, or, where that is not on PATH, as it lies beside this Python, or by it."""
+    if shutil.which("k2l"):
+        return "k2l"
+    beside = shutil.which("k2l", path=str(Path(sys.executable).parent))
+    return shlex.quote(_short(beside)) if beside else f"{shlex.quote(_short(sys.executable))} -m scripts"
+
+
+def _short(path: str) -> str:
+    """Relative, where it lies below this folder."""
+    return str(Path(path).relative_to(Path.cwd())) if Path(path).is_relative_to(Path.cwd()) else path
+
+
+def again(*more: str, without: str = "") -> str:
+    """The command line that is running, to be typed again with something more, or less."""
+    program = Path(sys.argv[0]).stem  # the verb's file, where that was run by itself
+    words = sys.argv[1:] if program in ("k2l", "__main__") else [program, *sys.argv[1:]]
+    return shlex.join(
+        ["k2l", *(word for word in words if word != without), *(word for word in more if word not in words)]
+    )

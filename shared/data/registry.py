@@ -1,0 +1,83 @@
+"""The data sets there are, one record each, and what an image of theirs is. Standard library only.
+
+    DATASETS["mnist"].classes           # ("0", …, "9")
+    DATASETS["mnist"].input.shape       # (1, 28, 28)
+
+One record adds a data set of files in MNIST's layouts: who loads it (`datasets`), fetches it (`download`), checks its
+labels, or attaches it to a kernel asks here.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+AUTO = "auto"  # mnist, or digits where mnist cannot be had
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSpec:
+    """What a network takes: how a picture becomes a tensor. A value is `(byte * scale - mean) / std`, a channel each.
+
+    `color` is "grey" (white ink on black) or "RGB"; `resize` says how a picture is brought to that size: "glyph" cuts
+    out one digit and centres it as MNIST does.
+    """
+
+    height: int
+    width: int
+    channels: int
+    color: str
+    layout: str = "NCHW"
+    resize: str
+    scale: float = 1 / 255
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height, width."""
+        return self.channels, self.height, self.width
+
+    def as_dict(self) -> dict[str, Any]:
+        """As the manifest has it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetInfo:
+    """A data set: its task ("digits" or "classification"), its classes in the order of their labels, its images.
+
+    `kaggle_ref` is `owner/slug` of the data set on Kaggle. `made_of` names the data set that this one is made from.
+    """
+
+    name: str
+    task: str
+    classes: tuple[str, ...]
+    input: InputSpec
+    kaggle_ref: str = ""
+    made_of: str = ""
+
+    @property
+    def source(self) -> str:
+        """The name of the data set whose files are needed: its own, or that of the one it is made of."""
+        return self.made_of or self.name
+
+
+GLYPH = InputSpec(height=28, width=28, channels=1, color="grey", resize="glyph", mean=(0.0,), std=(1.0,))
+DIGITS = tuple("0123456789")
+FASHION = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Boot")
+KANA = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
+
+DATASETS = {
+    one.name: one
+    for one in (
+        DatasetInfo(name="mnist", task="digits", classes=DIGITS, input=GLYPH, kaggle_ref="hojjatk/mnist-dataset"),
+        DatasetInfo(
+            name="fashion-mnist", task="classification", classes=FASHION, input=GLYPH,
+            kaggle_ref="zalando-research/fashionmnist",
+        ),
+        DatasetInfo(
+            name="kmnist", task="classification", classes=KANA, input=GLYPH, kaggle_ref="anokas/kuzushiji"
+        ),
+        DatasetInfo(name="digits", task="digits", classes=DIGITS, input=GLYPH),
+        DatasetInfo(name="camera", task="digits", classes=(*DIGITS, "no digit"), input=GLYPH, made_of="mnist"),
+    )
+}  # fmt: skip

@@ -1,0 +1,1 @@
+"""One picture's way through one network, computed with numpy, explained in words and drawn."""

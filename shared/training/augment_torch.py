@@ -1,0 +1,46 @@
+"""Random augmentation of a batch on its own device, in PyTorch. `shared.training.augment_keras` is its twin."""
+
+import math
+
+import torch
+from torch.nn import functional as F
+
+from shared.training.augmentation import CONTROLS, Augmentation, spline_basis
+
+
+def augment(images_nchw: torch.Tensor, draw: torch.Tensor, bounds: Augmentation) -> torch.Tensor:
+    """Each image with another stroke width, turned, moved, resized and bent, by up to `bounds`.
+
+    Float images [n, 1, h, w] of light strokes on black, h = w; `draw` [n, DRAWN] holds evenly drawn numbers in -1..1
+    that say how much of the bounds each image gets. What comes in from outside is 0 (background).
+    Returns a new tensor of the same shape and type.
+    """
+    if bounds.stroke:
+        images_nchw = _stroke(images_nchw, draw[:, 4] * bounds.stroke)
+    return _move(images_nchw, draw, bounds) if bounds.moves else images_nchw
+
+
+def _stroke(images_nchw: torch.Tensor, amount: torch.Tensor) -> torch.Tensor:
+    """Towards each pixel's brightest neighbour where the amount [n] is above 0, its darkest where it is below."""
+    amount = amount.view(-1, 1, 1, 1)
+    signed = torch.where(amount < 0, -images_nchw, images_nchw)  # the darkest is the brightest of the negative
+    thick = F.max_pool2d(signed, 3, stride=1, padding=1)
+    return images_nchw + amount * (thick - signed)
+
+
+def _move(images_nchw: torch.Tensor, draw: torch.Tensor, bounds: Augmentation) -> torch.Tensor:
+    """One grid that tells where each pixel comes from, one bilinear sample."""
+    n, side = images_nchw.shape[0], images_nchw.shape[-1]
+    angle = draw[:, 0] * math.radians(bounds.rotation)
+    size = 1 / (1 + draw[:, 1] * bounds.scale)
+    right, down = draw[:, 2:4].T * (2 * bounds.shift / side)  # the grid's side is 2 long, from -1 to 1
+    cos, sin = angle.cos() * size, angle.sin() * size
+    # Back to where it comes from: the move is undone first and the turn after it.
+    x, y = -(cos * right - sin * down), -(sin * right + cos * down)
+    theta = torch.stack([cos, -sin, x, sin, cos, y], dim=1).view(n, 2, 3)
+    grid = F.affine_grid(theta, list(images_nchw.shape), align_corners=False)
+    if bounds.elastic:
+        basis = torch.tensor(spline_basis(side), device=draw.device)
+        points = draw[:, 5:].view(n, CONTROLS, CONTROLS, 2) * (2 * bounds.elastic / side)
+        grid = grid + torch.einsum("hi,nijc,wj->nhwc", basis, points, basis)
+    return F.grid_sample(images_nchw, grid, align_corners=False)

@@ -1,0 +1,143 @@
+"""What the two training loops share: what they tell on their way, when they end, and what comes out.
+
+    trained = train(config, data, on_epoch, on_step, on_snapshot)        # of shared.training.train_torch or train_keras
+    trained = train(config, data, resume=snapshot)                         # as if it had never been interrupted
+
+Framework-free: a `model` here is a torch module or a Keras model, and nothing looks inside it.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.core.errors import ConfigError, DivergedError
+from shared.networks.architectures import architecture, trace
+from shared.training.config import TrainConfig
+from shared.training.metrics import Scores, score
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A trained network ready to predict, its history (a row an epoch), and its scores on the validation images.
+
+    `accelerator` is the GPU's name, or "CPU, 2 threads"; `precision` is float32 or bfloat16.
+    `seconds` are those of the clock, `cpu_seconds` what this process took of all processors together.
+    `interrupted` is {epoch, of} where it was ended after so many epochs: the network is then that of the best of them.
+    """
+
+    model: Any
+    history: list[Row]
+    validation: Scores
+    accelerator: str
+    precision: str
+    seconds: float
+    cpu_seconds: float
+    interrupted: dict[str, int] | None = None
+
+
+class StopTraining(Exception):
+    """Raised by `on_step` to interrupt a training: `train` returns the best so far, or passes it on where none is."""
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """How far a training is, told after each step. One object, changed in place, so that a step costs next to nothing.
+
+    `images` are those of this epoch so far. `running` gives their mean loss and the accuracy on them: a GPU has to be
+    waited for to tell that, so ask a few times a second, not each step.
+    """
+
+    epochs: int
+    images_per_epoch: int
+    epoch: int = 1
+    images: int = 0
+    running: Callable[[], tuple[float, float]] = lambda: (float("nan"), float("nan"))
+
+    @property
+    def share(self) -> float:
+        """The share of the whole training that is done, 0 to 1."""
+        return (self.epoch - 1 + self.images / self.images_per_epoch) / self.epochs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """A training at the end of an epoch, and all it takes to go on from there as if nothing had been.
+
+    `state` is the framework's: weights, averaged weights, those of the best epoch, optimizer, place in the schedule,
+    random generators. Its `save_state` and `load_state` put it into a file.
+    """
+
+    history: list[Row]
+    seconds: float
+    cpu_seconds: float
+    state: Any
+
+
+class Stopwatch:
+    """Seconds since it was made: of the clock, and of all processors together as this process kept them busy.
+
+    Those of a training that is gone on with are added.
+    """
+
+    def __init__(self, earlier: Snapshot | None = None) -> None:
+        self.clock = time.perf_counter() - (earlier.seconds if earlier else 0)
+        self.cpu = time.process_time() - (earlier.cpu_seconds if earlier else 0)
+
+    def read(self) -> dict[str, float]:
+        """`seconds` and `cpu_seconds`, as a history and a manifest name them."""
+        return {"seconds": time.perf_counter() - self.clock, "cpu_seconds": time.process_time() - self.cpu}
+
+
+def check_classes(config: TrainConfig, classes: tuple[str, ...]) -> None:
+    """ConfigError where the network does not tell as many classes apart as the data set has."""
+    *_, last = trace(architecture(config.architecture))
+    if last.shape != (len(classes),):
+        raise ConfigError(
+            f"{config.architecture} tells {last.shape[0]} classes apart, {config.dataset} has {len(classes)}: "
+            "the network camera goes with the data set camera, the others with the others."
+        )
+
+
+def epoch_row(progress: Progress, checked: Scores, *, learning_rate: float, began: Stopwatch) -> Row:
+    """One line of the history, the same from both frameworks.
+
+    `progress` is that of the epoch's end: its loss (cross-entropy in nats, without smoothing) and accuracy are of the
+    training images as trained: augmented, with dropout. `learning_rate` is the one at the end, `began` runs since the
+    beginning.
+    """
+    loss, accuracy = progress.running()
+    return {
+        "epoch": progress.epoch,
+        "train_loss": loss,
+        "train_accuracy": accuracy,
+        "validation_loss": checked.loss,
+        "validation_accuracy": checked.accuracy,
+        "learning_rate": learning_rate,
+        **began.read(),
+    }
+
+
+def check(logits: NDArray[np.float32], labels: NDArray[np.int64], epoch: int) -> Scores:
+    """The scores of an epoch's validation logits [n, classes]; DivergedError where the training did."""
+    if not np.isfinite(logits).all():
+        raise DivergedError(f"the training diverged in epoch {epoch}: the logits are not finite. Lower learning_rate.")
+    return score(logits, labels)
+
+
+def best_epoch(history: list[Row]) -> int:
+    """The number of the epoch with the lowest validation loss, the first of several; 0 where there is none."""
+    return min(history, key=lambda row: row["validation_loss"])["epoch"] if history else 0
+
+
+def epochs_to_come(config: TrainConfig, history: list[Row]) -> Iterator[int]:
+    """The numbers of the epochs that are still to be run; `history` grows meanwhile, and may end them early."""
+    while len(history) < config.epochs:
+        if config.patience and len(history) - best_epoch(history) >= config.patience:
+            return
+        yield len(history) + 1

@@ -1,0 +1,1 @@
+from tests.local.trip_fixtures import *  # noqa: F403
