@@ -1,4 +1,4 @@
-"""`k2l report`: README's tables, the zoo's model cards and its page, written from the manifests and the code."""
+"""`k2l report`: the tables of README and docs/zoo.md, and the model cards, written from the manifests and the code."""
 
 from pathlib import Path
 from typing import Annotated
@@ -98,7 +98,7 @@ def tell(stale: list[Path], *, check: bool) -> None:
     for path in stale:
         say(f"written: {path}")
     if not stale:
-        say("up to date: README's tables, the model cards and models/README.md")
+        say("up to date: the tables in README and docs/zoo.md, the model cards and models/README.md")
 
 
 COLUMNS = {

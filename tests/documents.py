@@ -35,8 +35,9 @@ for line in json.loads(sys.argv[1]):
 
 def commands(text: str) -> list[str]:
     """Those lines with their remarks, also where a list indents a block."""
-    blocks = re.findall(r"^( *)```\n(.*?)^\1```", text, re.MULTILINE | re.DOTALL)
-    return [line.strip() for _, block in blocks for line in block.splitlines() if re.match(r" *k2l [-a-z]", line)]
+    blocks = re.findall(r"^( *)```(\w*)\n(.*?)^\1```", text, re.MULTILINE | re.DOTALL)
+    lines = [line.strip() for _, language, block in blocks if not language for line in block.splitlines()]
+    return [line for line in lines if re.match(r"k2l [-a-z]", line)]
 
 
 def words(line: str) -> list[str]:
