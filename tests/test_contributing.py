@@ -59,7 +59,7 @@ def test_an_architecture_is_ten_lines(checkout):
 
 @pytest.mark.slow
 def test_the_tests_that_go_through_all_networks_go_through_the_new_one(checkout):
-    where = ["shared", "test_docs.py", *(f"local/test_{name}.py" for name in ("convert", "quantize", "sweep_space"))]
+    where = ("shared", "test_docs.py", "local/export", "local/sweep/test_space.py")
     said = run(
         checkout, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "lenet and not mnist",
         *(f"tests/{name}" for name in where),
@@ -96,4 +96,4 @@ def test_every_table_that_it_names_is_where_it_says():
     assert len(named) >= 8
     for name, file in named:
         code = (workspace.CHECKOUT / file).read_text(encoding="utf-8")
-        assert re.search(rf"^{name}\b", code, re.MULTILINE), (name, file)
+        assert re.search(rf"^(class )?{name}\b", code, re.MULTILINE), (name, file)

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from local.core import workspace
+from local.emulator.faults import KINDS
 from local.jobs.bundle import pack
+from local.jobs.preflight import CHECKS
 from local.kaggle_api import kernel_spec
 from scripts.__main__ import VERBS
 from shared.networks import architectures
@@ -69,6 +71,11 @@ def test_the_bundle_is_about_as_large_as_it_says(framework):
     packed = pack(kernel_spec.load(framework), name="compact", config=TrainConfig.create(dataset="mnist"))
     size = len(packed.sign(run_id="by-hand", source_commit="").encode())
     assert size == pytest.approx(1000 * int(kilobytes), rel=0.05)
+
+
+def test_what_the_pages_count_is_as_many():
+    assert f"misbehave in {len(KINDS)} ways" in PAGES["docs/emulator.md"]
+    assert f"makes {len(CHECKS)} checks" in PAGES["docs/trip.md"] and f"| {len(CHECKS)} checks," in PAGES["README.md"]
 
 
 def variables(path: Path) -> Iterator[str]:

@@ -219,7 +219,7 @@ def recipe(parameters: dict[str, Any], figures: Figures, *, photographs: bool) -
     changes = [how.format(parameters[name]) for name, how in CHANGES.items() if parameters.get(name)]
     augmented = f" Each time an image is used, it is randomly {', '.join(changes)}." if changes else ""
     return (
-        f"On {figures.title}'s training images, without a fixed validation split: {', '.join(said)}.{augmented} "
+        f"On {figures.title}'s training images, except for a fixed validation split: {', '.join(said)}.{augmented} "
         f"{chosen_on(photographs=photographs)} Every parameter is in `manifest.json`."
     )
 

@@ -215,9 +215,9 @@ def description(every: Mapping[str, Figures]) -> list[str]:
     """The project in a few sentences with its measured figures; those on networks that are not there are left out."""
     best = max(every.values(), key=lambda one: (one.dataset == "mnist", one.test_accuracy))
     said = [
-        "kaggle-to-local (`k2l`): an end-to-end pipeline in Python that defines a network once, trains it in PyTorch "
-        "or Keras, here or as a notebook on Kaggle, brings the weights back with a SHA-256 for every file, and runs "
-        "them on a laptop's processor in onnxruntime, LiteRT, PyTorch or Keras.",
+        "kaggle-to-local (`k2l`): an end-to-end pipeline in Python. It defines a network once, and trains it in "
+        "PyTorch or Keras, on this machine or as a notebook on Kaggle. It brings the weights back with a SHA-256 for "
+        "every file, and runs them on a laptop's processor in onnxruntime, LiteRT, PyTorch or Keras.",
         f"Trained {count(len(every), 'network')} for handwritten digits, tuned on a validation split and tested once, "
         f"over {min(one.seeds for one in every.values())} seeds each: the best reads {_read(best)}.",
     ]
@@ -225,7 +225,7 @@ def description(every: Mapping[str, Figures]) -> list[str]:
         one = every["compact"]
         said.append(
             f"The small tutorial network reaches {share(one.test_accuracy)} after {seconds(one.seconds)} of training "
-            f"({one.trained_on}), where tutorials state {one.reference}."
+            f"({one.trained_on}), where tutorials claim {one.reference}."
         )
     if "lite" in every:
         one = every["lite"]
