@@ -20,7 +20,7 @@ def report(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing: exit 1 if a page says other than the manifests.")
     ] = False,
-    picture: Annotated[bool, typer.Option("--picture", help="Draw README's picture anew; needs MNIST.")] = False,
+    picture: Annotated[bool, typer.Option("--picture", help="Draw README's picture again; needs MNIST.")] = False,
     data_dir: options.DataDir = None,
     json: Json = False,
 ) -> None:
