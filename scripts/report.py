@@ -1,4 +1,4 @@
-"""`k2l report`: README's tables, the zoo's model cards and its page, written from the manifests and the code."""
+"""`k2l report`: the tables of README and docs/zoo.md, and the model cards, written from the manifests and the code."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +20,7 @@ def report(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing: exit 1 if a page says other than the manifests.")
     ] = False,
-    picture: Annotated[bool, typer.Option("--picture", help="Draw README's picture anew; needs MNIST.")] = False,
+    picture: Annotated[bool, typer.Option("--picture", help="Draw README's picture again; needs MNIST.")] = False,
     data_dir: options.DataDir = None,
     json: Json = False,
 ) -> None:
@@ -98,7 +98,7 @@ def tell(stale: list[Path], *, check: bool) -> None:
     for path in stale:
         say(f"written: {path}")
     if not stale:
-        say("up to date: README's tables, the model cards and models/README.md")
+        say("up to date: the tables in README and docs/zoo.md, the model cards and models/README.md")
 
 
 COLUMNS = {

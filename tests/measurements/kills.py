@@ -1,6 +1,6 @@
 """Every verb that writes, killed before each rename, before each journal line and at its end; then the same command.
 
-    python tests/measurements/kills.py [--verbs train,pull,…]
+    python -m tests.measurements.kills [--verbs train,pull,…]
 
 At the moment of each kill every model folder must be the old model or the new one, each file of it as its manifest has
 it. The same command, given once more, must end as one that nobody killed: exit 0, the same hashes, nothing pushed

@@ -1,6 +1,6 @@
 """Trip after trip on a bad day: a fifth of all calls fails, in every way the emulator knows.
 
-    python tests/measurements/soak.py [--loops 200] [--seed 0] [--share 0.2]
+    python -m tests.measurements.soak [--loops 200] [--seed 0] [--share 0.2]
 
 Each trip pushes a small real notebook whose weights are its own, and gives the same command again while that ends in
 an error it has a name for. In the end: were the right weights installed, was anything pushed twice, is anything half

@@ -135,7 +135,7 @@ def test_the_whole_way_from_quantized_to_timed(checkout, home, small_model, digi
     assert set(stated.bench["p50_us"]) == {published.FLOAT, published.INT8, published.LITERT}
     assert all(time > 0 for time in stated.bench["p50_us"].values()) and stated.bench["processor"]
     assert stated.published["test_images"] == 360 and stated.published["test_accuracy"][published.FLOAT] == read
-    assert len(pages.write()) == 4 and pages.outdated() == []
+    assert len(pages.write()) == 5 and pages.outdated() == []
     assert published.figures(stated).seeds == len(ACCURACIES)
 
 
@@ -156,4 +156,4 @@ def test_a_network_is_scored_on_other_data_sets_too_and_its_card_tells(ready, ch
     assert also == {"digits": {"accuracy": read.mean(), "rejected": 0.0}}
     card = " ".join(cards.card(stated).split())
     assert "Of digits's test images they read" in card
-    assert "from a probability of 0.75 on, chosen on 300 photographs by 4 sources" in card
+    assert "from a probability of 0.75. This value was chosen on 300 photographs of 4 sources" in card

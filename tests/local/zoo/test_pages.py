@@ -82,28 +82,34 @@ def add_bench(checkout):
 
 
 def test_it_is_written_once_and_told_when_it_is_out_of_date(checkout):
-    files = [checkout / name for name in ("README.md", ".gitignore", "models/README.md", "models/lite/README.md")]
+    names = ("README.md", "docs/zoo.md", ".gitignore", "models/README.md", "models/lite/README.md")
+    files = [checkout / name for name in names]
+    card = files[-1]
     assert pages.outdated() == files and pages.write() == files
     assert pages.outdated() == [] and pages.write() == []
     add_bench(checkout)
-    assert pages.outdated() == [files[0], files[3]]
+    assert pages.outdated() == [*files[:2], card]
     pages.write()
-    files[3].write_text("changed", encoding="utf-8")
-    assert pages.outdated() == [files[3]]
+    card.write_text("changed", encoding="utf-8")
+    assert pages.outdated() == [card]
     manifest.verify(checkout / "models" / "lite")  # the card is beside the manifest, not in it
 
 
-def test_readme_gets_its_table_and_keeps_the_rest(checkout):
+def test_a_page_gets_its_tables_and_keeps_the_rest(checkout):
     pages.write()
-    text = (checkout / "README.md").read_text(encoding="utf-8")
+    text = (checkout / "docs" / "zoo.md").read_text(encoding="utf-8")
     assert text.startswith(f"# before\n\n{pages.ZOO[0]}\n") and text.endswith(f"{pages.NETWORKS[1]}\n\nafter\n")
     for network in ARCHITECTURES.values():
         assert f"| `{network.name}` | {network.parameters:,} | {network.source} |" in text
-    (row,) = [line for line in text.splitlines() if line.startswith("| [`lite`]")]
-    for said in ("4,006", " 7 ", "**99.10** ± 0.16", " 5 ", "99.27 %", "22 s / 42 s", "-0.50 / +0.10", "– / –"):
-        assert said in row, said
+    (accuracy,) = [line for line in text.splitlines() if line.startswith("| [`lite`](../models/lite/README.md)")]
+    assert all(cell in accuracy for cell in (" 4,006 ", " 7 ", "**99.10** ± 0.16", "99.27 %")), accuracy
+    cost = "| `lite` | 22 s | 42 s | "
+    (cost,) = [line for line in text.splitlines() if line.startswith(cost)]
+    assert cost.endswith("| -0.50 | +0.10 | – | – |") and "standard deviation of 5 seeds" in text
     assert "k2l train --architecture lite --dataset digits --epochs 7 --seeds 5 --name lite" in text
     assert "(2 threads of an Z80)" in text
+    short = (checkout / "README.md").read_text(encoding="utf-8")
+    assert short.count("\n| [`") == 1 and "| [`lite`](models/lite/README.md) | 4,006 |" in short
     (checkout / "README.md").write_text("no place", encoding="utf-8")
     with pytest.raises(ModelError, match="no place for the table"):
         pages.write()
