@@ -87,14 +87,8 @@ def train(training: "Training", which: str, *, anew: bool, data_dir: Path | None
 
     say(f"{training.name} ({which})")
     try:
-        with followed(training.config.epochs) as told:
-            network = trained(
-                training,
-                again=anew,
-                data_dir=data_dir,
-                on_resume=lambda epoch: say(f"  goes on after epoch {epoch} of {training.config.epochs}"),
-                **told,
-            )
+        with followed() as report:
+            network = trained(training, again=anew, data_dir=data_dir, report=report)
     except KeyboardInterrupt:
         raise Ended(f"interrupted: every epoch that ended is kept.\nGo on with: {again(without='--again')}") from None
     if not network.trained_now:

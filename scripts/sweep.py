@@ -15,6 +15,7 @@ from scripts.terminal.output import Json, bar, emit, say, show
 from scripts.terminal.tables import table
 from scripts.terminal.verbs import again
 from shared.core.errors import ConfigError, UserError, one_of
+from shared.core.events import Progress
 
 if TYPE_CHECKING:
     from local.sweep.search import Crew
@@ -106,7 +107,12 @@ def sweep(
         try:
             with making as crew, bar("sweeping") as done:
                 searching.search(
-                    known, crew, total=trials, timeout=timeout, on_trial=lambda row: _tell(known, row), on_share=done
+                    known,
+                    crew,
+                    total=trials,
+                    timeout=timeout,
+                    on_trial=lambda row: _tell(known, row),
+                    on_share=lambda share: done(Progress(share)),
                 )
         except KeyboardInterrupt:
             raise Ended(_interrupted(known, trials, url, remote)) from None

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scripts.steps import options
+from scripts.steps.progress import tell
 from scripts.steps.training import followed
 from scripts.terminal.edge import Ended, run
 from scripts.terminal.output import Json, emit, say, show
-from scripts.terminal.recovery import kept
 from scripts.terminal.verbs import again
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def single(training: "Training", *, resume: bool, data_dir: Path | None) -> dict
 
     found = waiting(training)
     if found:
-        tell(found, resume=resume)
+        tell_found(found, resume=resume)
     replaced = training.folder.exists()
     try:
         return watched(training.config, training, resume=resume, data_dir=data_dir)
@@ -108,13 +108,11 @@ def several(training: "Training", count: int, *, keep: int | None, data_dir: Pat
         found = waiting(training, config=config, folder=folder)
         resume = found is not None and not found.differs
         if found:
-            tell(found, resume=resume)
+            tell_found(found, resume=resume)
         return watched(config, training, resume=resume, folder=folder, data_dir=data_dir)
 
     try:
-        done = seeds.trained(
-            training, count, train=one, on_seed=lambda seed, row: say(seeds.line(seed, row)), keep=keep, on_kept=kept
-        )
+        done = seeds.trained(training, count, train=one, keep=keep, report=tell)
     except KeyboardInterrupt:
         raise Ended(f"interrupted: every epoch that ended is kept.\nGo on with: {again()}") from None
     if done.rows:
@@ -128,8 +126,8 @@ def watched(config: "TrainConfig", training: "Training", **options: Any) -> dict
     """A training with its epochs on stderr; its manifest."""
     from local.experiments.train import train
 
-    with followed(config.epochs) as told:
-        return train(config, framework=training.framework, name=training.name, **options, **told)
+    with followed() as report:
+        return train(config, framework=training.framework, name=training.name, report=report, **options)
 
 
 def waiting(
@@ -141,7 +139,7 @@ def waiting(
     return train.waiting(config or training.config, framework=training.framework, name=training.name, folder=folder)
 
 
-def tell(found: "Checkpoint", *, resume: bool) -> None:
+def tell_found(found: "Checkpoint", *, resume: bool) -> None:
     """What becomes of an interrupted training that is there."""
     place = f"after epoch {found.epoch} of {found.epochs}"
     if not resume and found.differs:

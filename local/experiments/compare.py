@@ -10,7 +10,7 @@ same parameters and the same training code, is not trained again.
 
 import statistics
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from local.core import workspace
+from local.core.events import Resumed
 from local.core.outputs import gathered
 from local.evaluation import comparison_plots, significance
 from local.experiments import train
@@ -28,9 +29,9 @@ from local.kaggle_api import kernel_spec
 from local.runs import journal
 from shared.core import manifest
 from shared.core.errors import ModelError
+from shared.core.events import Report, silent
 from shared.training import plots
 from shared.training.config import TrainConfig
-from shared.training.loop import Progress
 from shared.training.results import read_history
 
 
@@ -97,17 +98,13 @@ def trained(
     *,
     data_dir: Path | None = None,
     again: bool = False,
-    on_resume: Callable[[int], None] = lambda epoch: None,
-    on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
-    on_step: Callable[[Progress], None] = lambda progress: None,
-    on_stop: Callable[[], None] = lambda: None,
-    on_kept: Callable[[Path], None] = lambda aside: None,
+    report: Report = silent,
 ) -> Network:
     """The network in `models/<name>/`, trained unless it is there; `again`: trained in any case, from the start.
 
-    One whose training was interrupted is trained from there on; `on_resume` is told after which epoch. The others are
-    told how it goes, as by `local.experiments.train`. Raises KernelError where another command is at work on a model of
-    that name, and `local.experiments.train.Interrupted`.
+    One whose training was interrupted is trained from there on. Reports Resumed, and what `local.experiments.train`
+    does. Raises KernelError where another command is at work on a model of that name, and
+    `local.experiments.train.Interrupted`.
     """
     with journal.lock(training.name):
         stated = None if again else _trained_before(training)
@@ -116,17 +113,14 @@ def trained(
             found = None if again else train.waiting(training.config, framework=training.framework, name=training.name)
             resume = found is not None and not found.differs
             if found and resume:
-                on_resume(found.epoch)
+                report(Resumed(found.epoch, found.epochs))
             stated = train.train(
                 training.config,
                 framework=training.framework,
                 name=training.name,
                 data_dir=data_dir,
                 resume=resume,
-                on_epoch=on_epoch,
-                on_step=on_step,
-                on_stop=on_stop,
-                on_kept=on_kept,
+                report=report,
             )
     history = read_history(training.folder / "history.csv")
     return Network(folder=training.folder, manifest=stated, history=history, trained_now=trained_now)

@@ -9,11 +9,11 @@ Interrupted (Ctrl-C, SIGTERM), it leaves the best network so far. Whoever calls 
 
 import importlib
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from local.core import workspace
+from local.core.events import Stopping
 from local.core.interruption import noticed
 from local.jobs import bundle
 from local.kaggle_api import kernel_spec
@@ -21,9 +21,10 @@ from local.models import checkpoints
 from local.models.install import install
 from local.runs import journal
 from shared.core.errors import ConfigError, one_of
+from shared.core.events import EpochEnded, Event, Report, StepEnded, silent
 from shared.core.files import room_for
 from shared.training.config import TrainConfig
-from shared.training.loop import Progress, Row, StopTraining, Trained
+from shared.training.loop import StopTraining, Trained
 
 
 class Interrupted(KeyboardInterrupt):
@@ -46,17 +47,13 @@ def train(
     data_dir: Path | None = None,
     folder: Path | None = None,
     resume: bool = False,
-    on_epoch: Callable[[Row], None] = lambda row: None,
-    on_step: Callable[[Progress], None] = lambda progress: None,
-    on_stop: Callable[[], None] = lambda: None,
-    on_kept: Callable[[Path], None] = lambda aside: None,
+    report: Report = silent,
 ) -> dict[str, Any]:
     """Trains and leaves `models/<name>/`; returns its manifest. The test set is read once, at the end.
 
     `folder` is left in place of `models/<name>/`; what was there is deleted. `resume` goes on with an interrupted
-    training. `on_epoch` and `on_step` are told how it goes, as by the training loop, `on_stop` that it was interrupted
-    and seconds of work are left, `on_kept` where the model is kept that was there. `bundle_sha256` is that of the
-    notebook that would train the same on Kaggle.
+    training. Reports what the training loop does, Stopping and Kept. `bundle_sha256` is that of the notebook that would
+    train the same on Kaggle.
 
     Raises Interrupted, and ConfigError where there is nothing to resume, or a training that differs.
     """
@@ -75,20 +72,22 @@ def train(
 
     with noticed() as asked:
 
-        def step(progress: Progress) -> None:
-            on_step(progress)
-            if asked():
-                on_stop()
+        def follow(event: Event) -> None:
+            if isinstance(event, EpochEnded):
+                keeper.take(event.snapshot())
+            report(event)
+            if isinstance(event, StepEnded) and asked():
+                report(Stopping())
                 raise StopTraining
 
         try:
-            trained = trainer.train(config, data, on_epoch, step, keeper.take, snapshot)
+            trained = trainer.train(config, data, follow, snapshot)
             if trained.interrupted and len(trained.history) == epoch:
                 raise Interrupted(epoch, config.epochs, None)
             if trained.interrupted:
                 keeper.write()
             stated = _leave(
-                trained, trainer, data, config=config, training=training, name=name, folder=folder, on_kept=on_kept
+                trained, trainer, data, config=config, training=training, name=name, folder=folder, report=report
             )
         except StopTraining:
             raise Interrupted(0, config.epochs, None) from None
@@ -148,7 +147,7 @@ def _leave(
     training: dict[str, Any],
     name: str,
     folder: Path | None,
-    on_kept: Callable[[Path], None],
+    report: Report,
 ) -> dict[str, Any]:
     """Gathers the model folder, and moves it to its place in one step. Returns its manifest."""
     from shared.training import results
@@ -180,7 +179,7 @@ def _leave(
             figures=results.draw(history=trained.history, data=data, logits=logits, test=test),
         )
         if folder is None:
-            install(stage, name, aside=workspace.state() / "replaced" / name, on_kept=on_kept)
+            install(stage, name, aside=workspace.state() / "replaced" / name, report=report)
         else:
             before = stage.with_name(f"{run_id}-before")
             install(stage, name, at=folder, aside=before)

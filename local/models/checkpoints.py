@@ -1,8 +1,8 @@
 """Checkpoints: what a training on this machine goes on from after Ctrl-C, `kill -9` or a power cut.
 
     keeper = Keeper(place(name), training, trainer.save_state)
-    trainer.train(config, data, on_snapshot=keeper.take)   # an epoch's end, written down now and then
-    keeper.remove()                                        # the model is whole: nothing to go on with
+    keeper.take(event.snapshot())                          # at an epoch's end; written down now and then
+    keeper.remove()                                        # the model is complete: there is nothing to resume
 
     found = find(place(name), training)                    # what an interrupted training left, if there is anything
     found.differs                                          # why it cannot be gone on with, or nothing

@@ -24,6 +24,7 @@ from typing import Any
 from local.core.interruption import end_with_parent
 from local.experiments.train import trainer_of
 from local.sweep.task import OBJECTIVES, Part, Task
+from shared.core import events
 from shared.core.errors import DivergedError, UserError
 from shared.frameworks.device import processors
 from shared.training.config import TrainConfig
@@ -212,15 +213,17 @@ def _train(
     """One trial: what is told of it. Raises the UserError that has nothing to do with its values."""
     parts: list[Part] = []
 
-    def on_epoch(row: dict[str, Any]) -> None:
-        step = len(parts) * configs[0].epochs + row["epoch"]
-        pipe.send((Epoch, {"step": step, "value": row[f"validation_{objective}"]}))
+    def report(event: events.Event) -> None:
+        if not isinstance(event, events.EpochEnded):
+            return
+        step = len(parts) * configs[0].epochs + event.row["epoch"]
+        pipe.send((Epoch, {"step": step, "value": event.row[f"validation_{objective}"]}))
         if not pipe.recv():
             raise _End
 
     try:
         for config in configs:
-            trained = trainer.train(config, data, on_epoch=on_epoch)
+            trained = trainer.train(config, data, report)
             scores = {name: getattr(trained.validation, name) for name in OBJECTIVES}
             spent = {"seconds": trained.seconds, "cpu_seconds": trained.cpu_seconds}
             parts.append({"seed": config.seed, **scores, **spent})

@@ -1,12 +1,14 @@
 import pytest
 
 from local.core import workspace
+from local.core.events import SeedBegun, SeedEnded
 from local.experiments import seeds, train
 from local.experiments.compare import Training
 from local.runs import journal
 from shared.core import manifest
 from shared.core.errors import ConfigError
 from shared.training.config import TrainConfig
+from tests.heard import Heard
 from tests.local.model_folders import write_manifest
 
 LOSSES = [0.3, 0.1, 0.2, 0.4, 0.05]
@@ -42,9 +44,11 @@ def fake(begun):
 
 
 def test_each_seed_is_trained_once_and_the_lowest_validation_loss_is_kept(fake, begun):
-    told = []
-    done = seeds.trained(TRAINING, 3, train=fake, on_seed=lambda seed, row: told.append((seed, row is not None)))
-    assert begun == [0, 1, 2] and told == [(0, False), (0, True), (1, False), (1, True), (2, False), (2, True)]
+    heard = Heard()
+    done = seeds.trained(TRAINING, 3, train=fake, report=heard)
+    assert begun == [0, 1, 2] and heard == [
+        one for row in done.rows for one in (SeedBegun(row["seed"]), SeedEnded(row))
+    ]
     assert done.elsewhere == [] and done.manifest == manifest.verify(workspace.models() / "mine")
     assert (workspace.models() / "mine" / "model.pth").read_bytes() == b"\x01"
     assert done.manifest["seeds"] == done.rows

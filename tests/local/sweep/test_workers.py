@@ -16,6 +16,7 @@ from local.sweep.space import space
 from local.sweep.task import Task
 from local.sweep.workers import Done, Epoch, Failed, Stopped, Workers
 from shared.core.errors import ConfigError, DivergedError
+from shared.core.events import EpochEnded
 from shared.training.config import TrainConfig
 
 CONFIG = TrainConfig.create(architecture="lite", dataset="digits", epochs=2)
@@ -28,12 +29,13 @@ class Trainer:
     def __init__(self):
         self.given, self.trouble = [], None
 
-    def train(self, config, data, *, on_epoch):
+    def train(self, config, data, report):
         if config.device == "cuda":
             raise ConfigError("device 'cuda' cannot be used")
         self.given.append((config, data))
         for epoch in range(1, config.epochs + 1):
-            on_epoch({"epoch": epoch, "validation_accuracy": epoch / 10, "validation_loss": 1 / epoch})
+            row = {"epoch": epoch, "validation_accuracy": epoch / 10, "validation_loss": 1 / epoch}
+            report(EpochEnded(row=row, epochs=config.epochs, snapshot=pytest.fail))
             if self.trouble:
                 raise self.trouble
         scores = SimpleNamespace(accuracy=0.9, loss=0.3)
