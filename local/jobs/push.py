@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from local.core import shared_code
 from local.jobs import bundle, capacity
 from local.jobs.capacity import Waiting
 from local.kaggle_api import kernel_spec
@@ -108,7 +109,7 @@ def _check_gpu_time(
 
 
 def _intend(cargo: Cargo, **facts: Any) -> Run:
-    run_id, commit = journal.new_id(), bundle.source_commit()
+    run_id, commit = journal.new_id(), shared_code.commit("shared", "kaggle")
     run = Run(
         run_id=run_id,
         framework=cargo.spec.framework,

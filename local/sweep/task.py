@@ -15,9 +15,9 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from local.kaggle_api.kernel_spec import FRAMEWORKS
 from local.sweep.space import FIXED, WIDTH, Dimension, changed, check_space
 from shared.core.errors import one_of
+from shared.frameworks import FRAMEWORKS
 from shared.training.config import TrainConfig, beside_recipe
 
 # Of the validation images, and which way is better.
