@@ -185,10 +185,13 @@ def _runs(
 
 def _announce(study: "Study", where: str, trials: int) -> None:
     from local.core.markdown import count
+    from local.sweep.study import SILENCE
 
     there, total = study.finished(), count(trials, "trial")
     going = f"goes on after {there} of {total}" if there else total
     say(f"study {study.name}: {going}, in {where}")
+    if others := len(study.trials(study.state.RUNNING)):
+        say(f"  {count(others, 'trial')} of other commands; those of a killed one are tried again within {SILENCE:g} s")
     say("  searching " + ", ".join(f"{one.name} {one.text}" for one in study.task.space))
 
 

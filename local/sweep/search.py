@@ -16,7 +16,8 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from local.sweep import study as sweep_study
@@ -56,26 +57,20 @@ class _Pruned(Exception):
     """A trial is not worth its next epoch."""
 
 
+@dataclass
 class Search:
     """One search; `search` runs it."""
 
-    def __init__(
-        self,
-        study: Study,
-        trainer: Trainer,
-        *,
-        total: int,
-        timeout: float | None,
-        on_trial: Callable[[dict[str, Any]], None],
-        on_share: Callable[[float], None],
-    ) -> None:
-        self.study, self.trainer, self.total = study, trainer, total
-        self.on_trial, self.on_share = on_trial, on_share
-        self.deadline = math.inf if timeout is None else time.monotonic() + timeout
-        self.steps: dict[int, int] = {}  # epochs of the trials under way
-        self.failures = 0
-        self.lock = threading.Lock()  # of the drawing and the counting
-        self.over = threading.Event()
+    study: Study
+    trainer: Trainer
+    total: int
+    deadline: float  # by `time.monotonic`
+    on_trial: Callable[[dict[str, Any]], None]
+    on_share: Callable[[float], None]
+    steps: dict[int, int] = field(default_factory=dict)  # epochs of the trials under way
+    failures: int = 0  # in a row
+    lock: threading.Lock = field(default_factory=threading.Lock)  # of the drawing and the counting
+    over: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
         """Until `total` trials are finished, here or elsewhere."""
@@ -85,7 +80,8 @@ class Search:
                 slots = {threads.submit(self._thread, self._train_trials) for _ in range(self.trainer.slots)}
                 while slots:
                     ended = wait({*slots, heartbeat}, POLL, FIRST_COMPLETED).done
-                    _raise_first(ended)
+                    for one in ended:
+                        one.result()  # raises what ended it
                     slots -= ended
             except BaseException:
                 self.over.set()
@@ -185,12 +181,6 @@ class Search:
         self.on_share(min(1.0, (self.study.finished() + begun) / self.total))
 
 
-def _raise_first(ended: set[Future[None]]) -> None:
-    """Raises the error of a thread that ended with one."""
-    for one in ended:
-        one.result()
-
-
 def search(
     study: Study,
     trainer: Trainer,
@@ -206,7 +196,8 @@ def search(
     trial that ended, `on_share` the share done. Raises UserError where one trial after the other fails. Ended by an
     error or by Ctrl-C, it queues the trials under way again: their values come first when the search is resumed.
     """
-    Search(study, trainer, total=total, timeout=timeout, on_trial=on_trial, on_share=on_share).run()
+    deadline = math.inf if timeout is None else time.monotonic() + timeout
+    Search(study, trainer, total, deadline, on_trial, on_share).run()
 
 
 def importances(study: Study) -> dict[str, float]:
