@@ -48,8 +48,8 @@ def race(
     Example: k2l race --contestants 4xsprint,compact:plain --seeds 5
     """
     from local.experiments import race as racing
-    from local.kaggle_api.kernel_spec import FRAMEWORKS
     from shared.core.errors import one_of
+    from shared.frameworks import FRAMEWORKS
 
     one_of("framework", framework, FRAMEWORKS)
     wanted = list(dict.fromkeys(map(racing.Contestant.parse, options.listed("contestants", contestants))))

@@ -13,8 +13,7 @@ from scripts.terminal.output import Json, emit, say, show
 from scripts.terminal.verbs import again
 
 if TYPE_CHECKING:
-    from local.experiments.compare import Training
-    from local.experiments.train import Interrupted
+    from local.experiments.train import Interrupted, Training
     from local.models.checkpoints import Checkpoint
     from shared.training.config import TrainConfig
 
@@ -47,10 +46,10 @@ def train(
 
     Example: k2l train --architecture lite --epochs 15 --name lite
     """
-    from local.experiments.compare import Training
-    from local.kaggle_api.kernel_spec import FRAMEWORKS
+    from local.experiments.train import Training
     from local.runs import journal
     from shared.core.errors import one_of
+    from shared.frameworks import FRAMEWORKS
 
     one_of("framework", wanted.framework, FRAMEWORKS)
     config = wanted.config(data_dir=data_dir)

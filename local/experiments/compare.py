@@ -1,6 +1,6 @@
 """Several architectures trained one after another with one recipe, and what came of each.
 
-    network = trained(Training(config=config, framework="torch", name="lite-torch"))
+    network = trained(train.Training(config=config, framework="torch", name="lite-torch"))
     network.row()                         # what `k2l compare --json` prints
     draw([network, other], folder)        # curves.png, parameters.png
 
@@ -19,33 +19,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from local.core import workspace
 from local.core.events import Resumed
 from local.core.outputs import gathered
 from local.evaluation import comparison_plots, significance
 from local.experiments import train
-from local.jobs import bundle
-from local.kaggle_api import kernel_spec
 from local.runs import journal
-from shared.core import manifest
 from shared.core.errors import ModelError
 from shared.core.events import Report, silent
 from shared.training import plots
-from shared.training.config import TrainConfig
 from shared.training.results import read_history
-
-
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """One network to be trained."""
-
-    config: TrainConfig
-    framework: str
-    name: str
-
-    @property
-    def folder(self) -> Path:
-        return workspace.models() / self.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +76,7 @@ class Network:
 
 
 def trained(
-    training: Training,
+    training: train.Training,
     *,
     data_dir: Path | None = None,
     again: bool = False,
@@ -107,7 +89,7 @@ def trained(
     `local.experiments.train.Interrupted`.
     """
     with journal.lock(training.name):
-        stated = None if again else _trained_before(training)
+        stated = None if again else train.finished(training.folder, training.sha256)
         trained_now = stated is None
         if stated is None:
             found = None if again else train.waiting(training.config, framework=training.framework, name=training.name)
@@ -156,20 +138,6 @@ def draw(networks: Sequence[Network], folder: Path) -> list[Path]:
         plots.save(curves, stage / "curves.png")
         plots.save(by_parameters, stage / "parameters.png")
     return [folder / "curves.png", folder / "parameters.png"]
-
-
-def _trained_before(training: Training) -> dict[str, Any] | None:
-    """The manifest of the same training, if its folder is there and whole, and it came to its end.
-
-    The same: the bundle that holds the parameters and all code of the training has the same hash.
-    """
-    if not (training.folder / manifest.NAME).is_file():
-        return None
-    packed = bundle.pack(kernel_spec.load(training.framework), name=training.name, config=training.config)
-    stated = manifest.read(training.folder)
-    if stated["bundle_sha256"] != packed.sha256 or "interrupted" in stated:
-        return None
-    return manifest.verify(training.folder)
 
 
 def _whole_numbers(path: Path) -> NDArray[np.int64]:

@@ -29,9 +29,7 @@ from typing import Any
 from local.core import workspace
 from local.core.events import SeedBegun, SeedEnded
 from local.core.hardware import processor
-from local.experiments.compare import Training
-from local.jobs import bundle
-from local.kaggle_api import kernel_spec
+from local.experiments.train import Training, finished
 from local.models.install import copy, install, recover
 from local.runs import journal
 from shared.core import manifest
@@ -128,20 +126,19 @@ class _Seed:
     config: TrainConfig
     name: str
     folder: Path
+    sha256: str
 
     @classmethod
     def of(cls, training: Training, seed: int) -> "_Seed":
         config = dataclasses.replace(training.config, seed=seed)
-        packed = bundle.pack(kernel_spec.load(training.framework), name=training.name, config=config)
-        folder = workspace.state() / "seeds" / training.name / f"seed-{seed}-{packed.sha256[:16]}"
-        return cls(seed, config, training.name, folder)
+        sha256 = dataclasses.replace(training, config=config).sha256
+        folder = workspace.state() / "seeds" / training.name / f"seed-{seed}-{sha256[:16]}"
+        return cls(seed, config, training.name, folder, sha256)
 
     def finished(self) -> Manifest | None:
         """Its manifest, once it is trained to the end; ModelError where its files were changed since."""
         recover(self.folder.parent)
-        if not (self.folder / manifest.NAME).is_file() or "interrupted" in manifest.read(self.folder):
-            return None
-        return manifest.verify(self.folder)
+        return finished(self.folder, self.sha256)
 
     def trained(self, train: Callable[[TrainConfig, Path], Manifest], report: Report) -> Manifest | None:
         """Its manifest, trained now if it is not there; None where another command is at work on it.

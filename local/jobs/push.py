@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from local.core import shared_code
 from local.core.events import Warned
 from local.jobs import bundle, capacity
 from local.jobs.capacity import Waiting
@@ -107,7 +108,7 @@ def _check_gpu_time(service: Service, spec: KernelSpec, waiting: Waiting | None,
 
 
 def _intend(cargo: Cargo, **facts: Any) -> Run:
-    run_id, commit = journal.new_id(), bundle.source_commit()
+    run_id, commit = journal.new_id(), shared_code.commit("shared", "kaggle")
     run = Run(
         run_id=run_id,
         framework=cargo.spec.framework,

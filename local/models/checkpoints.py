@@ -10,7 +10,7 @@
 
 One folder a model under `.k2l/checkpoints/`: a file of the framework's state, and `checkpoint.json`, written last, that
 names it with its hash. Ended at any moment, the one before is still whole. `training` is the framework, the parameters
-and the bundle's sha256. Knows no framework: how a state becomes a file is the trainer's business.
+and the training's sha256. Knows no framework: how a state becomes a file is the trainer's business.
 """
 
 import json
@@ -95,7 +95,7 @@ def _differences(theirs: dict[str, Any], ours: dict[str, Any]) -> list[str]:
     told, asked = ({"framework": one["framework"], **one["parameters"]} for one in (theirs, ours))
     names = [name for name in dict.fromkeys([*told, *asked]) if told.get(name) != asked.get(name)]
     if not names and theirs["bundle_sha256"] != ours["bundle_sha256"]:
-        return ["the training code (shared/, kaggle/) was changed since"]
+        return ["the training code in shared/ was changed since"]
     return [f"{name} was {told.get(name)} and is {asked.get(name)}" for name in names]
 
 

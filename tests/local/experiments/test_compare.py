@@ -9,7 +9,8 @@ import pytest
 from local.core import workspace
 from local.core.events import Resumed
 from local.experiments import compare
-from local.experiments.compare import Network, Training, trained
+from local.experiments.compare import Network, trained
+from local.experiments.train import Training
 from local.models import checkpoints, registry
 from shared.core.errors import ModelError
 from shared.core.events import StepEnded

@@ -2,8 +2,9 @@ import pytest
 
 from local.core import workspace
 from local.core.events import SeedBegun, SeedEnded
+from local.core.shared_code import training_sha256
 from local.experiments import seeds, train
-from local.experiments.compare import Training
+from local.experiments.train import Training
 from local.runs import journal
 from shared.core import manifest
 from shared.core.errors import ConfigError
@@ -38,6 +39,7 @@ def fake(begun):
         return write_manifest(
             folder, "lite", run_id=f"r{config.seed}", parameters=config.as_dict(), metrics=metrics,
             training={"seconds": 2.0 + config.seed, "cpu_seconds": 4.0},
+            bundle_sha256=training_sha256(config, framework="torch"),
         )  # fmt: skip
 
     return fake_training

@@ -2,10 +2,12 @@
 
 import json
 import signal
+import subprocess
+import sys
 
 import pytest
 
-from local.core import workspace
+from local.core import shared_code, workspace
 from local.core.events import Stopping
 from local.experiments.train import Interrupted, train, waiting
 from local.models import checkpoints
@@ -159,6 +161,33 @@ def test_only_the_same_training_is_resumed():
     file.write_text(json.dumps(facts))
     with pytest.raises(ConfigError, match="training code"):
         run(resume=True)
+
+
+def test_a_changed_or_broken_notebook_is_no_other_training(home, monkeypatch):
+    with pytest.raises(Interrupted):
+        run(report=ctrl_c(2))
+    (home / "torch").mkdir()
+    (home / "torch" / "kernel.toml").write_text("no toml")
+    (home / "torch" / "notebook.py").write_text("# %% a typo that was fixed")
+    monkeypatch.setattr(workspace, "kernels", lambda: home)
+    stated = run(resume=True)
+    assert "interrupted" not in stated
+    assert stated["bundle_sha256"] == shared_code.training_sha256(config(), framework="torch")
+
+
+@pytest.mark.slow
+def test_a_training_here_needs_nothing_of_kaggle_and_no_notebook_tool(home):
+    code = (
+        "import sys\n"
+        "from local.experiments.train import train\n"
+        "from shared.training.config import TrainConfig\n"
+        "config = TrainConfig.create(architecture='lite', dataset='digits', epochs=1)\n"
+        "train(config, framework='torch', name='small')\n"
+        "unwanted = ('local.kaggle_api', 'local.jobs', 'jupytext', 'nbformat', 'papermill', 'kaggle', 'tomllib')\n"
+        "assert not [name for name in sys.modules if name.startswith(unwanted)]"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=workspace.CHECKOUT, check=True)
+    assert "interrupted" not in manifest.verify(workspace.models() / "small")
 
 
 def test_a_model_folder_elsewhere_has_a_checkpoint_of_its_own(home):
