@@ -4,6 +4,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from scripts.steps import options
+from scripts.steps.progress import tell
 from scripts.terminal.edge import run
 from scripts.terminal.output import Json, emit, say
 from scripts.terminal.tables import table
@@ -50,7 +51,7 @@ def loop(
 
         from local.experiments.after_pull import receive
 
-        home = receive(workspace.models() / cargo.name, on_step=lambda step: say(f"{step} …"))
+        home = receive(workspace.models() / cargo.name, report=tell)
         row = _row(one, home) | {"seconds_command": round(time.perf_counter() - start, 3)}
         emit([row]) if json else _show(row, home)
         if one.state != "done":

@@ -61,8 +61,8 @@ def publish_one(name: str, data_dir: Path | None) -> None:
     from local.runs import journal
     from local.zoo import build as publishing
 
-    with journal.lock(folder(name).resolve().name), bar(f"publishing {name}") as done:
-        stated = publishing.publish(name, data_dir=data_dir, on_step=done)
+    with journal.lock(folder(name).resolve().name), bar(f"publishing {name}") as share:
+        stated = publishing.publish(name, data_dir=data_dir, report=share)
     say(f"published: {workspace.zoo() / stated.name}")
     for file, size in stated.published["left_out"].items():
         say(f"  {file} has {size / 1e6:.0f} MB and is left out; its card says how to make it")
@@ -72,8 +72,8 @@ def time_all(seconds: float) -> None:
     """The zoo's files, timed."""
     from local.zoo import build as publishing
 
-    with bar("timing") as done:
-        stated = publishing.measure(seconds=seconds, on_step=done)
+    with bar("timing") as share:
+        stated = publishing.measure(seconds=seconds, report=share)
     say(f"timed: the files of {len(stated)} networks")
 
 

@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scripts.steps import options
+from scripts.steps.progress import tell
 from scripts.steps.training import followed
 from scripts.terminal.edge import Ended, run
 from scripts.terminal.output import Json, emit, say, show
-from scripts.terminal.recovery import kept
 from scripts.terminal.verbs import again
 
 if TYPE_CHECKING:
-    from local.experiments.compare import Training
-    from local.experiments.train import Interrupted
+    from local.experiments.train import Interrupted, Training
     from local.models.checkpoints import Checkpoint
     from shared.core.manifest import TrainingManifest
     from shared.training.config import TrainConfig
@@ -48,10 +47,10 @@ def train(
 
     Example: k2l train --architecture lite --epochs 15 --name lite
     """
-    from local.experiments.compare import Training
-    from local.kaggle_api.kernel_spec import FRAMEWORKS
+    from local.experiments.train import Training
     from local.runs import journal
     from shared.core.errors import one_of
+    from shared.frameworks import FRAMEWORKS
 
     one_of("framework", wanted.framework, FRAMEWORKS)
     config = wanted.config(data_dir=data_dir)
@@ -87,7 +86,7 @@ def single(training: "Training", *, resume: bool, data_dir: Path | None) -> "Tra
 
     found = waiting(training)
     if found:
-        tell(found, resume=resume)
+        tell_found(found, resume=resume)
     replaced = training.folder.exists()
     try:
         return watched(training.config, training, resume=resume, data_dir=data_dir)
@@ -109,13 +108,11 @@ def several(training: "Training", count: int, *, keep: int | None, data_dir: Pat
         found = waiting(training, config=config, folder=folder)
         resume = found is not None and not found.differs
         if found:
-            tell(found, resume=resume)
+            tell_found(found, resume=resume)
         return watched(config, training, resume=resume, folder=folder, data_dir=data_dir)
 
     try:
-        done = seeds.trained(
-            training, count, train=one, on_seed=lambda seed, row: say(seeds.line(seed, row)), keep=keep, on_kept=kept
-        )
+        done = seeds.trained(training, count, train=one, keep=keep, report=tell)
     except KeyboardInterrupt:
         raise Ended(f"interrupted: every epoch that ended is kept.\nGo on with: {again()}") from None
     if done.rows:
@@ -129,8 +126,8 @@ def watched(config: "TrainConfig", training: "Training", **options: Any) -> "Tra
     """A training with its epochs on stderr; its manifest."""
     from local.experiments.train import train
 
-    with followed(config.epochs) as told:
-        return train(config, framework=training.framework, name=training.name, **options, **told)
+    with followed() as report:
+        return train(config, framework=training.framework, name=training.name, report=report, **options)
 
 
 def waiting(
@@ -142,7 +139,7 @@ def waiting(
     return train.waiting(config or training.config, framework=training.framework, name=training.name, folder=folder)
 
 
-def tell(found: "Checkpoint", *, resume: bool) -> None:
+def tell_found(found: "Checkpoint", *, resume: bool) -> None:
     """What becomes of an interrupted training that is there."""
     place = f"after epoch {found.epoch} of {found.epochs}"
     if not resume and found.differs:

@@ -144,14 +144,16 @@ print(f"{'':<36}{count_parameters(network):>14,}")
 # than the examination, on purpose.
 
 # %%
+from shared.core.events import EpochEnded
 from shared.training.train_torch import predict, save_weights, train
 
 
-def show(row):
-    print(results.epoch_line(row, config.epochs), flush=True)
+def show(event):
+    if isinstance(event, EpochEnded):
+        print(results.epoch_line(event.row, event.epochs), flush=True)
 
 
-trained = train(config, data, on_epoch=show)
+trained = train(config, data, report=show)
 print(f"trained in {trained.seconds:.1f} s, in {trained.precision}")
 
 # %% [markdown]

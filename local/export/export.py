@@ -23,6 +23,7 @@ from local.model_files import formats
 from local.runtimes import loading
 from shared.core import manifest
 from shared.core.errors import ConfigError, DataError, ModelError, one_of
+from shared.core.events import Report, each, silent
 from shared.data import datasets
 from shared.data.preprocessing import to_float
 from shared.networks import architectures
@@ -126,12 +127,12 @@ def export(
     names: Collection[str] | None = None,
     *,
     images_nhw: NDArray[np.uint8] | None = None,
-    on_step: Callable[[float], None] = lambda done: None,
+    report: Report = silent,
 ) -> list[Export]:
     """Writes each format, `model.FORMAT`, into the model folder and vouches for it in the manifest.
 
     All formats but the source's own by default; what is there is replaced. They are compared on `images_nhw`,
-    `check_images` by default; `on_step` is told the share done. Raises ConfigError for a format that does not exist,
+    `check_images` by default. Reports Progress. Raises ConfigError for a format that does not exist,
     ModelError for an export that differs from its source: what was at its place then stays.
     """
     wanted = chosen(names, WRITERS)
@@ -142,11 +143,7 @@ def export(
         raise ConfigError(f"{source.file} is what was trained: there is nothing to export it from.")
     images = check_images(manifest.read(folder).dataset) if images_nhw is None else images_nhw
     logits = source.runtime().logits(images)
-    done = []
-    for at, one in enumerate(wanted, start=1):
-        done.append(_export(source, one, images, logits))
-        on_step(at / len(wanted))
-    return done
+    return [_export(source, one, images, logits) for one in each(wanted, report)]
 
 
 def chosen(names: Collection[str] | None, known: Collection[str]) -> list[str]:

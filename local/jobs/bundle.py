@@ -14,12 +14,11 @@ import ast
 import hashlib
 import json
 import re
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.core import workspace
+from local.core import shared_code
 from local.kaggle_api.kernel_spec import KernelSpec
 from shared.core.errors import KernelError, one_of, plain
 from shared.training.config import TrainConfig
@@ -28,7 +27,6 @@ LARGEST = 900_000  # bytes; Kaggle refuses about a megabyte with a bare 400
 IDENTITY = ("run_id", "bundle_sha256", "source_commit")
 INJECTED = "injected-parameters"  # papermill's tag of the cell that it writes
 BLANK = dict.fromkeys(IDENTITY, "")  # as the sha256 is taken
-_SHARED = workspace.CHECKOUT / "shared"
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 # Kaggle's way and Jupyter's of folding a cell, so that the lesson is not lost between files; a click opens it.
@@ -142,41 +140,6 @@ def declared(cells: list[Any], *, where: str) -> dict[str, Any]:
         raise KernelError(f"{where}: its parameters cell is more than names and plain values ({error}).") from None
 
 
-def source_commit() -> str:
-    """The last commit that changed what is bundled, with `-dirty` where it has changed since; "" without git."""
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", *arguments, "--", "shared", "kaggle"],
-            cwd=workspace.CHECKOUT,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-
-    try:
-        return git("log", "-1", "--format=%H") + ("-dirty" if git("status", "--porcelain") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-
-
-def shared_files(code: str) -> list[str]:
-    """The files below `shared/` that some code needs, each after those it needs itself."""
-    found: list[str] = []
-    visiting: set[str] = set()
-
-    def visit(text: str) -> None:
-        for name in _shared_imports(text):
-            for file in _files_of(name):
-                if file not in visiting:
-                    visiting.add(file)
-                    visit(_read(file))
-                    found.append(file)
-
-    visit(code)
-    return found
-
-
 def _source(spec: KernelSpec) -> Any:
     """The notebook as it is written here, its cells read and nothing run."""
     import jupytext
@@ -193,36 +156,13 @@ def _check_declared(cells: list[Any], parameters: Mapping[str, Any], *, where: s
         one_of("parameter", name, known)
 
 
-def _shared_imports(text: str) -> Iterator[str]:
-    """What the code imports of `shared`: of `from shared.x import y` both `shared.x` and `shared.x.y`."""
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "shared":
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "shared")
-
-
-def _files_of(name: str) -> Iterator[str]:
-    """The files below `shared/` that importing `shared.x.y` runs: each `__init__.py`, and `x/y.py` if it is one."""
-    parts = name.split(".")[1:]
-    packages = ["/".join([*parts[:depth], "__init__.py"]) for depth in range(len(parts) + 1)]
-    for file in (*packages, "/".join(parts) + ".py"):
-        if (_SHARED / file).is_file():
-            yield file
-
-
-def _read(file: str) -> str:
-    return (_SHARED / file).read_text(encoding="utf-8")
-
-
 def _shared_cells(cells: list[Cell]) -> Iterator[Cell]:
     """A cell that makes the folders, then a `%%writefile` cell a file, under a line that says what it is for."""
-    files = shared_files("\n".join(cell["source"] for cell in cells if cell["cell_type"] == "code"))
+    files = shared_code.files("\n".join(cell["source"] for cell in cells if cell["cell_type"] == "code"))
     folders = ", ".join(f'"{folder}"' for folder in sorted({file.rpartition("/")[0] for file in files} - {""}))
     yield _cell("code", f'for folder in ({folders}):\n    Path(CODE, "shared", folder).mkdir(parents=True)')
     for name in files:
-        text = _read(name)
+        text = shared_code.read(name)
         purpose = (ast.get_docstring(ast.parse(text)) or "").split("\n")[0]
         yield _cell("markdown", f"`shared/{name}`: {purpose}")
         file = _cell("code", f"%%writefile {{CODE}}/shared/{name}\n{text.rstrip()}\n")

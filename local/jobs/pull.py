@@ -1,6 +1,6 @@
 """Pull: every file of a run, checked byte for byte against the manifest it wrote last, then moved in as one.
 
-    run, left_out = pull(service, run, on_file=…)
+    run, left_out = pull(service, run, report=…)
 
 Nothing is trusted: the manifest must be this run's and this bundle's; names that leave the folder, more than
 `max_bytes` in all, and hashes that differ are refused; files that the manifest does not name are left out and reported.
@@ -13,12 +13,13 @@ import dataclasses
 import logging
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 from local.core import workspace
+from local.core.events import FileFetched, WaitBegun
 from local.kaggle_api.client import OutputFile, Service
 from local.models.install import install
 from local.runs.download import MAX_BYTES, fetch, fetch_anew, matches, part_of
@@ -26,6 +27,7 @@ from local.runs.file_names import stored_names
 from local.runs.journal import Run
 from shared.core import manifest
 from shared.core.errors import KernelError, ModelError, ServiceError, plain
+from shared.core.events import Report, silent
 from shared.core.file_names import safe_name, stays_inside
 from shared.core.files import drop_parts, write
 from shared.core.manifest import File, Manifest, TrainingManifest
@@ -49,15 +51,13 @@ def pull(
     *,
     again: bool = False,
     max_bytes: int = MAX_BYTES,
-    on_file: Callable[[str, int], None] = lambda name, size: None,
-    on_kept: Callable[[Path], None] = lambda aside: None,
-    on_wait: Callable[[str], None] = lambda why: None,
+    report: Report = silent,
 ) -> tuple[Run, dict[str, str]]:
     """Brings a complete run home to `models/<name>/`; returns the run and why which files were left out.
 
-    `on_file` is told each file that has come, with its bytes. A model of that name that is there already is kept in
-    the run's folder, and `on_kept` told where; one of this very run that is whole is left as it is, unless `again`.
-    What is not listed yet is waited for, two minutes at most, and `on_wait` told so.
+    Reports FileFetched, WaitBegun and Kept. A model of that name that is there already is kept in the run's folder; one
+    of this very run that is complete is left as it is, unless `again`. What is not listed yet is waited for, two
+    minutes at most.
     Raises KernelError where the proof fails; `models/` is then as it was.
     """
     if not again and is_home(run):
@@ -65,19 +65,19 @@ def pull(
         return run.record(state="pulled"), {}
     run.stage.mkdir(parents=True, exist_ok=True)
     drop_parts(run.stage)
-    stated, urls, log = _offer(service, run, max_bytes, on_wait)
+    stated, urls, log = _offer(service, run, max_bytes, report)
     left_out = _left_out(stated, urls)
     places = stored_names(stated.files.keys() - left_out, taken=OURS)
     claimed = {name: stated.files[name] for name in places}
     _check_offer(claimed, urls, max_bytes)
     wanted = {name: facts for name, facts in claimed.items() if not matches(run.stage / places[name], facts)}
     logger.info("%d files are stated, %d offered, %d to be fetched", len(claimed), len(urls), len(wanted))
-    _fetch_all(service, run, urls, wanted, places, on_file)
+    _fetch_all(service, run, urls, wanted, places, report)
     _write_places(run.stage, stated, places, left_out)
     run.keep_log(log)
     _vouch_for_extras(service, run, urls)
     _drop_strays(run.stage)
-    install(run.stage, run.name, aside=run.folder / "replaced", on_kept=on_kept)
+    install(run.stage, run.name, aside=run.folder / "replaced", report=report)
     shutil.rmtree(run.parts, ignore_errors=True)
     return run.record(state="pulled"), left_out
 
@@ -94,7 +94,7 @@ def stated_by(service: Service, run: Run) -> TrainingManifest:
 
 
 def _offer(
-    service: Service, run: Run, max_bytes: int, on_wait: Callable[[str], None] = lambda why: None
+    service: Service, run: Run, max_bytes: int, report: Report = silent
 ) -> tuple[TrainingManifest, dict[str, OutputFile], str]:
     """The run's manifest, the files that the service lists, by name, and the log.
 
@@ -110,7 +110,8 @@ def _offer(
             if not _missing(stated.files, urls):
                 break
         if not pause:
-            on_wait(f"{run.title} has ended, but what it left is not all listed yet: asked again for two minutes")
+            why = f"{run.title} has ended, but what it left is not all listed yet: asked again for two minutes"
+            report(WaitBegun(why))
     else:
         stated = _manifest(service, run, urls, max_bytes)
     return stated, urls, log
@@ -200,7 +201,7 @@ def _fetch_all(
     urls: dict[str, OutputFile],
     wanted: dict[str, File],
     places: dict[str, str],
-    on_file: Callable[[str, int], None],
+    report: Report,
 ) -> None:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         jobs = {
@@ -210,7 +211,7 @@ def _fetch_all(
         try:
             for name, job in jobs.items():
                 job.result()
-                on_file(places[name], wanted[name].bytes)
+                report(FileFetched(places[name], wanted[name].bytes))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -8,7 +8,6 @@ The files are copied, none is made here: `k2l train --seeds`, `k2l export` and `
 
 import dataclasses
 import shutil
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from local.models.install import install
 from local.zoo import cards
 from shared.core import manifest
 from shared.core.errors import ModelError
+from shared.core.events import Report, silent
 from shared.core.files import room_for
 from shared.core.manifest import TrainingManifest
 from shared.data import datasets
@@ -31,9 +31,7 @@ MEASURED = (published.FLOAT, published.INT8, published.LITERT)
 SECONDS = 30.0
 
 
-def publish(
-    name: str, *, data_dir: Path | None = None, on_step: Callable[[float], None] = lambda done: None
-) -> TrainingManifest:
+def publish(name: str, *, data_dir: Path | None = None, report: Report = silent) -> TrainingManifest:
     """Publishes a model folder; what was published under its name before is kept in the checkout's `.k2l/replaced`.
 
     The test images are run through the ONNX file and the int8 ones, and their accuracies written down. Raises
@@ -46,7 +44,7 @@ def publish(
     _check_ready(source, stated, wanted)
     small = [one for one in wanted if stated.files[one].bytes <= published.LARGEST]
     figures = {
-        **_scores(source, stated, data_dir, on_step),
+        **_scores(source, stated, data_dir, report),
         "also": _also(source, published.entry(stated.name).also, data_dir),
         "left_out": {one: stated.files[one].bytes for one in wanted if one not in small},
         "at": manifest.now(),
@@ -77,12 +75,10 @@ def _check_ready(source: Path, stated: TrainingManifest, wanted: tuple[str, ...]
         raise ModelError(f"{source} lacks {', '.join(missing)}. Make them: {'; '.join(commands[1:-1])}")
 
 
-def _scores(
-    source: Path, stated: TrainingManifest, data_dir: Path | None, on_step: Callable[[float], None]
-) -> dict[str, Any]:
+def _scores(source: Path, stated: TrainingManifest, data_dir: Path | None, report: Report) -> dict[str, Any]:
     """How many test images there are, and the share that each file reads right."""
     images = datasets.load(stated.dataset, data_dir=data_dir, halves=["test"])
-    found = evaluate_all([(registry.find(str(source / one)), images) for one in MEASURED], on_step=on_step)
+    found = evaluate_all([(registry.find(str(source / one)), images) for one in MEASURED], report=report)
     accuracies = {one: result.scores.accuracy for one, result in zip(MEASURED, found, strict=True)}
     trained = stated.test_accuracy
     if abs(accuracies[published.FLOAT] - trained) > TOLERANCE:
@@ -103,9 +99,7 @@ def _also(source: Path, names: tuple[str, ...], data_dir: Path | None) -> dict[s
     }
 
 
-def measure(
-    *, seconds: float = SECONDS, threads: int = 1, on_step: Callable[[float], None] = lambda done: None
-) -> list[TrainingManifest]:
+def measure(*, seconds: float = SECONDS, threads: int = 1, report: Report = silent) -> list[TrainingManifest]:
     """Times every published file at one image a call, all in turns in one process; returns the manifests.
 
     The medians are written into the manifests with the processor's name. Raises ModelError where nothing is published.
@@ -114,7 +108,7 @@ def measure(
     if not folders:
         raise ModelError(f"{workspace.zoo()} holds nothing that was published: k2l report --publish MODEL")
     wanted = [registry.find(str(folder / one)) for folder in folders for one in MEASURED if (folder / one).exists()]
-    rows = benchmark.bench(wanted, batches=(1,), threads=threads, cold_start=False, seconds=seconds, on_step=on_step)
+    rows = benchmark.bench(wanted, batches=(1,), threads=threads, cold_start=False, seconds=seconds, report=report)
     surroundings = {
         "processor": processor(),
         "threads": threads,

@@ -29,7 +29,7 @@ def _architectures() -> Iterable[str]:
 
 
 def _frameworks() -> Iterable[str]:
-    from local.kaggle_api.kernel_spec import FRAMEWORKS
+    from shared.frameworks import FRAMEWORKS
 
     return FRAMEWORKS
 

@@ -168,8 +168,9 @@ def test_colours_are_for_terminals_that_want_them(no_color):
     """Every part of the edge that draws with rich."""
     code = (
         "from scripts.terminal import output, tables\n"
+        "from shared.core.events import Progress\n"
         "tables.table(['check', 'verdict'], [['a', 'GOOD'], ['b', 'WARN'], ['c', 'BAD']])\n"
-        "with output.bar('reading') as done: done(.5); output.say('beside'); done(1)"
+        "with output.bar('reading') as report: report(Progress(.5)); output.say('beside'); report(Progress(1))"
     )
     out = terminal("-c", code, **({"NO_COLOR": "1"} if no_color else {}))
     assert "GOOD" in out and "reading" in out

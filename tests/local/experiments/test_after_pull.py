@@ -11,6 +11,7 @@ from local.models import registry
 from shared.core import manifest
 from shared.core.errors import ModelError
 from shared.training.results import write_history
+from tests.heard import Heard
 from tests.local.model_folders import write_manifest
 
 
@@ -26,9 +27,9 @@ def folder(small_model, tmp_path, digits):
 
 
 def test_a_model_that_came_home_is_exported_evaluated_and_quantized(folder):
-    steps = []
-    told = receive(folder, on_step=steps.append)
-    assert [step.split()[0] for step in steps] == ["exporting", "evaluating", "quantizing"]
+    heard = Heard()
+    told = receive(folder, report=heard)
+    assert [what.split()[0] for what in heard.all("what")] == ["exporting", "evaluating", "quantizing"]
     assert told.seconds_training == 4.0 and told.why_not == ""
     assert told.here.scores.accuracy == told.manifest.metrics["test"]["accuracy"]
     assert told.quantized.file.name == "model.int8.onnx" and told.quantized.base.name == "model.onnx"

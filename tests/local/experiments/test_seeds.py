@@ -3,12 +3,15 @@ import dataclasses
 import pytest
 
 from local.core import workspace
+from local.core.events import SeedBegun, SeedEnded
+from local.core.shared_code import training_sha256
 from local.experiments import seeds, train
-from local.experiments.compare import Training
+from local.experiments.train import Training
 from local.runs import journal
 from shared.core import manifest
 from shared.core.errors import ConfigError
 from shared.training.config import TrainConfig
+from tests.heard import Heard
 from tests.local.model_folders import write_manifest
 
 LOSSES = [0.3, 0.1, 0.2, 0.4, 0.05]
@@ -38,15 +41,18 @@ def fake(begun):
         return write_manifest(
             folder, "lite", run_id=f"r{config.seed}", parameters=config.as_dict(), metrics=metrics,
             training={"seconds": 2.0 + config.seed, "cpu_seconds": 4.0},
+            bundle_sha256=training_sha256(config, framework="torch"),
         )  # fmt: skip
 
     return fake_training
 
 
 def test_each_seed_is_trained_once_and_the_lowest_validation_loss_is_kept(fake, begun):
-    told = []
-    done = seeds.trained(TRAINING, 3, train=fake, on_seed=lambda seed, row: told.append((seed, row is not None)))
-    assert begun == [0, 1, 2] and told == [(0, False), (0, True), (1, False), (1, True), (2, False), (2, True)]
+    heard = Heard()
+    done = seeds.trained(TRAINING, 3, train=fake, report=heard)
+    assert begun == [0, 1, 2] and heard == [
+        one for row in done.rows for one in (SeedBegun(row["seed"]), SeedEnded(row))
+    ]
     assert done.elsewhere == [] and done.manifest == manifest.verify(workspace.models() / "mine")
     assert (workspace.models() / "mine" / "model.pth").read_bytes() == b"\x01"
     assert done.manifest.seeds == done.rows

@@ -16,6 +16,7 @@ from shared.core import manifest
 from shared.core.errors import ConfigError, KernelError, ModelError
 from shared.data import datasets
 from shared.networks.architectures import architecture
+from tests.heard import Heard
 from tests.local.model_folders import write_folder, write_manifest
 from tests.local.model_formats import images as probes
 
@@ -54,11 +55,11 @@ def test_an_export_says_what_its_source_says(tmp_path, capfd, name):
 def test_every_format_is_reached_from_either_framework(tmp_path, capfd, framework):
     folder = write_folder(tmp_path / "m", "sprint", framework)
     capfd.readouterr()
-    steps = []
-    done = export.export(folder, on_step=steps.append)
+    heard = Heard()
+    done = export.export(folder, report=heard)
     other = {"torch": "keras", "keras": "pth"}[framework]
     assert {one.file.name for one in done} == {f"model.{kind}" for kind in (other, "onnx", "tflite", "pt2")}
-    assert all(one.difference < 1e-4 for one in done) and steps == [0.25, 0.5, 0.75, 1.0]
+    assert all(one.difference < 1e-4 for one in done) and heard.all("share") == [0.25, 0.5, 0.75, 1.0]
     assert sorted(manifest.verify(folder).files) == [name for name in names(folder) if name != manifest.NAME]
     assert capfd.readouterr() == ("", "")
     for one in done:

@@ -22,6 +22,7 @@ from shared.data.preprocessing import to_float
 from shared.networks.architectures import ARCHITECTURES, architecture
 from shared.networks.build_torch import build_torch
 from shared.training.config import TrainConfig
+from tests.heard import Heard
 from tests.local.model_folders import write_folder, write_manifest
 from tests.local.model_formats import images as probes
 from tests.local.model_formats import save_filling
@@ -72,9 +73,9 @@ def write_other_weights(source, images, path):
 
 
 def test_every_quantized_file_is_smaller_reads_as_well_and_is_vouched_for(folder, digits, capfd):
-    steps = []
-    made = quantize(folder, max_drop=2, on_step=steps.append)  # an image of 144 is 0.7 points
-    assert capfd.readouterr() == ("", "") and steps == [0.25, 0.5, 0.75, 1.0]
+    heard = Heard()
+    made = quantize(folder, max_drop=2, report=heard)  # an image of 144 is 0.7 points
+    assert capfd.readouterr() == ("", "") and heard.all("share") == [0.25, 0.5, 0.75, 1.0]
     assert all(one.kept and one.why == "" and one.images == 144 for one in made)
     assert {one.file.name for one in made} == FILES
     assert set(manifest.verify(folder).files) == FILES | {f"model.{one}" for one in ("pth", "onnx", "tflite")}

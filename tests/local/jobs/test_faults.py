@@ -13,6 +13,7 @@ from local.kaggle_api import errors, http
 from local.runs import download, journal
 from shared.core import manifest
 from shared.core.errors import CredentialsError, KernelError, RefusedError, RunError, ServiceError
+from tests.heard import Heard
 from tests.local import trips
 
 SLUG = trips.SLUG
@@ -322,8 +323,9 @@ def test_the_previous_versions_status_is_not_taken_for_ours(emulator, service, k
     emulator.faults.add(fault="stale_status", times=None)
     one = push.push(service, trips.cargo_of(kernel(f"import time; time.sleep(1)\n{trips.LEAVES_A_MODEL}")))
     assert emulator.status(SLUG) == "COMPLETE"  # who asks for no version is told of the previous one
-    seen = []
-    one = watch.watch(service, one, on_status=seen.append)
+    heard = Heard()
+    one = watch.watch(service, one, report=heard)
+    seen = heard.all("state")
     assert seen[0] in ("QUEUED", "RUNNING") and seen[-1] == "COMPLETE"
     pull.pull(service, one)
     assert manifest.verify(workspace.models() / "mine").run_id == one.run_id

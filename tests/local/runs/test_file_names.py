@@ -14,6 +14,7 @@ from scripts.steps import trip as trip
 from shared.core import manifest
 from shared.core.errors import RunError
 from shared.core.file_names import safe_name, stays_inside
+from tests.heard import Heard
 from tests.local import trips
 
 CLOCK = "log-2026-11-28T15:00:00.txt"
@@ -64,9 +65,9 @@ def test_a_pull_that_was_interrupted_fetches_no_odd_file_twice(emulator, service
         patch.setattr(pull, "install", lambda *arguments, **options: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             pull.pull(service, one)
-    came = []
-    pull.pull(service, one, on_file=lambda name, size: came.append(name))
-    assert came == [] and manifest.verify(workspace.models() / trips.NAME)
+    heard = Heard()
+    pull.pull(service, one, report=heard)
+    assert heard == [] and manifest.verify(workspace.models() / trips.NAME)
 
 
 def test_what_nobody_can_prove_or_bring_is_left_out_and_said(emulator, service, tmp_path, capsys):

@@ -12,6 +12,7 @@ from shared.core import manifest
 from shared.core.errors import ConfigError, ModelError
 from shared.data import datasets
 from shared.training.results import write_history
+from tests.heard import Heard
 from tests.local.zoo.zoo_folders import ACCURACIES, write_checkout, write_manifest_of, write_ready
 
 SCORES = {"test_images": 360, "test_accuracy": {published.FLOAT: 0.99, published.INT8: 0.985, published.LITERT: 0.991}}
@@ -128,14 +129,14 @@ def test_the_whole_way_from_quantized_to_timed(checkout, home, small_model, digi
     read = build.evaluate_all([(registry.find("lite"), digits)])[0].scores.accuracy
     facts["metrics"] = {"validation": {}, "test": {"accuracy": read}}
     write_manifest_of("lite", folder, **facts)
-    told = []
-    build.publish("lite", on_step=told.append)
+    heard = Heard()
+    build.publish("lite", report=heard)
     (stated,) = build.measure(seconds=0)
-    assert told[-1] == 1.0 and manifest.verify(checkout / "lite") == stated
+    assert heard[-1].share == 1.0 and manifest.verify(checkout / "lite") == stated
     assert set(stated.bench["p50_us"]) == {published.FLOAT, published.INT8, published.LITERT}
     assert all(time > 0 for time in stated.bench["p50_us"].values()) and stated.bench["processor"]
     assert stated.published["test_images"] == 360 and stated.published["test_accuracy"][published.FLOAT] == read
-    assert len(pages.write()) == 5 and pages.outdated() == []
+    assert len(pages.write()) == 4 and pages.outdated() == []
     assert published.figures(stated).seeds == len(ACCURACIES)
 
 
