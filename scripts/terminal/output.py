@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scripts.terminal.verbs import pasteable
+from scripts.terminal.verbs import OUTPUT, pasteable
 from shared.core import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable lines, alone on stdout.")]
+Json = Annotated[bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Machine-readable lines, alone on stdout.")]
 
 
 def say(*lines: str) -> None:
