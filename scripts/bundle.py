@@ -8,12 +8,15 @@ import typer
 from scripts.steps import options
 from scripts.terminal.edge import run
 from scripts.terminal.output import Json, emit, show
+from scripts.terminal.verbs import OUTPUT
 
 
 @options.trained()
 def bundle(
     wanted: options.Wanted,
-    out: Annotated[Path | None, typer.Option(help="Where to write it. [default: build/NAME.ipynb]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(rich_help_panel=OUTPUT, help="Where to write it. [default: build/NAME.ipynb]")
+    ] = None,
     check: Annotated[
         Path | None, typer.Option(help="Write nothing: take the sha256 of a notebook that k2l bundled before.")
     ] = None,

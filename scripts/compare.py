@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +12,7 @@ from scripts.steps.training import followed
 from scripts.terminal.edge import Ended, run
 from scripts.terminal.output import Json, emit, say, show
 from scripts.terminal.tables import table_of
-from scripts.terminal.verbs import again
+from scripts.terminal.verbs import OUTPUT, again
 from shared.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,7 +33,9 @@ def compare(
         bool, typer.Option("--again", help="Train also what is there already, trained in the same way.")
     ] = False,
     data_dir: options.DataDir = None,
-    out: Annotated[Path | None, typer.Option(help="The pictures' folder. [default: build/compare]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(rich_help_panel=OUTPUT, help="The pictures' folder. [default: build/compare]")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Train several networks alike, and compare them.
@@ -68,15 +69,15 @@ def plan(wanted: options.Wanted, architectures: str, *, prefix: str, data_dir: P
     from shared.frameworks import FRAMEWORKS
     from shared.networks.architectures import architecture
 
+    if "architecture" in wanted.given:
+        raise ConfigError("--architectures says which networks are trained: leave out --set architecture.")
     frameworks = [one_of("framework", name, FRAMEWORKS) for name in options.listed("framework", wanted.framework)]
     names = [architecture(name).name for name in options.listed("architectures", architectures)]
-    first = replace(wanted, architecture=names[0]).config(data_dir=data_dir)
-    wanted = replace(wanted, dataset=first.dataset)  # `auto` is settled once
+    first = wanted.but(architecture=names[0]).config(data_dir=data_dir)
+    wanted = wanted.but(dataset=first.dataset)  # `auto` is settled once
     trainings = []
     for name, framework in itertools.product(names, frameworks):
-        config = replace(wanted, architecture=name).config(data_dir=data_dir)
-        if config.architecture != name:
-            raise ConfigError("--architectures says which networks are trained: leave out --set architecture.")
+        config = wanted.but(architecture=name).config(data_dir=data_dir)
         called = check_name(f"{prefix}{usual_name(name, framework)}")
         trainings.append(Training(config=config, framework=framework, name=called))
     return trainings

@@ -14,7 +14,7 @@ from scripts.steps import options
 from scripts.terminal.edge import Ended, run
 from scripts.terminal.output import Json, bar, emit, say, show
 from scripts.terminal.tables import table
-from scripts.terminal.verbs import again
+from scripts.terminal.verbs import KAGGLE, OUTPUT, again
 from shared.core.errors import ConfigError, UserError, one_of
 from shared.core.events import Event, Report
 
@@ -66,23 +66,27 @@ def sweep(
         str | None,
         typer.Option(
             autocompletion=complete.remotes,
+            rich_help_panel=KAGGLE,
             help="kaggle or emulator: each trial is a run there. [default: train here]",
         ),
     ] = None,
     owner: options.Owner = None,
     slug: Annotated[
-        str | None, typer.Option(help="The kernel to push to. [default: kernel.toml's, with -sweep]")
+        str | None,
+        typer.Option(rich_help_panel=KAGGLE, help="The kernel to push to. [default: kernel.toml's, with -sweep]"),
     ] = None,
     accelerator: options.Accelerator = None,
     data_dir: options.DataDir = None,
-    out: Annotated[Path | None, typer.Option(help="The pictures' folder. [default: .k2l/sweeps/STUDY]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(rich_help_panel=OUTPUT, help="The pictures' folder. [default: .k2l/sweeps/STUDY]")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Search for the parameters of a training.
 
     Only the validation images are looked at: no trial evaluates the test set. Trial 0 is the recipe itself, if it
     lies in the space. Interrupted or killed, the same command goes on to --trials in all; what is not searched is the
-    recipe's, or given by --set.
+    recipe's, or given by its option.
 
     Example: k2l sweep --architecture lite --epochs 5 --trials 40 --search learning_rate=3e-3:1e-1:log --workers 2
     """
@@ -128,14 +132,14 @@ def _task(
 
     if remote is not None:
         one_of("remote", remote, REMOTES)
-    fixed = {pair.partition("=")[0] for pair in wanted.given or []}
+    fixed = wanted.given
     config = wanted.config(remote=remote or "", data_dir=data_dir)
     space = sweep_space.space(search) if search else sweep_space.usual_space(config, fixed=fixed)
     for one in space:
         if one.name in fixed:
-            raise ConfigError(f"{one.name} is given by --set and by --search: leave one of them out.")
+            raise ConfigError(f"{one.name} is given as an option and by --search: leave one of them out.")
     if not space:
-        raise ConfigError("--set gives all that would be searched: name something with --search.")
+        raise ConfigError("options give all that would be searched: name something with --search.")
     return Task(config=config, framework=wanted.framework, space=space, objective=objective, seeds=seeds)
 
 

@@ -13,7 +13,6 @@ import difflib
 import re
 import tomllib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from local.core import text_files, workspace
@@ -43,11 +42,6 @@ class KernelSpec:
     private: bool = True
     internet: bool = False
     keywords: list[str] = dataclasses.field(default_factory=list)
-
-    @property
-    def notebook(self) -> Path:
-        """The percent script that becomes the notebook."""
-        return workspace.kernels() / self.framework / "notebook.py"
 
     @property
     def gpu(self) -> bool:

@@ -17,7 +17,8 @@ from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
 from shared.core.errors import ConfigError, one_of
-from shared.training.config import RANGES, TrainConfig, from_text
+from shared.training.config import TrainConfig, known
+from shared.training.parameter import Word
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -31,7 +32,7 @@ FIXED = {
     "dataset": "--dataset says it",
     "recipe": "--recipe says it",
     "epochs": "--epochs says it",
-    "device": "--set device=… says it",
+    "device": "--device says it",
     "seed": "a seed that was searched is luck: --seeds trains each trial with several",
 }
 
@@ -150,7 +151,7 @@ def dimension(text: str) -> Dimension:
         return _range(name, parts)
     raise ConfigError(
         f"--search {text!r} is no space: write {name}=LOW:HIGH, {name}=LOW:HIGH:log, {name}=LOW:HIGH:STEP "
-        f"or {name}=A,B,…; a single value is given by --set."
+        f"or {name}=A,B,…; a single value is given by its own option."
     )
 
 
@@ -218,7 +219,7 @@ def _check_name(name: str) -> None:
 def _number(name: str, text: str) -> Any:
     """A value of a parameter, typed; a width is a number that no recipe has."""
     if name != WIDTH:
-        return from_text(name, text.strip())
+        return known(name).parse(text.strip())
     try:
         return float(text)
     except ValueError:
@@ -226,7 +227,7 @@ def _number(name: str, text: str) -> Any:
 
 
 def _range(name: str, parts: list[str]) -> Range:
-    if name not in RANGES and name != WIDTH:
+    if name != WIDTH and isinstance(known(name), Word):
         raise ConfigError(f"--search {name}: {parts[0]!r} to {parts[1]!r} is no range of words; write {name}=A,B,…")
     low, high = (_number(name, part) for part in parts[:2])
     if not low < high:

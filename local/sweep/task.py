@@ -18,7 +18,7 @@ from typing import Any, Literal
 from local.sweep.space import FIXED, WIDTH, Dimension, changed, check_space
 from shared.core.errors import one_of
 from shared.frameworks import FRAMEWORKS
-from shared.training.config import TrainConfig, beside_recipe
+from shared.training.config import TrainConfig, beside_recipe, options_of
 
 # Of the validation images, and which way is better.
 OBJECTIVES: dict[str, Literal["maximize", "minimize"]] = {"accuracy": "maximize", "loss": "minimize"}
@@ -113,10 +113,7 @@ class Task:
         config = self.configs(drawn)[0]
         named = {key: getattr(config, key) for key in FIXED if key != "device"}
         words = ["k2l", "train", "--framework", self.framework]
-        for key, value in named.items():
-            words += [f"--{key}", str(value)]
-        for key, value in beside_recipe(config.as_dict()).items():
-            words += ["--set", f"{key}={value}"]
+        words += options_of(named | beside_recipe(config.as_dict()))
         return shlex.join([*words, "--name", name])
 
 

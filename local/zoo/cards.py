@@ -29,7 +29,7 @@ from shared.networks.architectures import (
     architecture,
     trace,
 )
-from shared.training.config import TrainConfig, beside_recipe
+from shared.training.config import TrainConfig, beside_recipe, options_of
 
 Manifest = TrainingManifest
 
@@ -270,7 +270,7 @@ def training_command(stated: Manifest) -> str:
     said += [f"--recipe {parameters['recipe']}"] if parameters["recipe"] != TrainConfig.recipe else []
     first = min((row["seed"] for row in stated.seeds), default=0)
     said += [f"--seed {first}"] if first else []
-    said += [f"--set {key}={value}" for key, value in beside_recipe(parameters).items()]
+    said += options_of(beside_recipe(parameters))
     seeds = max(len(stated.seeds), published.FEWEST_SEEDS)
     said += [f"--seeds {seeds}"] + ([f"--keep {parameters['seed']}"] if stated.kept else [])
     return f"k2l train {' '.join(said)} --name {stated.name}"

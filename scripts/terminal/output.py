@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scripts.terminal.verbs import pasteable
+from scripts.terminal.verbs import OUTPUT, pasteable
 from shared.core import printable
 from shared.core.events import Event, Progress, Report, silent
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import rich.progress
     from rich.progress import ProgressColumn
 
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable lines, alone on stdout.")]
+Json = Annotated[bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Machine-readable lines, alone on stdout.")]
 
 
 def say(*lines: str) -> None:

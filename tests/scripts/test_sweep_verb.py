@@ -34,9 +34,10 @@ SMALL = ("sweep", "--architecture", "lite", "--dataset", "digits", *SPACE)
     ("options", "said"),
     [
         ("--search lerning_rate=1:2", "did you mean 'learning_rate'"),
-        ("--search learning_rate=0.1", "a single value is given by --set"),
+        ("--search learning_rate=0.1", "a single value is given by its own option"),
         ("--search learning_rate=1e-9:1", "out of range"),
-        ("--search rotation=0:9 --set rotation=3", "given by --set and by --search"),
+        ("--search rotation=0:9 --rotation 3", "given as an option and by --search"),
+        ("--search rotation=0:9 --set rotation=3", "given as an option and by --search"),
         ("--objective f1", "there are: accuracy, loss"),
         ("--framework jax", "there are: torch, keras"),
         ("--architecture vgg", "there are: compact"),

@@ -135,7 +135,7 @@ def test_a_network_of_another_width_has_a_name_that_a_folder_can_have():
     from scripts.compare import plan
     from scripts.steps import options as options
 
-    wanted = options.Wanted(dataset="digits", framework="torch,keras")
+    wanted = options.Wanted(named={"dataset": "digits"}, framework="torch,keras")
     trainings = plan(wanted, "lite,lite@1.5", prefix="my-", data_dir=None)
     assert [one.name for one in trainings] == [
         "my-lite-torch",

@@ -29,7 +29,7 @@ def test_a_dimension_is_read_as_it_is_written():
     [
         ("lerning_rate=1:2", "did you mean 'learning_rate'"),
         ("learning_rate", "is no space"),
-        ("learning_rate=0.1", "a single value is given by --set"),
+        ("learning_rate=0.1", "a single value is given by its own option"),
         ("batch_size=64,64", "is no space"),
         ("learning_rate=3:1", "low end must be below"),
         ("learning_rate=nan:1", "low end must be below"),

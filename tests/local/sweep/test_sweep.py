@@ -93,7 +93,7 @@ def test_a_search_goes_on_to_the_total_and_no_further(database):
         assert states(study) == ["complete"] * 7 and trainer.most == 3
         best = study.rows()[0]
         assert (best["trial"], best["best"], best["accuracy"]) == (0, True, best["value"])
-        assert best["command"].endswith("--set batch_size=64 --set learning_rate=0.02 --name s-0")
+        assert best["command"].endswith("--batch-size 64 --learning-rate 0.02 --name s-0")
         assert [row["best"] for row in study.rows()].count(True) == 1
 
 

@@ -153,7 +153,7 @@ def test_the_command_of_a_card_gives_the_manifests_parameters():
     stated = trips.stated(parameters=config.as_dict(), framework="keras", name="lite", seeds=seeds)
     assert cards.training_command(stated) == (
         "k2l train --architecture lite --dataset mnist --epochs 15 --framework keras "
-        "--seed 3 --set learning_rate=0.5 --set ema=0.9 --seeds 6 --name lite"
+        "--seed 3 --learning-rate 0.5 --ema 0.9 --seeds 6 --name lite"
     )
     plain = TrainConfig.create(architecture="lite", dataset="mnist", recipe="plain", epochs=2).as_dict()
     plain.pop("loading")  # of an older manifest
