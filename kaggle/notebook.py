@@ -121,11 +121,15 @@ print(f"{network.name}: {network.source}")
 
 
 # %%
-def show(row):
-    print(results.epoch_line(row, config.epochs), flush=True)
+from shared.core.events import EpochEnded
 
 
-trained = train(config, data, on_epoch=show)
+def show(event):
+    if isinstance(event, EpochEnded):
+        print(results.epoch_line(event.row, event.epochs), flush=True)
+
+
+trained = train(config, data, report=show)
 print(f"trained in {trained.seconds:.1f} s, in {trained.precision}")
 
 # %% [markdown]
@@ -296,5 +300,5 @@ manifest = results.write(
     data=data,
     figures=figures,
 )
-for file, facts in manifest["files"].items():
-    print(f"{facts['bytes']:>12,} bytes   {facts['sha256'][:12]}   {file}")
+for name, file in manifest.files.items():
+    print(f"{file.bytes:>12,} bytes   {file.sha256[:12]}   {name}")

@@ -28,7 +28,7 @@ def bundle(
 
     Example: k2l bundle --architecture lite --epochs 15 --out lite.ipynb
     """
-    from local.core import workspace
+    from local.core import shared_code, workspace
     from local.core.outputs import whole
     from local.jobs import bundle as bundling
     from local.kaggle_api import kernel_spec
@@ -41,7 +41,7 @@ def bundle(
         name = wanted.model(config)
         packed = bundling.pack(kernel_spec.load(wanted.framework), name=name, config=config)
         path, sha256 = out or workspace.build() / f"{name}.ipynb", packed.sha256
-        content = packed.sign(run_id="by-hand", source_commit=bundling.source_commit()).encode()
+        content = packed.sign(run_id="by-hand", source_commit=shared_code.commit("shared", "kaggle")).encode()
         with whole(path) as part:
             part.write_bytes(content)
     size = len(content)

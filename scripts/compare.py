@@ -16,7 +16,8 @@ from scripts.terminal.verbs import OUTPUT, again
 from shared.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from local.experiments.compare import Network, Training
+    from local.experiments.compare import Network
+    from local.experiments.train import Training
 
 
 @options.trained(without=("architecture", "name"))
@@ -62,10 +63,10 @@ def compare(
 
 def plan(wanted: options.Wanted, architectures: str, *, prefix: str, data_dir: Path | None) -> list["Training"]:
     """What is to be trained; all that can be wrong with it is found here."""
-    from local.experiments.compare import Training
-    from local.kaggle_api.kernel_spec import FRAMEWORKS
+    from local.experiments.train import Training
     from local.models.registry import check_name, usual_name
     from shared.core.errors import one_of
+    from shared.frameworks import FRAMEWORKS
     from shared.networks.architectures import architecture
 
     if "architecture" in wanted.given:
@@ -88,14 +89,8 @@ def train(training: "Training", which: str, *, anew: bool, data_dir: Path | None
 
     say(f"{training.name} ({which})")
     try:
-        with followed(training.config.epochs) as told:
-            network = trained(
-                training,
-                again=anew,
-                data_dir=data_dir,
-                on_resume=lambda epoch: say(f"  goes on after epoch {epoch} of {training.config.epochs}"),
-                **told,
-            )
+        with followed() as report:
+            network = trained(training, again=anew, data_dir=data_dir, report=report)
     except KeyboardInterrupt:
         raise Ended(f"interrupted: every epoch that ended is kept.\nGo on with: {again(without='--again')}") from None
     if not network.trained_now:

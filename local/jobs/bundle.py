@@ -14,12 +14,11 @@ import ast
 import hashlib
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from local.core import workspace
+from local.core import shared_code
 from local.jobs import notebook as writing
 from local.jobs.notebook import FOR_PARAMETERS, FOR_SHARED, IDENTITY, Cell, new_cell, tagged
 from local.kaggle_api.kernel_spec import KernelSpec
@@ -29,7 +28,6 @@ from shared.training.config import TrainConfig
 LARGEST = 900_000  # bytes; Kaggle refuses about a megabyte with a bare 400
 INJECTED = "injected-parameters"  # papermill's tag of the cell that it writes
 BLANK = dict.fromkeys(IDENTITY, "")  # as the sha256 is taken
-_SHARED = workspace.CHECKOUT / "shared"
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 # Kaggle's way and Jupyter's of folding a cell, so that the lesson is not lost between files; a click opens it.
@@ -111,74 +109,13 @@ def digest(text: str | bytes) -> str:
         raise KernelError(f"this is not a notebook bundled by k2l ({plain(str(error))}).") from None
 
 
-def source_commit() -> str:
-    """The last commit that changed what is bundled, with `-dirty` where it has changed since; "" without git."""
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", *arguments, "--", "shared", "kaggle"],
-            cwd=workspace.CHECKOUT,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-
-    try:
-        return git("log", "-1", "--format=%H") + ("-dirty" if git("status", "--porcelain") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-
-
-def shared_files(code: str) -> list[str]:
-    """The files below `shared/` that some code needs, each after those it needs itself."""
-    found: list[str] = []
-    visiting: set[str] = set()
-
-    def visit(text: str) -> None:
-        for name in _shared_imports(text):
-            for file in _files_of(name):
-                if file not in visiting:
-                    visiting.add(file)
-                    visit(_read(file))
-                    found.append(file)
-
-    visit(code)
-    return found
-
-
-def _shared_imports(text: str) -> Iterator[str]:
-    """What the code imports of `shared`: of `from shared.x import y` both `shared.x` and `shared.x.y`."""
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "shared":
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "shared")
-
-
-def _files_of(name: str) -> Iterator[str]:
-    """The files below `shared/` that importing `shared.x.y` runs: each `__init__.py`, and `x/y.py` if it is one."""
-    parts = name.split(".")[1:]
-    packages = ["/".join([*parts[:depth], "__init__.py"]) for depth in range(len(parts) + 1)]
-    for file in (*packages, "/".join(parts) + ".py"):
-        if (_SHARED / file).is_file():
-            yield file
-
-
-def _read(file: str) -> str:
-    """The text of a file below `shared/`. KernelError where it does not compile."""
-    text = (_SHARED / file).read_text(encoding="utf-8")
-    writing.check_code(text, where=f"shared/{file}")
-    return text
-
-
 def _shared_cells(cells: list[Cell]) -> Iterator[Cell]:
     """A cell that makes the folders, then a `%%writefile` cell a file, under a line that says what it is for."""
-    files = shared_files("\n".join(cell["source"] for cell in cells if cell["cell_type"] == "code"))
+    files = shared_code.files("\n".join(cell["source"] for cell in cells if cell["cell_type"] == "code"))
     folders = ", ".join(f'"{folder}"' for folder in sorted({file.rpartition("/")[0] for file in files} - {""}))
     yield new_cell("code", f'for folder in ({folders}):\n    Path(CODE, "shared", folder).mkdir(parents=True)')
     for name in files:
-        text = _read(name)
+        text = shared_code.read(name)
         purpose = (ast.get_docstring(ast.parse(text)) or "").split("\n")[0]
         yield new_cell("markdown", f"`shared/{name}`: {purpose}")
         file = new_cell("code", f"%%writefile {{CODE}}/shared/{name}\n{text.rstrip()}\n")

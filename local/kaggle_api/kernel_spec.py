@@ -18,8 +18,6 @@ from typing import Any
 from local.core import text_files, workspace
 from shared.core.errors import KernelError, one_of, plain
 
-FRAMEWORKS = ("torch", "keras")  # each has a folder under kaggle/, and trains every network here too
-
 # Kaggle's names for what a notebook can run on (`machine_shape`); "none" is a CPU. Kaggle adds and retires names: one
 # that we do not know is passed on, with a warning.
 # The P100 is left out: the image's torch has no code for it, so that its hours would buy a CPU.

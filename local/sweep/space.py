@@ -27,7 +27,7 @@ WIDTH = "width"
 DIGITS = 5  # significant ones of a number that is drawn: as many as a command line is pleasant to read with
 
 # What is no matter of search, and which option says it.
-SETTLED = {
+FIXED = {
     "architecture": "--architecture says it, and width=0.5:2 searches its width",
     "dataset": "--dataset says it",
     "recipe": "--recipe says it",
@@ -165,14 +165,14 @@ def space(texts: Sequence[str]) -> tuple[Dimension, ...]:
     return tuple(found.values())
 
 
-def usual_space(config: TrainConfig, *, settled: Collection[str] = ()) -> tuple[Dimension, ...]:
+def usual_space(config: TrainConfig, *, fixed: Collection[str] = ()) -> tuple[Dimension, ...]:
     """The space of `SPACES` for the architecture, made so wide that the config's own values lie in it.
 
-    Left out are the names in `settled`, and what the recipe cannot take: `weight_decay` where the optimizer is Adam.
+    Left out are the names in `fixed`, and what the recipe cannot take: `weight_decay` where the optimizer is Adam.
     """
     family = config.architecture.partition("@")[0]
     table = SPACES.get(family, SPACES["*"])
-    wanted = [dimension(f"{name}={text}") for name, text in table.items() if name not in settled]
+    wanted = [dimension(f"{name}={text}") for name, text in table.items() if name not in fixed]
     return tuple(_around(one, getattr(config, one.name)) for one in wanted if not _trouble(config, (one,)))
 
 
@@ -211,9 +211,9 @@ def _trouble(config: TrainConfig, dimensions: Sequence[Dimension]) -> str:
 
 
 def _check_name(name: str) -> None:
-    if name in SETTLED:
-        raise ConfigError(f"--search {name}: {SETTLED[name]}.")
-    one_of("parameter", name, [*(key for key in TrainConfig.__dataclass_fields__ if key not in SETTLED), WIDTH])
+    if name in FIXED:
+        raise ConfigError(f"--search {name}: {FIXED[name]}.")
+    one_of("parameter", name, [*(key for key in TrainConfig.__dataclass_fields__ if key not in FIXED), WIDTH])
 
 
 def _number(name: str, text: str) -> Any:

@@ -20,7 +20,7 @@ def _datasets() -> Iterable[str]:
 
 
 def _frameworks() -> Iterable[str]:
-    from local.kaggle_api.kernel_spec import FRAMEWORKS
+    from shared.frameworks import FRAMEWORKS
 
     return FRAMEWORKS
 

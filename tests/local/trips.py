@@ -79,6 +79,11 @@ def cargo_of(kernel, config=CONFIG):
     return push.prepare(kernel, name=NAME, config=config)
 
 
+def stated(**changes):
+    """The manifest of a run, before its files are hashed."""
+    return manifest.TrainingManifest(**FACTS | {"run_id": "r1", "bundle_sha256": "b", "name": NAME} | changes)
+
+
 def manifest_text(files, /, **changes):
     """The manifest that a run of these files leaves."""
     listed = {name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in files.items()}

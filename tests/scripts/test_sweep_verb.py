@@ -162,6 +162,7 @@ def test_trials_on_the_emulator_survive_a_kill_without_a_second_push(home, start
     first.communicate()
     rows, err = finish(start(*command))
     assert [row["state"] for row in rows] == ["complete"] * 2 and "Warning" not in err
+    assert "2 trials of other commands; those of a killed one are tried again within 20 s" in err
     assert len(list(home.glob(".k2l/emulator/kernels/*/*/*/source.ipynb"))) == 2
     assert len({run for row in rows for run in row["runs"]}) == 2
     assert not (home / "models").exists()

@@ -73,7 +73,7 @@ def test_every_architecture_has_a_usual_space_that_can_be_trained(name, recipe):
     assert "learning_rate" in {one.name for one in usual}
     assert Task(config=config, framework="torch", space=usual).recipe() is not None  # the first trial
     assert ("weight_decay" in {one.name for one in usual}) == (config.optimizer != "adam")
-    assert "rotation" not in {one.name for one in usual_space(config, settled=["rotation"])}
+    assert "rotation" not in {one.name for one in usual_space(config, fixed=["rotation"])}
 
 
 def test_a_usual_space_holds_values_that_are_unusual():
