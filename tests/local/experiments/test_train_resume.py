@@ -71,7 +71,7 @@ def test_it_leaves_the_best_so_far_whole_and_goes_on_to_the_same_network(framewo
     assert [row["epoch"] for row in heard.all("row")] == [3, 4] and not resumed.interrupted
     assert resumed.training["seconds"] > stated.training["seconds"] / 2
     assert folders(workspace.state() / "checkpoints") == [] and folders(workspace.state() / "trained") == []
-    assert run(framework=framework)["metrics"] == resumed["metrics"]
+    assert run(framework=framework).metrics == resumed.metrics
 
 
 def test_before_the_first_epoch_has_ended_nothing_is_left_and_nothing_replaced():
