@@ -7,10 +7,12 @@ import typer
 
 from local.jobs.remotes import REMOTES
 from scripts.steps import options
+from scripts.steps.progress import tell
 from scripts.terminal.edge import Ended, run
 from scripts.terminal.output import Json, bar, emit, say, show
 from scripts.terminal.tables import table_of
 from scripts.terminal.verbs import again
+from shared.core.events import Event
 
 if TYPE_CHECKING:
     from local.publishing.publish import Step
@@ -61,9 +63,14 @@ def published(plan: "UploadPlan", remote: str, *, public: bool, resend: bool) ->
 
     with journal.lock(plan.folder.resolve().name):
         service = options.service(remote)
-        with bar(f"publishing {plan.slug}") as done:
+        with bar(f"publishing {plan.slug}") as draw:
+
+            def report(event: Event) -> None:
+                draw(event)
+                tell(event)
+
             try:
-                return list(publish(service, plan, public=public, again=resend, on_step=say, on_share=done))
+                return list(publish(service, plan, public=public, again=resend, report=report))
             except KeyboardInterrupt:
                 way = again(without="--again")  # which would make once more what may have arrived now
                 raise Ended(f"interrupted: what arrived is kept, and nothing is made twice. Resume: {way}") from None

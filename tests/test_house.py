@@ -15,6 +15,7 @@ APART = {
     "local.kaggle_api": ("local.jobs", "local.runs", "local.emulator", "local.models"),
     "local.runtimes": ("local.jobs", "local.kaggle_api", "local.models"),
     "local.digits": ("local.jobs", "local.kaggle_api", "local.apps"),
+    "local.experiments": ("local.jobs", "local.kaggle_api", "local.sweep"),
     "local.evaluation": ("local.jobs", "local.kaggle_api", "local.digits"),
 }
 

@@ -7,8 +7,8 @@ Whether a version is ours is proven by its manifest, which is read back, and by 
 was begun is written to `.k2l/publishing` before it is sent, so that the same command resumes it: uploads behind the
 bytes that arrived, and no version is made twice while the service does not show the first yet.
 
-kagglehub's `model_upload` does less: it makes a new version each time, sends every byte again after a kill or an HTTP
-503, prints signed URLs, and has no time-outs, dry run, model card or check of hashes.
+kagglehub 1.0's `model_upload` was tried in its place: it makes a new version each time, sends all bytes again after a
+kill or an HTTP 503, prints signed URLs, and has no time-outs of the API, dry run, model card or check of hashes.
 """
 
 import logging
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from local.core.events import FileSent, WorkDone
 from local.kaggle_api.client import Service
 from local.kaggle_api.errors import ConflictError, PushLostError
 from local.kaggle_api.models_api import VARIATION, InstanceInfo, ModelInfo, ModelsApi
@@ -25,6 +26,7 @@ from local.publishing.upload_plan import DEFAULT_LICENSE, PlannedFile, PlannedIn
 from local.publishing.upload_record import UploadRecord
 from shared.core import manifest
 from shared.core.errors import CredentialsError, ModelError, RefusedError
+from shared.core.events import Report, silent
 
 logger = logging.getLogger(__name__)
 
@@ -73,19 +75,18 @@ def publish(
     *,
     public: bool,
     again: bool = False,
-    on_step: Callable[[str], None] = lambda what: None,
-    on_share: Callable[[float], None] = lambda share: None,
+    report: Report = silent,
 ) -> Iterator[Step]:
     """Publishes what is not there yet, one instance after the other.
 
     The caller holds `journal.lock` of the folder. `again`: a version whose answer was lost, and that is not visible, is
-    sent once more. `on_step` gets a line for each thing that is done, `on_share` how much of a file arrived, 0 to 1.
+    sent once more. `report` gets WorkDone, FileSent, and the Progress of each file.
     Raises RefusedError where the service says no, PushLostError where nobody can tell whether something was made (the
     same command finds out), ServiceError where it cannot be reached, ModelError where the folder is not as planned.
     """
     if manifest.sha256(plan.manifest.path) != plan.manifest.sha256:  # before it was locked
         raise ModelError(f"{plan.folder} was changed while it was looked at. Nothing was published; try again.")
-    publishing = _Publishing(service, plan, public=public, on_step=on_step, on_share=on_share)
+    publishing = _Publishing(service, plan, public=public, report=report)
     publishing.ensure_model()
     for instance in plan.instances:
         step = publishing.step(instance)
@@ -114,17 +115,8 @@ def _unknown(plan: UploadPlan, instance: PlannedInstance, *, public: bool) -> St
 class _Publishing:
     """One plan at one service: what is there, what is to do, what was begun."""
 
-    def __init__(
-        self,
-        service: Service,
-        plan: UploadPlan,
-        *,
-        public: bool,
-        on_step: Callable[[str], None] = lambda what: None,
-        on_share: Callable[[float], None] = lambda share: None,
-    ) -> None:
-        self.service, self.api, self.plan, self.public = service, ModelsApi(service), plan, public
-        self.on_step, self.on_share = on_step, on_share
+    def __init__(self, service: Service, plan: UploadPlan, *, public: bool, report: Report = silent) -> None:
+        self.service, self.api, self.plan, self.public, self.report = service, ModelsApi(service), plan, public, report
         self.handle = self.api.handle(plan.slug)
         self.record = UploadRecord(f"{service.label}-{self.handle}", plan.manifest.sha256)
 
@@ -151,7 +143,7 @@ class _Publishing:
             self._make_model()
         elif changes := self.changes(there):
             self.api.update_model(self.plan.slug, **changes)
-            self.on_step(f"changed of the model {self.handle}: {', '.join(changes)}")
+            self.report(WorkDone(f"changed of the model {self.handle}: {', '.join(changes)}"))
 
     def step(self, instance: PlannedInstance) -> Step:
         """What is there of an instance, and so what is to do."""
@@ -229,7 +221,7 @@ class _Publishing:
         except PushLostError as lost:
             if not _appears(lambda: self.api.model(plan.slug) is not None):
                 raise PushLostError(f"{lost}\nIt is not seen there; the same command tries again.") from None
-        return self.on_step(f"created the model {self.handle} ({'public' if self.public else 'private'})")
+        return self.report(WorkDone(f"created the model {self.handle} ({'public' if self.public else 'private'})"))
 
     def _state(self, instance: PlannedInstance, there: InstanceInfo | None) -> tuple[str, int]:
         """The state of an instance, and the version that this is about."""
@@ -268,8 +260,8 @@ class _Publishing:
                 session = self.api.start_upload(file.name, file.bytes, int(file.path.stat().st_mtime))
                 self.record.note_session(instance, file, session)
             try:
-                send(self.service, session, file.path, file.bytes, fresh=fresh, on_bytes=self._share_of(file))
-                self.on_step(f"  {file.bytes:>12,} bytes   {instance.framework}/{file.name}")
+                send(self.service, session, file.path, file.bytes, fresh=fresh, report=self.report)
+                self.report(FileSent(f"{instance.framework}/{file.name}", file.bytes))
                 return session.token
             except GoneError as gone:
                 self.record.note_session(instance, file, None)
@@ -277,9 +269,6 @@ class _Publishing:
                 if expired == RESTARTS:
                     raise
                 logger.info("%s is sent from its beginning: %s", file.name, gone)
-
-    def _share_of(self, file: PlannedFile) -> Callable[[int], None]:
-        return lambda reached: self.on_share(reached / file.bytes)
 
 
 def _appears(look: Callable[[], bool]) -> bool:

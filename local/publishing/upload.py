@@ -1,6 +1,6 @@
 """Uploads one file to a signed URL: resumes behind the bytes that arrived, and checks the hash that the storage states.
 
-    send(service, session, path, size, fresh=False, on_bytes=…)
+    send(service, session, path, size, fresh=False, report=…)
 
 The storage is Google's, or speaks as it does: a PUT with the bytes; 200 where all arrived, 308 and a `Range` where
 some are missing; `Content-Range: bytes */SIZE` asks how many arrived. An upload that breaks off is resumed there. Tries
@@ -14,7 +14,6 @@ import logging
 import random
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +23,7 @@ from local.kaggle_api.http import service_words
 from local.kaggle_api.models_api import UploadSession
 from local.runs.download import FRUIT, TRIES
 from shared.core.errors import ServiceError
+from shared.core.events import Progress, Report, silent
 
 logger = logging.getLogger(__name__)
 INCOMPLETE = 308
@@ -35,7 +35,7 @@ class GoneError(ServiceError):
     """The upload session has expired, or holds other bytes: the file has to be sent from its beginning."""
 
 
-class Progress(NamedTuple):
+class UploadState(NamedTuple):
     """What one request brought: the whole file, or so many bytes (None: the storage has to be asked), or a failure."""
 
     whole: bool = False
@@ -44,17 +44,17 @@ class Progress(NamedTuple):
 
 
 class _Reported(io.FileIO):
-    """A file that reports how far it was read."""
+    """A file, never an empty one, that reports how much of it was read."""
 
-    def __init__(self, path: Path, start: int, on_bytes: Callable[[int], None]) -> None:
+    def __init__(self, path: Path, size: int, start: int, report: Report) -> None:
         super().__init__(path)
         self.seek(start)
-        self.on_bytes = on_bytes
+        self.size, self.report = size, report
 
     def read(self, size: int | None = -1, /) -> bytes:
         """As a file's."""
         piece = super().read(size) or b""
-        self.on_bytes(self.tell())
+        self.report(Progress(self.tell() / self.size))
         return piece
 
 
@@ -65,18 +65,18 @@ def send(
     size: int,
     *,
     fresh: bool,
-    on_bytes: Callable[[int], None] = lambda reached: None,
+    report: Report = silent,
 ) -> None:
-    """Uploads the whole file. `fresh`: the session was just started; `on_bytes` gets the number of bytes sent so far.
+    """Uploads the whole file. `fresh`: the session was just started; `report` gets the share that was sent.
 
     Raises GoneError where the session has expired, ServiceError where the file did not arrive whole.
     """
-    now, best, fruitless = Progress(reached=0 if fresh else None), 0, 0
+    now, best, fruitless = UploadState(reached=0 if fresh else None), 0, 0
     while True:
         try:
-            answer = _put(service, session, path, size, now.reached, on_bytes)
+            answer = _put(service, session, path, size, now.reached, report)
         except ServiceError as error:
-            now = Progress(failure=str(error))
+            now = UploadState(failure=str(error))
         else:
             now = _read(answer, path, size)
         if now.whole:
@@ -91,35 +91,35 @@ def send(
             time.sleep(random.uniform(0.5, 1) * 2 ** (fruitless // 2 - 1))
 
 
-def _put(
-    service: Service, session: UploadSession, path: Path, size: int, start: int | None, on_bytes: Callable[[int], None]
-) -> Any:
+def _put(service: Service, session: UploadSession, path: Path, size: int, start: int | None, report: Report) -> Any:
     """Sends the bytes from `start` to the end; without a start it sends nothing, and asks how many arrived."""
     if start is None:
         return service.upload(session.url, b"", {"Content-Range": f"bytes */{size}"})
     headers = {"Content-Type": "application/octet-stream"}
     if start:
         headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
-    with _Reported(path, start, on_bytes) as file:
-        return service.upload(session.url, file if size else b"", headers)
+    if not size:
+        return service.upload(session.url, b"", headers)
+    with _Reported(path, size, start, report) as file:
+        return service.upload(session.url, file, headers)
 
 
-def _read(answer: Any, path: Path, size: int) -> Progress:
+def _read(answer: Any, path: Path, size: int) -> UploadState:
     """What an answer says; GoneError where the file has to be sent from its beginning."""
     if answer.status_code in (200, 201):
         if _differs(answer, path):
             raise GoneError(f"other bytes than those of {path} arrived. The same command sends it again.")
-        return Progress(whole=True)
+        return UploadState(whole=True)
     if answer.status_code == INCOMPLETE:
         found = _RANGE.fullmatch(answer.headers.get("Range", ""))
         reached = int(found[1]) + 1 if found else 0
         unending = 0 < size <= reached
-        return Progress(failure="the storage does not finish it") if unending else Progress(reached=reached)
+        return UploadState(failure="the storage does not finish it") if unending else UploadState(reached=reached)
     if answer.status_code in GONE:
         raise GoneError(f"the upload of {path} has expired. The same command starts it again.")
     if answer.status_code == FULL:
         raise ServiceError(f"{path} did not arrive: {service_words(answer)} The same command resumes it.")
-    return Progress(failure=f"the storage answered HTTP {answer.status_code}")
+    return UploadState(failure=f"the storage answered HTTP {answer.status_code}")
 
 
 def _differs(answer: Any, path: Path) -> bool:

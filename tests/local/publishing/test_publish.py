@@ -6,12 +6,14 @@ import pytest
 import requests
 
 from local.core import workspace
+from local.core.events import FileSent, WorkDone
 from local.emulator import model_methods
 from local.kaggle_api import models_api
 from local.kaggle_api.errors import PushLostError, UntoldError
 from local.publishing import publish, upload, upload_plan
 from shared.core import manifest
 from shared.core.errors import ConfigError, CredentialsError, ModelError, RefusedError, ServiceError
+from shared.core.events import Progress
 from tests.local import published_models
 
 pytestmark = pytest.mark.usefixtures("home", "no_waits")
@@ -36,11 +38,13 @@ def published_by(service, name="mine", *, public=False, again=False, **options):
 
 def test_a_model_is_published_once(emulator, service, mine):
     told = []
-    first = list(publish.publish(service, upload_plan.plan_upload("mine"), public=False, on_step=told.append))
+    first = list(publish.publish(service, upload_plan.plan_upload("mine"), public=False, report=told.append))
     assert [(one.handle, one.state, one.version) for one in first] == [
         (f"{emulator.username}/k2l-mine/{one}/default", "published", 1) for one in published_models.FRAMEWORKS
     ]
-    assert told[0] == f"created the model {emulator.username}/k2l-mine (private)" and len(told) == 11
+    done = [event for event in told if not isinstance(event, Progress)]
+    assert done[0] == WorkDone(f"created the model {emulator.username}/k2l-mine (private)") and len(done) == 11
+    assert FileSent("pyTorch/model.pth", 200_000) in done and Progress(1.0) in told
     second = published_by(service)
     assert {one.state for one in second} == {"there already"} and published_models.versions(emulator) == ONCE
     assert published_models.files(emulator, "pyTorch") == {
