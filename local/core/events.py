@@ -87,8 +87,8 @@ class LogLost(Event):
 
 
 @dataclass(frozen=True)
-class FileFetched(Event):
-    """A file of a run is here, and is the one that its manifest names."""
+class FileArrived(Event):
+    """A file of a run has arrived here, or a file that is published has arrived there; it is complete and checked."""
 
     name: str
     bytes: int

@@ -41,5 +41,5 @@ def tell(event: Event) -> None:
             say_all(f"WARNING: {text}")
         case events.LogLost(why=why):
             say(f"no live log just now: {plain(why)} The run goes on, and its whole log comes at the end.")
-        case events.FileFetched(name=name, bytes=size):
+        case events.FileArrived(name=name, bytes=size):
             say(f"  {size:>12,} bytes   {name}")

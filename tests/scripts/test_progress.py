@@ -27,7 +27,7 @@ SAID = (
     (events.Message("full\nasked again"), "full\nasked again\n"),
     (events.Warned("dear\nvery"), "WARNING: dear\nvery\n"),
     (events.LogLost("cut"), "no live log just now: cut"),
-    (events.FileFetched("model.pth", 1234), "         1,234 bytes   model.pth\n"),
+    (events.FileArrived("model.pth", 1234), "         1,234 bytes   model.pth\n"),
 )
 ELSEWHERE = {
     StepEnded,
@@ -51,7 +51,7 @@ def test_no_kind_of_event_lacks_words():
 
 
 def test_words_from_outside_rule_no_terminal(capsys):
-    tell(events.FileFetched("a\x1b[2J\nb", 1))
+    tell(events.FileArrived("a\x1b[2J\nb", 1))
     assert capsys.readouterr().err == "             1 bytes   a\\x1b[2J\\nb\n"
 
 
