@@ -12,8 +12,9 @@ network (ONNX, LiteRT, Keras), and not where it is weights alone. Loads nothing 
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,12 @@ from local.models import published
 from local.runtimes import loading
 from shared.core import manifest
 from shared.core.errors import ConfigError, ModelError
+from shared.data.registry import DATASETS, InputSpec, described
 
 logger = logging.getLogger(__name__)
 
 MODEL_VARIABLE = "K2L_MODEL"
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
-DIGITS = ("mnist", "digits", "camera")  # the data sets that a network learns to read digits from
 SURE = 0.5  # probability; below it, something is called no digit rather than a wrong one
 HOW = "Train one with `k2l loop` (on Kaggle or the emulator) or `k2l train` (here)."
 
@@ -55,6 +56,16 @@ class Model:
     def dataset(self) -> str | None:
         """The data set it was trained on, where a manifest tells it."""
         return None if self.manifest is None else str(self.manifest["dataset"])
+
+    @cached_property
+    def input(self) -> InputSpec:
+        """What its network takes; a file that stands alone is taken for one of glyphs."""
+        return described(self.manifest or {})[0]
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """What its answers are called; () where no manifest and no data set of ours says it."""
+        return described(self.manifest or {})[1]
 
     @property
     def sure(self) -> float:
@@ -116,7 +127,9 @@ def write_threshold(model: Model, sure: float, **chosen_on: int) -> None:
 
 def open_runtime(model: Model, *, threads: int = 1) -> loading.Runtime:
     """The model, ready to run."""
-    return loading.load(model.file, threads=threads, architecture=model.architecture)
+    return loading.load(
+        model.file, threads=threads, architecture=model.architecture, spec=model.input, classes=len(model.classes)
+    )
 
 
 def default() -> tuple[Model, str]:
@@ -131,7 +144,7 @@ def default() -> tuple[Model, str]:
         return find(str(workspace.zoo() / published.DEFAULT)), "of the zoo, for photographs; --model names another"
     ours = [(folder, facts) for folder, facts in _trained() if published.PUBLISHED not in facts]
     for folder, facts in sorted(ours, key=lambda one: str(one[1]["created_at"]), reverse=True):
-        if facts["dataset"] in DIGITS:
+        if reads_digits(facts):
             return find(str(folder)), "the newest in models/"
     for facts in published.published():
         return find(str(workspace.zoo() / facts["name"])), "of the zoo"
@@ -140,8 +153,14 @@ def default() -> tuple[Model, str]:
 
 def of_digits() -> list[str]:
     """The names of all that know digits: what was trained or pulled here, and the zoo, its default first."""
-    names = dict.fromkeys(folder.name for folder, facts in _trained() if facts["dataset"] in DIGITS)
+    names = dict.fromkeys(folder.name for folder, facts in _trained() if reads_digits(facts))
     return sorted(names, key=lambda name: name != published.DEFAULT)
+
+
+def reads_digits(facts: Mapping[str, Any]) -> bool:
+    """Whether the network of a manifest learnt from a data set of digits."""
+    info = DATASETS.get(str(facts["dataset"]))
+    return info is not None and info.task == "digits"
 
 
 def available() -> str:

@@ -2,15 +2,23 @@
 
     DATASETS["mnist"].classes           # ("0", …, "9")
     DATASETS["mnist"].input.shape       # (1, 28, 28)
+    described(manifest)                 # the InputSpec and the classes of the network that a manifest is about
 
-One record adds a data set of files in MNIST's layouts: who loads it (`datasets`), fetches it (`download`), checks its
-labels, or attaches it to a kernel asks here.
+One record adds a data set of files in MNIST's layouts: who loads it (`datasets`), recognises its files
+(`mnist_layouts`), fetches it (`download`), attaches it to a kernel or mounts it in the emulator asks here, and so does
+who builds, trains or runs a network for it.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from math import isfinite
 from typing import Any
 
+from shared.core.errors import ModelError, plain
+
 AUTO = "auto"  # mnist, or digits where mnist cannot be had
+LARGEST_SIDE = 4096  # pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +26,7 @@ class InputSpec:
     """What a network takes: how a picture becomes a tensor. A value is `(byte * scale - mean) / std`, a channel each.
 
     `color` is "grey" (white ink on black) or "RGB"; `resize` says how a picture is brought to that size: "glyph" cuts
-    out one digit and centres it as MNIST does.
+    out one digit and centres it as MNIST does. Raises ValueError for what no network can take.
     """
 
     height: int
@@ -31,21 +39,75 @@ class InputSpec:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
-    @property
+    def __post_init__(self) -> None:
+        sides = (self.height, self.width, self.channels)
+        if not all(type(side) is int and 0 < side <= LARGEST_SIDE for side in sides):
+            raise ValueError(f"height, width and channels are whole numbers of 1 to {LARGEST_SIDE}, not {sides}")
+        if not all(isinstance(word, str) for word in (self.color, self.layout, self.resize)):
+            raise ValueError("color, layout and resize are words")
+        numbers = (self.scale, *self.mean, *self.std)
+        if not all(isinstance(one, int | float) and isfinite(one) for one in numbers):
+            raise ValueError("scale, mean and std are numbers")
+        if not (self.scale and all(self.std)):
+            raise ValueError("scale and std are not 0")
+        if not len(self.mean) == len(self.std) == self.channels:
+            raise ValueError(f"mean and std have a number for each of the {self.channels} channels")
+
+    @cached_property
     def shape(self) -> tuple[int, int, int]:
-        """Channels, height, width."""
+        """Channels, height, width: of one image as PyTorch and ONNX take it."""
         return self.channels, self.height, self.width
+
+    @cached_property
+    def shape_hwc(self) -> tuple[int, int, int]:
+        """Height, width, channels: of one image as Keras and LiteRT take it."""
+        return self.height, self.width, self.channels
+
+    @cached_property
+    def shape_of_bytes(self) -> tuple[int, ...]:
+        """Height and width, and the channels where there are several: of one image uint8, as data sets hold it."""
+        return self.shape_hwc if self.channels > 1 else self.shape_hwc[:2]
+
+    @property
+    def is_shifted(self) -> bool:
+        """Whether there is a mean to subtract or a deviation to divide by."""
+        return any(self.mean) or any(one != 1 for one in self.std)
+
+    def __str__(self) -> str:
+        """For people: "28x28 grey"."""
+        return f"{self.height}x{self.width} {self.color}"
+
+    def __hash__(self) -> int:  # worked out once: each picture asks for it
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(tuple(getattr(self, field.name) for field in fields(self)))
 
     def as_dict(self) -> dict[str, Any]:
         """As the manifest has it."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any]) -> "InputSpec":
+        """From the manifest's `input`. Raises ModelError."""
+        values: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in table.items()}
+        try:
+            return cls(**values)
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"the manifest's input cannot be read: {plain(str(error))}.") from None
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetInfo:
     """A data set: its task ("digits" or "classification"), its classes in the order of their labels, its images.
 
-    `kaggle_ref` is `owner/slug` of the data set on Kaggle. `made_of` names the data set that this one is made from.
+    `kaggle_ref` is `owner/slug` of the data set on Kaggle, `kaggle_files` under which names its files are there, with
+    {part}, {idx} and {npz} for the parts of such a name. `made_of` names the data set that this one is made from.
+    `folders`: what a folder that holds it may be called beside its name and its slug, in lower case, letters and digits
+    alone. `mirrors` have the four gzipped IDX files, whose MD5s are `md5`, training images and labels first.
+    `counts` says how many training images each class has and `begins` what the first labels are: by them the files are
+    known, where those of several data sets bear the same names.
     """
 
     name: str
@@ -53,7 +115,13 @@ class DatasetInfo:
     classes: tuple[str, ...]
     input: InputSpec
     kaggle_ref: str = ""
+    kaggle_files: tuple[str, ...] = ("{part}-{idx}",)
     made_of: str = ""
+    folders: tuple[str, ...] = ()
+    mirrors: tuple[str, ...] = ()
+    md5: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    begins: tuple[int, ...] = ()
 
     @property
     def source(self) -> str:
@@ -69,15 +137,56 @@ KANA = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 DATASETS = {
     one.name: one
     for one in (
-        DatasetInfo(name="mnist", task="digits", classes=DIGITS, input=GLYPH, kaggle_ref="hojjatk/mnist-dataset"),
+        DatasetInfo(
+            name="mnist", task="digits", classes=DIGITS, input=GLYPH,
+            kaggle_ref="hojjatk/mnist-dataset",
+            kaggle_files=("{part}.{idx}", "{part}-{idx}/{part}-{idx}"),
+            folders=("mnistincsv",),
+            mirrors=("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/"),
+            md5=(
+                "f68b3c2dcbeaaa9fbdd348bbdeb94873", "d53e105ee54ea40749a09fcbcd1e9432",
+                "9fb629c4189551a2d022fa330f9573f3", "ec29112dd5afa0611ce80d1b7f02629c",
+            ),
+            counts=(5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949),
+        ),
         DatasetInfo(
             name="fashion-mnist", task="classification", classes=FASHION, input=GLYPH,
             kaggle_ref="zalando-research/fashionmnist",
+            mirrors=("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
+            md5=(
+                "8d4fb7e6c68d591d4c3dfef9ec88bf0d", "25c81989df183df01b3e8a0aad5dffbe",
+                "bef4ecab320f06d8554ea6380940ec79", "bb300cfdad3c16e7a12a480ee83cd310",
+            ),
+            counts=(6000,) * len(FASHION),
+            begins=(9, 0, 0, 3, 0, 2, 7, 2, 5, 5),
         ),
         DatasetInfo(
-            name="kmnist", task="classification", classes=KANA, input=GLYPH, kaggle_ref="anokas/kuzushiji"
+            name="kmnist", task="classification", classes=KANA, input=GLYPH,
+            kaggle_ref="anokas/kuzushiji",
+            kaggle_files=("kmnist-{npz}.npz",),
+            folders=("kuzushijimnist",),
+            mirrors=("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
+            md5=(
+                "bdb82020997e1d708af4cf47b453dcf7", "e144d726b3acfaa3e44228e80efcd344",
+                "5c965bf0a639b31b8f53240b1b52f4d7", "7320c461ea6c1c855c0b718fb2a4b134",
+            ),
+            counts=(6000,) * len(KANA),
         ),
         DatasetInfo(name="digits", task="digits", classes=DIGITS, input=GLYPH),
         DatasetInfo(name="camera", task="digits", classes=(*DIGITS, "no digit"), input=GLYPH, made_of="mnist"),
     )
 }  # fmt: skip
+
+
+def described(manifest: Mapping[str, Any]) -> tuple[InputSpec, tuple[str, ...]]:
+    """What the network of a manifest takes, and the names of its classes.
+
+    Manifests of schema 1 have neither: there it is what the record of their data set says, or a glyph, the classes not
+    known, where there is no such record. Raises ModelError for an `input` that cannot be read.
+    """
+    info = DATASETS.get(str(manifest.get("dataset")))
+    table, classes = manifest.get("input"), manifest.get("classes")
+    usual = info.input if info else GLYPH
+    spec = InputSpec.from_dict(table) if table else usual
+    names = tuple(map(str, classes)) if classes else info.classes if info else ()
+    return usual if spec == usual else spec, names  # the same object, which is found again quicker than an equal one

@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 
 from shared.core import files, manifest
 from shared.data.datasets import DataSet
-from shared.networks.architectures import architecture, count_parameters
 from shared.training import plots
 from shared.training.config import TrainConfig
-from shared.training.loop import Trained
+from shared.training.loop import Trained, network_for
 from shared.training.metrics import Scores
 
 PACKAGES = {"torch": ("torch",), "keras": ("keras", "tensorflow")}  # what a framework's version consists of
@@ -76,8 +75,10 @@ def write(
         "name": identity["name"],
         "framework": framework,
         "architecture": config.architecture,
-        "trainable_parameters": count_parameters(architecture(config.architecture)),
+        "trainable_parameters": network_for(config, data).parameters,
         "dataset": data.name,
+        "input": data.input.as_dict(),
+        "classes": list(data.classes),
         "parameters": config.as_dict(),
         "bundle_sha256": identity["bundle_sha256"],
         "source_commit": identity["source_commit"],
