@@ -25,7 +25,7 @@ from local.runtimes import loading
 from shared.core.errors import ConfigError, ModelError, PictureError, UserError
 from shared.data import datasets
 from shared.data.normalise import median
-from shared.data.registry import DATASETS
+from shared.data.registry import DATASETS, reads_digits
 from shared.explain.explanation import Explanation
 from shared.explain.explanation import explain as explain_image
 from shared.networks import architectures, weights
@@ -124,7 +124,7 @@ def find(name: str, model: Weights, *, digit: int = 1, sure: float | None = None
         raise shot
     stem = "stdin" if name == sources.STANDARD_INPUT else sources.path_of(names[0]).stem or "picture"
     facts = model.model.manifest
-    if shot.grey.shape == model.network.input.shape_of_bytes and facts and not registry.reads_digits(facts):
+    if shot.grey.shape == model.network.input.shape_of_bytes and facts and not reads_digits(facts.dataset):
         return Subject(name=shot.name, stem=stem, image=_as_it_stands(shot.grey))
     return _of_a_page(shot, stem, model, digit, model.model.sure if sure is None else sure)
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from local.runtimes.loading import Runtime
-from shared.data.registry import InputSpec
+from shared.core.input_spec import InputSpec
 
 VIEWS = ((0, 1.0), (6, 1.0), (-6, 1.0), (0, 0.92), (0, 1.08))  # degrees, counter-clockwise; scale
 

@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 from local.core.outputs import vouched
 from local.export import exporters
 from local.model_files import formats
+from local.models import registry
 from local.runtimes import loading
 from shared.core import manifest
 from shared.core.errors import ConfigError, DataError, ModelError, one_of
+from shared.core.events import Report, each, silent
+from shared.core.input_spec import InputSpec
 from shared.data import datasets
 from shared.data.preprocessing import to_float
-from shared.data.registry import InputSpec, described
 from shared.networks import architectures
 from shared.networks.architectures import Architecture
 
@@ -116,16 +118,14 @@ class Source:
 def open_source(folder: Path) -> Source:
     """The trained weights of a model folder, hashed; ModelError where it has none, or its manifest is amiss."""
     facts = manifest.read(folder)
-    if str(facts["framework"]) not in SOURCES:
-        raise ModelError(
-            f"{folder} was trained with {facts['framework']!r}: exports start from {' or '.join(SOURCES)}."
-        )
+    if facts.framework not in SOURCES:
+        raise ModelError(f"{folder} was trained with {facts.framework!r}: exports start from {' or '.join(SOURCES)}.")
     try:
-        spec, classes = described(facts)
-        network = architectures.architecture(facts["architecture"], spec, len(classes))
+        spec, classes = registry.taken(facts)
+        network = architectures.architecture(facts.architecture, spec, len(classes))
     except ConfigError as error:  # of another version of the code
         raise ModelError(f"{folder}: {error}") from None
-    source = Source(folder, SOURCES[facts["framework"]], network)
+    source = Source(folder, SOURCES[facts.framework], network)
     manifest.verify(folder, [source.file.name])
     return source
 
@@ -135,12 +135,12 @@ def export(
     names: Collection[str] | None = None,
     *,
     images: NDArray[np.uint8] | None = None,
-    on_step: Callable[[float], None] = lambda done: None,
+    report: Report = silent,
 ) -> list[Export]:
     """Writes each format, `model.FORMAT`, into the model folder and vouches for it in the manifest.
 
     All formats but the source's own by default; what is there is replaced. They are compared on `images`,
-    `check_images` by default; `on_step` is told the share done. Raises ConfigError for a format that does not exist,
+    `check_images` by default. Reports Progress. Raises ConfigError for a format that does not exist,
     ModelError for an export that differs from its source: what was at its place then stays.
     """
     wanted = chosen(names, WRITERS)
@@ -149,14 +149,9 @@ def export(
         wanted.remove(source.format)
     elif source.format in wanted:
         raise ConfigError(f"{source.file} is what was trained: there is nothing to export it from.")
-    dataset = str(manifest.read(folder)["dataset"])
-    images = check_images(dataset, source.network.input) if images is None else images
+    images = check_images(manifest.read(folder).dataset, source.network.input) if images is None else images
     logits = source.runtime().logits(images)
-    done = []
-    for at, one in enumerate(wanted, start=1):
-        done.append(_export(source, one, images, logits))
-        on_step(at / len(wanted))
-    return done
+    return [_export(source, one, images, logits) for one in each(wanted, report)]
 
 
 def chosen(names: Collection[str] | None, known: Collection[str]) -> list[str]:
@@ -168,7 +163,7 @@ def chosen(names: Collection[str] | None, known: Collection[str]) -> list[str]:
 
 def ensure(folder: Path, names: Collection[str], *, images: NDArray[np.uint8] | None = None) -> list[Export]:
     """Exports those formats that the manifest does not name yet; the trained one is always there."""
-    present = manifest.read(folder)["files"]
+    present = manifest.read(folder).files
     absent = [one for one in WRITERS if one in names and f"model.{one}" not in present]
     return export(folder, absent, images=images) if absent else []
 

@@ -11,7 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.data.registry import InputSpec
+from shared.core.input_spec import InputSpec
 from shared.frameworks.silence import silent_python, silent_stderr
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from shared.core.errors import ModelError, plain
-from shared.data.registry import InputSpec
+from shared.core.input_spec import InputSpec
 
 # Values of all layers together, as if none of their memory were used twice: 0.7 GB in float32, 1.4 GB in float64.
 MOST_ELEMENTS = 170_000_000

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from shared.core.errors import ModelError
-from shared.data.registry import InputSpec
+from shared.core.input_spec import InputSpec
 
 # suffix -> module of this package; the order is the order of preference within a model folder
 SUFFIXES = {".onnx": "onnx_runtime", ".tflite": "litert_runtime", ".pth": "torch_runtime", ".keras": "keras_runtime"}

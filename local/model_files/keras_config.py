@@ -19,7 +19,7 @@ from local.model_files import memory_limit
 from local.model_files.cost import READ, Cost, largest_batch, size_of, slid
 from local.model_files.formats import missing, no_network
 from shared.core.errors import ModelError
-from shared.data.registry import InputSpec
+from shared.core.input_spec import InputSpec
 
 Shape = tuple[int, ...]  # of one picture, without the batch
 Sized = tuple[Shape, int, int]  # an output, the weights that are made for it, and the multiplications for each value

@@ -16,7 +16,7 @@ from typing import Any
 from local.model_files import litert_file
 from local.model_files.cost import BATCHES, MOST_ELEMENTS, READ, Cost, largest_batch, not_plain, too_large
 from local.model_files.formats import no_network
-from shared.data.registry import InputSpec
+from shared.core.input_spec import InputSpec
 
 MOST_STEPS = 10_000
 POINTER = 2  # an address takes as much memory as two values

@@ -18,7 +18,7 @@ from local.model_files.cost import MOST_ELEMENTS, READ, Cost, largest_batch, not
 from local.model_files.formats import no_network
 from local.model_files.onnx_file import Graph, Step, Tensor
 from local.model_files.onnx_shapes import EXTRA, RULES, VALUES, Call, Computed
-from shared.data.registry import InputSpec
+from shared.core.input_spec import InputSpec
 
 MOST_STEPS = 10_000
 

@@ -9,10 +9,11 @@ A file inside a model folder is hashed before anything reads it. One on its own 
 network (ONNX, LiteRT, Keras), and not where it is weights alone. Loads nothing itself; the runtimes do.
 """
 
+import dataclasses
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +25,10 @@ from local.models import published
 from local.runtimes import loading
 from shared.core import manifest
 from shared.core.errors import ConfigError, ModelError
-from shared.data.registry import DATASETS, InputSpec, described
+from shared.core.file_names import safe_name
+from shared.core.input_spec import InputSpec
+from shared.core.manifest import TrainingManifest
+from shared.data.registry import DATASETS, GLYPH, reads_digits
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +44,7 @@ class Model:
 
     name: str
     file: Path
-    manifest: dict[str, Any] | None = None
+    manifest: TrainingManifest | None = None
 
     @property
     def place(self) -> Path:
@@ -50,32 +54,46 @@ class Model:
     @property
     def architecture(self) -> str | None:
         """The network's name, where a manifest tells it."""
-        return None if self.manifest is None else str(self.manifest["architecture"])
+        return None if self.manifest is None else self.manifest.architecture
 
     @property
     def dataset(self) -> str | None:
         """The data set it was trained on, where a manifest tells it."""
-        return None if self.manifest is None else str(self.manifest["dataset"])
+        return None if self.manifest is None else self.manifest.dataset
 
     @cached_property
     def input(self) -> InputSpec:
         """What its network takes; a file that stands alone is taken for one of glyphs."""
-        return described(self.manifest or {})[0]
+        return GLYPH if self.manifest is None else taken(self.manifest)[0]
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """What its answers are called; () where no manifest and no data set of ours says it."""
-        return described(self.manifest or {})[1]
+        return () if self.manifest is None else taken(self.manifest)[1]
 
     @property
     def sure(self) -> float:
         """The least probability of a digit, as it was chosen for this model; SURE where none was."""
-        return float((self.manifest or {}).get("threshold", SURE))
+        chosen = None if self.manifest is None else self.manifest.threshold
+        return SURE if chosen is None else float(chosen)
+
+
+def taken(stated: TrainingManifest) -> tuple[InputSpec, tuple[str, ...]]:
+    """What the network of a manifest takes, and the names of its classes.
+
+    Manifests of schema 1 have neither: there it is what the record of their data set says. Where there is none, it is
+    a glyph, and the classes are not known.
+    """
+    info = DATASETS.get(stated.dataset)
+    usual = info.input if info else GLYPH
+    spec = stated.input or usual
+    # The same object where it can be: `to_float` finds that quicker than an equal one.
+    return usual if spec == usual else spec, stated.classes or (info.classes if info else ())
 
 
 def check_name(name: str) -> str:
     """A model's name, fit to be a folder's on every system; ConfigError if it is not."""
-    if _NAME.fullmatch(name) and manifest.safe_name(name):
+    if _NAME.fullmatch(name) and safe_name(name):
         return name
     raise ConfigError(f"name {name!r} cannot be a folder's: use letters, digits, '.', '_' and '-', 64 at most.")
 
@@ -122,7 +140,7 @@ def write_threshold(model: Model, sure: float, **chosen_on: int) -> None:
     if model.manifest is None:
         raise ModelError(f"{model.file} stands alone: a threshold is kept in the {manifest.NAME} of a model folder.")
     folder = model.file.parent
-    manifest.write_json(folder / manifest.NAME, manifest.read(folder) | {"threshold": sure, "threshold_of": chosen_on})
+    manifest.save(folder, dataclasses.replace(manifest.read(folder), threshold=sure, threshold_of=chosen_on))
 
 
 def open_runtime(model: Model, *, threads: int = 1) -> loading.Runtime:
@@ -142,25 +160,19 @@ def default() -> tuple[Model, str]:
         return find(named), f"${MODEL_VARIABLE}"
     if (workspace.zoo() / published.DEFAULT / manifest.NAME).is_file():
         return find(str(workspace.zoo() / published.DEFAULT)), "of the zoo, for photographs; --model names another"
-    ours = [(folder, facts) for folder, facts in _trained() if published.PUBLISHED not in facts]
-    for folder, facts in sorted(ours, key=lambda one: str(one[1]["created_at"]), reverse=True):
-        if reads_digits(facts):
+    ours = [(folder, facts) for folder, facts in _trained() if not facts.published]
+    for folder, facts in sorted(ours, key=lambda one: one[1].created_at, reverse=True):
+        if reads_digits(facts.dataset):
             return find(str(folder)), "the newest in models/"
     for facts in published.published():
-        return find(str(workspace.zoo() / facts["name"])), "of the zoo"
+        return find(str(workspace.zoo() / facts.name)), "of the zoo"
     raise ModelError(f"No model of digits in {workspace.models()}: {available()} {HOW}")
 
 
 def of_digits() -> list[str]:
     """The names of all that know digits: what was trained or pulled here, and the zoo, its default first."""
-    names = dict.fromkeys(folder.name for folder, facts in _trained() if reads_digits(facts))
+    names = dict.fromkeys(folder.name for folder, facts in _trained() if reads_digits(facts.dataset))
     return sorted(names, key=lambda name: name != published.DEFAULT)
-
-
-def reads_digits(facts: Mapping[str, Any]) -> bool:
-    """Whether the network of a manifest learnt from a data set of digits."""
-    info = DATASETS.get(str(facts["dataset"]))
-    return info is not None and info.task == "digits"
 
 
 def available() -> str:
@@ -177,11 +189,11 @@ def names() -> list[str]:
 class Held:
     """A model that is here, or that a training was interrupted on: what is stated of it, and how it stands.
 
-    `manifest` is empty for one that was interrupted. `stands` is VERIFIED, DAMAGED or INTERRUPTED; `why` says more.
+    `manifest` is None for one that was interrupted. `stands` is VERIFIED, DAMAGED or INTERRUPTED; `why` says more.
     """
 
     folder: Path
-    manifest: dict[str, Any]
+    manifest: TrainingManifest | None
     stands: str
     why: str = ""
     training: dict[str, Any] = field(default_factory=dict)
@@ -193,11 +205,11 @@ VERIFIED, DAMAGED, INTERRUPTED = "verified", "damaged", "interrupted"
 def held() -> list[Held]:
     """Every model here and in the zoo, newest first, each file of it hashed; before them what was interrupted."""
     known = [_held(folder, facts) for folder, facts in _trained()]
-    known.sort(key=lambda one: str(one.manifest["created_at"]), reverse=True)
+    known.sort(key=lambda one: one.manifest.created_at if one.manifest else "", reverse=True)
     return [*_interrupted(), *known]
 
 
-def _held(folder: Path, facts: dict[str, Any]) -> Held:
+def _held(folder: Path, facts: TrainingManifest) -> Held:
     try:
         manifest.verify(folder)
     except ModelError as error:
@@ -214,10 +226,10 @@ def _interrupted() -> Iterator[Held]:
             training = facts["training"]
             why = f"after epoch {len(facts['history'])} of {training['parameters']['epochs']}"
             folder = workspace.models() / path.parent.name
-            yield Held(folder=folder, manifest={}, stands=INTERRUPTED, why=why, training=training)
+            yield Held(folder=folder, manifest=None, stands=INTERRUPTED, why=why, training=training)
 
 
-def _trained() -> Iterator[tuple[Path, dict[str, Any]]]:
+def _trained() -> Iterator[tuple[Path, TrainingManifest]]:
     """Each folder under models/ and then of the zoo whose manifest can be read, by name.
 
     A broken one is told of when it is asked for.
@@ -248,7 +260,7 @@ def _runnable(folder: Path) -> list[str]:
     A quantized `model.int8.onnx` is never taken for `model.onnx`: it has to be asked for. Never empty: ModelError.
     """
     suffixes = list(formats.SUFFIXES)
-    names = [name for name in manifest.read(folder)["files"] if Path(name).suffix.lower() in suffixes]
+    names = [name for name in manifest.read(folder).files if Path(name).suffix.lower() in suffixes]
     if not names:
         raise ModelError(f"{folder} holds no model file that runs here: {formats.known()}. Pull or train it again.")
 

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from local.model_files import keras_config, memory_limit
 from local.model_files.formats import missing, no_network, wrong_input
 from local.runtimes.loading import check_logits, in_parts
+from shared.core.input_spec import InputSpec
 from shared.data.preprocessing import to_float, to_nhwc
-from shared.data.registry import GLYPH, InputSpec
+from shared.data.registry import GLYPH
 
 if TYPE_CHECKING:
     import keras

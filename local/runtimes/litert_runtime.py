@@ -16,8 +16,8 @@ from local.model_files import litert_cost
 from local.model_files.formats import missing, no_network, wrong_input
 from local.runtimes.loading import check_logits, check_outputs, in_parts
 from shared.core.errors import ModelError
+from shared.core.input_spec import InputSpec
 from shared.data.preprocessing import to_float, to_nhwc
-from shared.data.registry import InputSpec
 
 
 @dataclass(frozen=True)

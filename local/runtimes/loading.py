@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from local.model_files import content, formats, memory_limit
 from shared.core.errors import ModelError
-from shared.data.registry import GLYPH, InputSpec
+from shared.core.input_spec import InputSpec
+from shared.data.registry import GLYPH
 from shared.frameworks.silence import silent_output
 
 logger = logging.getLogger(__name__)

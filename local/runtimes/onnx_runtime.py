@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from local.model_files import onnx_cost
 from local.model_files.formats import missing, no_network, wrong_input
 from local.runtimes.loading import check_logits, check_outputs, in_parts
+from shared.core.input_spec import InputSpec
 from shared.data.preprocessing import to_float
-from shared.data.registry import InputSpec
 
 
 @dataclass(frozen=True, kw_only=True)

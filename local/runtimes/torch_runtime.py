@@ -22,8 +22,9 @@ from local.model_files.cost import BATCHES
 from local.model_files.formats import missing, no_network
 from local.runtimes.loading import check_logits, in_parts
 from shared.core.errors import ConfigError, ModelError
+from shared.core.input_spec import InputSpec
 from shared.data.preprocessing import to_float
-from shared.data.registry import GLYPH, InputSpec
+from shared.data.registry import GLYPH
 
 if TYPE_CHECKING:
     from torch import nn

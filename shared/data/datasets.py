@@ -23,9 +23,10 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.core.errors import DataError, one_of
+from shared.core.input_spec import InputSpec
 from shared.data.idx import write_idx
 from shared.data.mnist_layouts import FULL_TRAIN, HALVES, IDX_NAMES, PARTS, Files, Partial, belongs_to, find, read
-from shared.data.registry import AUTO, DATASETS, GLYPH, InputSpec
+from shared.data.registry import AUTO, DATASETS, GLYPH
 from shared.data.splits import Indices, split
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from shared.data.registry import InputSpec
+from shared.core.input_spec import InputSpec
 
 _BYTE, _FLOAT = np.dtype(np.uint8), np.dtype(np.float32)
 

@@ -2,100 +2,17 @@
 
     DATASETS["mnist"].classes           # ("0", …, "9")
     DATASETS["mnist"].input.shape       # (1, 28, 28)
-    described(manifest)                 # the InputSpec and the classes of the network that a manifest is about
 
 One record adds a data set of files in MNIST's layouts: who loads it (`datasets`), recognises its files
 (`mnist_layouts`), fetches it (`download`), attaches it to a kernel or mounts it in the emulator asks here, and so does
 who builds, trains or runs a network for it.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from functools import cached_property
-from math import isfinite
-from typing import Any
+from dataclasses import dataclass
 
-from shared.core.errors import ModelError, plain
+from shared.core.input_spec import InputSpec
 
 AUTO = "auto"  # mnist, or digits where mnist cannot be had
-LARGEST_SIDE = 4096  # pixels
-
-
-@dataclass(frozen=True, kw_only=True)
-class InputSpec:
-    """What a network takes: how a picture becomes a tensor. A value is `(byte * scale - mean) / std`, a channel each.
-
-    `color` is "grey" (white ink on black) or "RGB"; `resize` says how a picture is brought to that size: "glyph" cuts
-    out one digit and centres it as MNIST does. Raises ValueError for what no network can take.
-    """
-
-    height: int
-    width: int
-    channels: int
-    color: str
-    layout: str = "NCHW"
-    resize: str
-    scale: float = 1 / 255
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        sides = (self.height, self.width, self.channels)
-        if not all(type(side) is int and 0 < side <= LARGEST_SIDE for side in sides):
-            raise ValueError(f"height, width and channels are whole numbers of 1 to {LARGEST_SIDE}, not {sides}")
-        if not all(isinstance(word, str) for word in (self.color, self.layout, self.resize)):
-            raise ValueError("color, layout and resize are words")
-        numbers = (self.scale, *self.mean, *self.std)
-        if not all(isinstance(one, int | float) and isfinite(one) for one in numbers):
-            raise ValueError("scale, mean and std are numbers")
-        if not (self.scale and all(self.std)):
-            raise ValueError("scale and std are not 0")
-        if not len(self.mean) == len(self.std) == self.channels:
-            raise ValueError(f"mean and std have a number for each of the {self.channels} channels")
-
-    @cached_property
-    def shape(self) -> tuple[int, int, int]:
-        """Channels, height, width: of one image as PyTorch and ONNX take it."""
-        return self.channels, self.height, self.width
-
-    @cached_property
-    def shape_hwc(self) -> tuple[int, int, int]:
-        """Height, width, channels: of one image as Keras and LiteRT take it."""
-        return self.height, self.width, self.channels
-
-    @cached_property
-    def shape_of_bytes(self) -> tuple[int, ...]:
-        """Height and width, and the channels where there are several: of one image uint8, as data sets hold it."""
-        return self.shape_hwc if self.channels > 1 else self.shape_hwc[:2]
-
-    @property
-    def is_shifted(self) -> bool:
-        """Whether there is a mean to subtract or a deviation to divide by."""
-        return any(self.mean) or any(one != 1 for one in self.std)
-
-    def __str__(self) -> str:
-        """For people: "28x28 grey"."""
-        return f"{self.height}x{self.width} {self.color}"
-
-    def __hash__(self) -> int:  # worked out once: each picture asks for it
-        return self._hash
-
-    @cached_property
-    def _hash(self) -> int:
-        return hash(tuple(getattr(self, field.name) for field in fields(self)))
-
-    def as_dict(self) -> dict[str, Any]:
-        """As the manifest has it."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, table: Mapping[str, Any]) -> "InputSpec":
-        """From the manifest's `input`. Raises ModelError."""
-        values: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in table.items()}
-        try:
-            return cls(**values)
-        except (TypeError, ValueError) as error:
-            raise ModelError(f"the manifest's input cannot be read: {plain(str(error))}.") from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,15 +95,6 @@ DATASETS = {
 }  # fmt: skip
 
 
-def described(manifest: Mapping[str, Any]) -> tuple[InputSpec, tuple[str, ...]]:
-    """What the network of a manifest takes, and the names of its classes.
-
-    Manifests of schema 1 have neither: there it is what the record of their data set says, or a glyph, the classes not
-    known, where there is no such record. Raises ModelError for an `input` that cannot be read.
-    """
-    info = DATASETS.get(str(manifest.get("dataset")))
-    table, classes = manifest.get("input"), manifest.get("classes")
-    usual = info.input if info else GLYPH
-    spec = InputSpec.from_dict(table) if table else usual
-    names = tuple(map(str, classes)) if classes else info.classes if info else ()
-    return usual if spec == usual else spec, names  # the same object, which is found again quicker than an equal one
+def reads_digits(name: str) -> bool:
+    """Whether a network learns to read digits from that data set."""
+    return name in DATASETS and DATASETS[name].task == "digits"
