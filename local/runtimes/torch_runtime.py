@@ -11,6 +11,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from local.model_files import memory_limit, pickled
-from local.model_files.cost import BATCHES
+from local.model_files.cost import Cost, largest_batch
 from local.model_files.formats import missing, no_network
 from local.runtimes.loading import check_logits, in_parts
 from shared.core.errors import ConfigError, ModelError
 from shared.core.input_spec import InputSpec
 from shared.data.preprocessing import to_float
 from shared.data.registry import GLYPH
+from shared.networks.architectures import Architecture, trace
+from shared.networks.architectures import architecture as known
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,8 +42,8 @@ class TorchRuntime:
     spec: InputSpec
     threads: int
     classes: int
+    most: int
     name: str = "torch"
-    most: int = BATCHES[0]  # its networks are ours, and known to run so many
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits float32 [n, classes] of images uint8."""
@@ -65,9 +69,17 @@ def load(
 ) -> TorchRuntime:
     """The weights in their network; ModelError without an architecture, and where the two do not fit."""
     module = build(path, architecture, spec, classes)
+    most = largest_batch(path, spec, partial(_cost, known(str(architecture), spec, classes)))
     probe = _run(module, np.zeros((2, *spec.shape_of_bytes), np.uint8), spec, threads)
     found = check_logits(probe, path, spec, images=2)
-    return TorchRuntime(module=module, spec=spec, threads=threads, classes=found)
+    return TorchRuntime(module=module, spec=spec, threads=threads, classes=found, most=most)
+
+
+def _cost(network: Architecture, images: int) -> Cost:
+    """Of a call with so many: each parameter of a layer is a multiplication at each place of its map."""
+    rows = list(trace(network))
+    elements = sum(prod(row.shape) for row in rows)
+    return Cost(images * elements, images * sum(row.parameters * prod(row.shape[1:]) for row in rows))
 
 
 def build(path: Path, architecture: str | None, spec: InputSpec = GLYPH, classes: int = 0) -> "nn.Module":
@@ -84,7 +96,6 @@ def _built(path: Path, architecture: str | None, spec: InputSpec, classes: int) 
     except ModuleNotFoundError as error:
         missing(path, error)
     from local.runtimes import torch_ao
-    from shared.networks.architectures import architecture as known
     from shared.networks.build_torch import build_torch
 
     try:

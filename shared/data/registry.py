@@ -24,7 +24,7 @@ class DatasetInfo:
     `folders`: what a folder that holds it may be called beside its name and its slug, in lower case, letters and digits
     alone. `mirrors` have the four gzipped IDX files, whose MD5s are `md5`, training images and labels first.
     `counts` says how many training images each class has and `begins` what the first labels are: by them the files are
-    known, where those of several data sets bear the same names.
+    known, where those of several data sets bear the same names. `embedded`: it comes with scikit-learn, without files.
     """
 
     name: str
@@ -34,6 +34,7 @@ class DatasetInfo:
     kaggle_ref: str = ""
     kaggle_files: tuple[str, ...] = ("{part}-{idx}",)
     made_of: str = ""
+    embedded: bool = False
     folders: tuple[str, ...] = ()
     mirrors: tuple[str, ...] = ()
     md5: tuple[str, ...] = ()
@@ -89,7 +90,7 @@ DATASETS = {
             ),
             counts=(6000,) * len(KANA),
         ),
-        DatasetInfo(name="digits", task="digits", classes=DIGITS, input=GLYPH),
+        DatasetInfo(name="digits", task="digits", classes=DIGITS, input=GLYPH, embedded=True),
         DatasetInfo(name="camera", task="digits", classes=(*DIGITS, "no digit"), input=GLYPH, made_of="mnist"),
     )
 }  # fmt: skip
