@@ -48,7 +48,7 @@ def receive(folder: Path, *, report: Report = silent) -> Arrival:
         export.ensure(folder, ["onnx"])
         why_not = str(error).partition("\n")[0]
         return Arrival(manifest=manifest.read(folder), seconds_training=seconds, here=None, why_not=why_not)
-    export.ensure(folder, ["onnx"], images_nhw=data.test_images[: export.CHECKED_IMAGES])
+    export.ensure(folder, ["onnx"], images=data.test_images[: export.CHECKED_IMAGES])
     report(Message(f"evaluating here, on {len(data.test_images):,} test images of {data.name} …"))
     here = _evaluated(folder, stated, data)
     report(Message("quantizing to model.int8.onnx …"))
