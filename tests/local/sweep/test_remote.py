@@ -4,7 +4,7 @@ import pytest
 
 from local.core import workspace
 from local.emulator import push_method
-from local.jobs import push
+from local.jobs import pull, push
 from local.jobs.capacity import SESSIONS
 from local.runs import journal
 from local.runs.journal import Run
@@ -153,6 +153,7 @@ def test_a_service_that_takes_none_is_told_in_its_own_words(service, kernel, ope
 )
 def test_runs_that_fail_end_the_sweep(service, kernel, opened, code, said, monkeypatch):
     monkeypatch.setattr(sweep, "FAILURES", 1)
+    monkeypatch.setattr(pull, "LOOKS", (0.1,))
     with opened(task()) as study, crew(service, kernel, study, code) as there:
         there.slots = 1
         with pytest.raises(UserError, match="in a row failed") as error:
