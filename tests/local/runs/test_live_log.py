@@ -14,7 +14,7 @@ from scripts.steps import trip as trip
 from shared.core.errors import ServiceError
 from tests.local import trips
 
-pytestmark = pytest.mark.usefixtures("no_waits")
+pytestmark = pytest.mark.usefixtures("no_waits", "plain_sessions")
 TEXT = "".join(f"line {n}\n" for n in range(400))
 
 
