@@ -54,7 +54,7 @@ class Verbs(TyperGroup):
         return name, command, rest
 
 
-EXIT_CODES = "Exit codes: 0 done, 1 an error whose message says how to mend it, 2 wrong usage, 130 interrupted."
+EXIT_CODES = "Exit codes: 0 done, 1 an error whose message says how to fix it, 2 wrong usage, 130 interrupted."
 
 app = typer.Typer(
     cls=Verbs, context_settings=HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None

@@ -51,9 +51,9 @@ def bench(
     from local.evaluation import benchmark
 
     wanted = options.models(names, every=True)
-    with bar("timing") as on_step:
+    with bar("timing") as report:
         rows = benchmark.bench(
-            wanted, batches=sizes, threads=threads, cold_start=cold_start, seconds=seconds, on_step=on_step
+            wanted, batches=sizes, threads=threads, cold_start=cold_start, seconds=seconds, report=report
         )
     if chart is not None:
         from local.evaluation.benchmark_plots import latencies

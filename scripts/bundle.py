@@ -8,12 +8,15 @@ import typer
 from scripts.steps import options
 from scripts.terminal.edge import run
 from scripts.terminal.output import Json, emit, show
+from scripts.terminal.verbs import OUTPUT
 
 
 @options.trained()
 def bundle(
     wanted: options.Wanted,
-    out: Annotated[Path | None, typer.Option(help="Where to write it. [default: build/NAME.ipynb]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(rich_help_panel=OUTPUT, help="Where to write it. [default: build/NAME.ipynb]")
+    ] = None,
     check: Annotated[
         Path | None, typer.Option(help="Write nothing: take the sha256 of a notebook that k2l bundled before.")
     ] = None,
@@ -25,7 +28,7 @@ def bundle(
 
     Example: k2l bundle --architecture lite --epochs 15 --out lite.ipynb
     """
-    from local.core import workspace
+    from local.core import shared_code, workspace
     from local.core.outputs import whole
     from local.jobs import bundle as bundling
     from local.kaggle_api import kernel_spec
@@ -38,7 +41,7 @@ def bundle(
         name = wanted.model(config)
         packed = bundling.pack(kernel_spec.load(wanted.framework), name=name, config=config)
         path, sha256 = out or workspace.build() / f"{name}.ipynb", packed.sha256
-        content = packed.sign(run_id="by-hand", source_commit=bundling.source_commit()).encode()
+        content = packed.sign(run_id="by-hand", source_commit=shared_code.commit("shared", "kaggle")).encode()
         with whole(path) as part:
             part.write_bytes(content)
     size = len(content)

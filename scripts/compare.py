@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,11 +12,12 @@ from scripts.steps.training import followed
 from scripts.terminal.edge import Ended, run
 from scripts.terminal.output import Json, emit, say, show
 from scripts.terminal.tables import table_of
-from scripts.terminal.verbs import again
+from scripts.terminal.verbs import OUTPUT, again
 from shared.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from local.experiments.compare import Network, Training
+    from local.experiments.compare import Network
+    from local.experiments.train import Training
 
 
 @options.trained(without=("architecture", "name"))
@@ -33,7 +33,9 @@ def compare(
         bool, typer.Option("--again", help="Train also what is there already, trained in the same way.")
     ] = False,
     data_dir: options.DataDir = None,
-    out: Annotated[Path | None, typer.Option(help="The pictures' folder. [default: build/compare]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(rich_help_panel=OUTPUT, help="The pictures' folder. [default: build/compare]")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Train several networks alike, and compare them.
@@ -61,21 +63,21 @@ def compare(
 
 def plan(wanted: options.Wanted, architectures: str, *, prefix: str, data_dir: Path | None) -> list["Training"]:
     """What is to be trained; all that can be wrong with it is found here."""
-    from local.experiments.compare import Training
-    from local.kaggle_api.kernel_spec import FRAMEWORKS
+    from local.experiments.train import Training
     from local.models.registry import check_name, usual_name
     from shared.core.errors import one_of
+    from shared.frameworks import FRAMEWORKS
     from shared.networks.architectures import architecture
 
+    if "architecture" in wanted.given:
+        raise ConfigError("--architectures says which networks are trained: leave out --set architecture.")
     frameworks = [one_of("framework", name, FRAMEWORKS) for name in options.listed("framework", wanted.framework)]
     names = [architecture(name).name for name in options.listed("architectures", architectures)]
-    first = replace(wanted, architecture=names[0]).config(data_dir=data_dir)
-    wanted = replace(wanted, dataset=first.dataset)  # `auto` is settled once
+    first = wanted.but(architecture=names[0]).config(data_dir=data_dir)
+    wanted = wanted.but(dataset=first.dataset)  # `auto` is settled once
     trainings = []
     for name, framework in itertools.product(names, frameworks):
-        config = replace(wanted, architecture=name).config(data_dir=data_dir)
-        if config.architecture != name:
-            raise ConfigError("--architectures says which networks are trained: leave out --set architecture.")
+        config = wanted.but(architecture=name).config(data_dir=data_dir)
         called = check_name(f"{prefix}{usual_name(name, framework)}")
         trainings.append(Training(config=config, framework=framework, name=called))
     return trainings
@@ -87,14 +89,8 @@ def train(training: "Training", which: str, *, anew: bool, data_dir: Path | None
 
     say(f"{training.name} ({which})")
     try:
-        with followed(training.config.epochs) as told:
-            network = trained(
-                training,
-                again=anew,
-                data_dir=data_dir,
-                on_resume=lambda epoch: say(f"  goes on after epoch {epoch} of {training.config.epochs}"),
-                **told,
-            )
+        with followed() as report:
+            network = trained(training, again=anew, data_dir=data_dir, report=report)
     except KeyboardInterrupt:
         raise Ended(f"interrupted: every epoch that ended is kept.\nGo on with: {again(without='--again')}") from None
     if not network.trained_now:

@@ -101,8 +101,8 @@ def evaluate(
     pairings = [(model, load(dataset or model.dataset or "mnist", data_dir, split)) for model in chosen]
     if committee:
         check([data.name for _, data in pairings])  # before anything is run
-    with bar("evaluating") as done:
-        results = evaluate_all(pairings, split=split, threads=threads, batch=batch, views=views, on_step=done)
+    with bar("evaluating") as report:
+        results = evaluate_all(pairings, split=split, threads=threads, batch=batch, views=views, report=report)
     pairs = agreements(results)
     together = assemble(results) if committee else None
     if json:

@@ -31,8 +31,8 @@ def export(
 
     names = options.listed("to", to) if to else None
     folder = registry.folder(model)
-    with journal.lock(folder.resolve().name), bar("exporting") as step:
-        done = exports.export(folder, names, on_step=step)
+    with journal.lock(folder.resolve().name), bar("exporting") as report:
+        done = exports.export(folder, names, report=report)
     rows: list[dict[str, Any]] = [{"model": folder.resolve().name, **one.as_dict()} for one in done]
     if json:
         emit(rows)

@@ -110,7 +110,7 @@ def networks() -> tuple[Choice, ...]:
     from local.models import published
     from shared.networks.architectures import ARCHITECTURES
 
-    took = {stated["architecture"]: published.figures(stated).seconds for stated in published.published()}
+    took = {stated.architecture: published.figures(stated).seconds for stated in published.published()}
     known = sorted(ARCHITECTURES.values(), key=lambda one: (one.name != RECOMMENDED, one.parameters))
 
     def says(name: str, parameters: int) -> str:
@@ -132,7 +132,7 @@ def afterwards(name: str) -> tuple[Choice, ...]:
     from shared.core.errors import ModelError
 
     try:
-        comparable = here(str(manifest.read(registry.folder(name))["dataset"]))
+        comparable = here(manifest.read(registry.folder(name)).dataset)
     except ModelError:
         comparable = False
     return tuple(choice for choice in AFTERWARDS if comparable or choice.key != "compare")

@@ -4,6 +4,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from scripts.steps import options
+from scripts.steps.progress import tell
 from scripts.terminal.edge import run
 from scripts.terminal.output import Json, emit, say
 from scripts.terminal.tables import table
@@ -50,7 +51,7 @@ def loop(
 
         from local.experiments.after_pull import receive
 
-        home = receive(workspace.models() / cargo.name, on_step=lambda step: say(f"{step} …"))
+        home = receive(workspace.models() / cargo.name, report=tell)
         row = _row(one, home) | {"seconds_command": round(time.perf_counter() - start, 3)}
         emit([row]) if json else _show(row, home)
         if one.state != "done":
@@ -67,17 +68,17 @@ def _row(one: "Run", home: "Arrival") -> dict[str, Any]:
         "name": one.name,
         "folder": str(workspace.models() / one.name),
         "remote": one.remote,
-        "accelerator": facts["environment"].get("accelerator", "unknown"),
+        "accelerator": facts.environment.get("accelerator", "unknown"),
         "accelerator_asked": one.accelerator,
-        "architecture": facts["architecture"],
-        "trainable_parameters": facts["trainable_parameters"],
-        "dataset": facts["dataset"],
-        "accuracy": facts["metrics"]["test"]["accuracy"],
+        "architecture": facts.architecture,
+        "trainable_parameters": facts.trainable_parameters,
+        "dataset": facts.dataset,
+        "accuracy": facts.test_accuracy,
         "accuracy_here": home.here.scores.accuracy if home.here else None,
         "int8_drop": home.quantized.as_dict()["drop"] if home.quantized else None,
         "int8_kept": home.quantized.kept if home.quantized else None,
-        "bytes": {name: file["bytes"] for name, file in facts["files"].items() if name.startswith("model.")},
-        "files": len(facts["files"]),
+        "bytes": {name: file.bytes for name, file in facts.files.items() if name.startswith("model.")},
+        "files": len(facts.files),
         "seconds_training": round(home.seconds_training, 3),
         "seconds_push_to_installed": round(one.seconds, 3),
     }

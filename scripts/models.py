@@ -36,21 +36,21 @@ def models(json: Json = False) -> None:
 
 def row(one: "Held") -> dict[str, Any]:
     """What `--json` prints of a model."""
-    from local.models.published import PUBLISHED
 
     facts, training = one.manifest, one.training
+    files = facts.files if facts else {}
     return {
         "name": one.folder.name,
-        "architecture": (facts or training["parameters"])["architecture"],
-        "framework": (facts or training)["framework"],
-        "dataset": (facts or training["parameters"])["dataset"],
-        "test_accuracy": facts["metrics"]["test"].get("accuracy") if facts else None,
+        "architecture": facts.architecture if facts else training["parameters"]["architecture"],
+        "framework": facts.framework if facts else training["framework"],
+        "dataset": facts.dataset if facts else training["parameters"]["dataset"],
+        "test_accuracy": facts.test_accuracy if facts else None,
         "stands": one.stands,
         "why": one.why,
-        "zoo": PUBLISHED in facts,
-        "created_at": facts.get("created_at", ""),
+        "zoo": bool(facts and facts.published),
+        "created_at": facts.created_at if facts else "",
         "folder": str(one.folder),
-        "files": {name: file["bytes"] for name, file in facts.get("files", {}).items() if name.startswith("model.")},
+        "files": {name: file.bytes for name, file in files.items() if name.startswith("model.")},
     }
 
 

@@ -15,6 +15,7 @@ from scripts.terminal.edge import fail, run
 from scripts.terminal.output import Json, bar, emit, say, show
 from shared.core import printable
 from shared.core.errors import ConfigError
+from shared.core.events import Progress
 
 if TYPE_CHECKING:
     from local.digits.reader import Reading
@@ -195,10 +196,10 @@ def _followed(names: list[str], stack: ExitStack) -> "Iterator[Shot | PictureErr
         yield from sources.shots(names)
         return
     total = sum(map(sources.count, names))
-    done = stack.enter_context(bar("reading"))
+    report = stack.enter_context(bar("reading"))
     for number, shot in enumerate(sources.shots(names), start=1):
         yield shot
-        done(min(1.0, number / total))
+        report(Progress(min(1.0, number / total)))
 
 
 class _Total:

@@ -12,6 +12,7 @@ from scripts.terminal.edge import Ended, run
 from scripts.terminal.output import Json, bar, emit, say, show
 from scripts.terminal.tables import table_of
 from scripts.terminal.verbs import again
+from shared.core.events import Progress
 
 if TYPE_CHECKING:
     from local.publishing.publish import Step
@@ -71,7 +72,7 @@ def sent(parcel: "Parcel", remote: str, *, public: bool, resend: bool) -> "list[
                     public=public,
                     again=resend,
                     on_step=say,
-                    on_share=done,
+                    on_share=lambda share: done(Progress(share)),
                 )
             )
         except KeyboardInterrupt:

@@ -45,19 +45,19 @@ def quantize(
     names = options.listed("to", to) if to else None
     folder = registry.folder(model)
     with journal.lock(folder.resolve().name):
-        with bar("quantizing") as step:
+        with bar("quantizing") as report:
             made = quantization.quantize(
                 folder,
                 names,
                 beside=["onnx"],  # what every time is held against
                 max_drop=max_drop,
                 data_dir=data_dir,
-                on_step=step,
+                report=report,
             )
         files = _runnable(folder, made)
-        with bar("timing") as step:
+        with bar("timing") as report:
             timed = benchmark.bench(
-                files, batches=BATCHES, threads=threads, cold_start=False, seconds=seconds, on_step=step
+                files, batches=BATCHES, threads=threads, cold_start=False, seconds=seconds, report=report
             )
     rows = list(_rows(folder, made, timed))
     if json:

@@ -10,6 +10,7 @@ from scripts.steps import options
 from scripts.terminal.edge import Ended, run
 from scripts.terminal.output import Json, bar, emit, say, show
 from scripts.terminal.tables import table_of
+from shared.core.events import Progress
 
 if TYPE_CHECKING:
     from local.experiments.race import Finish, Rules
@@ -47,8 +48,8 @@ def race(
     Example: k2l race --contestants 4xsprint,compact:plain --seeds 5
     """
     from local.experiments import race as racing
-    from local.kaggle_api.kernel_spec import FRAMEWORKS
     from shared.core.errors import one_of
+    from shared.frameworks import FRAMEWORKS
 
     one_of("framework", framework, FRAMEWORKS)
     wanted = list(dict.fromkeys(map(racing.Contestant.parse, options.listed("contestants", contestants))))
@@ -63,11 +64,11 @@ def race(
     finishes: list[Finish] = []
     count = len(racing.turns(wanted, seeds))
     try:
-        with bar("racing") as done:
+        with bar("racing") as report:
             for finish in racing.race(wanted, rules, seeds=seeds):
                 finishes.append(finish)
                 say(line(finish, f"{len(finishes)} of {count}"))
-                done(len(finishes) / count)
+                report(Progress(len(finishes) / count))
     except KeyboardInterrupt:
         raise Ended(f"interrupted after {len(finishes)} of {count} trainings; a race begins anew.") from None
     finally:  # what is finished is told in any case

@@ -1,4 +1,4 @@
-"""`k2l report`: README's tables, the zoo's model cards and its page, written from the manifests and the code."""
+"""`k2l report`: the tables of README and docs/zoo.md, and the model cards, written from the manifests and the code."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +20,7 @@ def report(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing: exit 1 if a page says other than the manifests.")
     ] = False,
-    picture: Annotated[bool, typer.Option("--picture", help="Draw README's picture anew; needs MNIST.")] = False,
+    picture: Annotated[bool, typer.Option("--picture", help="Draw README's picture again; needs MNIST.")] = False,
     data_dir: options.DataDir = None,
     json: Json = False,
 ) -> None:
@@ -61,10 +61,10 @@ def publish_one(name: str, data_dir: Path | None) -> None:
     from local.runs import journal
     from local.zoo import build as publishing
 
-    with journal.lock(folder(name).resolve().name), bar(f"publishing {name}") as done:
-        stated = publishing.publish(name, data_dir=data_dir, on_step=done)
-    say(f"published: {workspace.zoo() / stated['name']}")
-    for file, size in stated["published"]["left_out"].items():
+    with journal.lock(folder(name).resolve().name), bar(f"publishing {name}") as share:
+        stated = publishing.publish(name, data_dir=data_dir, report=share)
+    say(f"published: {workspace.zoo() / stated.name}")
+    for file, size in stated.published["left_out"].items():
         say(f"  {file} has {size / 1e6:.0f} MB and is left out; its card says how to make it")
 
 
@@ -72,8 +72,8 @@ def time_all(seconds: float) -> None:
     """The zoo's files, timed."""
     from local.zoo import build as publishing
 
-    with bar("timing") as done:
-        stated = publishing.measure(seconds=seconds, on_step=done)
+    with bar("timing") as share:
+        stated = publishing.measure(seconds=seconds, report=share)
     say(f"timed: the files of {len(stated)} networks")
 
 
@@ -98,7 +98,7 @@ def tell(stale: list[Path], *, check: bool) -> None:
     for path in stale:
         say(f"written: {path}")
     if not stale:
-        say("up to date: README's tables, the model cards and models/README.md")
+        say("up to date: the tables in README and docs/zoo.md, the model cards and models/README.md")
 
 
 COLUMNS = {

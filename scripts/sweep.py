@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from local.core.events import TrialEnded
 from local.jobs.remotes import REMOTES
 from scripts.steps import completion as complete
 from scripts.steps import options
 from scripts.terminal.edge import Ended, run
 from scripts.terminal.output import Json, bar, emit, say, show
 from scripts.terminal.tables import table
-from scripts.terminal.verbs import again
+from scripts.terminal.verbs import KAGGLE, OUTPUT, again
 from shared.core.errors import ConfigError, UserError, one_of
+from shared.core.events import Event, Report
 
 if TYPE_CHECKING:
-    from local.sweep.search import Crew
+    from local.sweep.search import Trainer
     from local.sweep.study import Study
     from local.sweep.task import Task
     from shared.training.config import TrainConfig
@@ -64,23 +66,27 @@ def sweep(
         str | None,
         typer.Option(
             autocompletion=complete.remotes,
+            rich_help_panel=KAGGLE,
             help="kaggle or emulator: each trial is a run there. [default: train here]",
         ),
     ] = None,
     owner: options.Owner = None,
     slug: Annotated[
-        str | None, typer.Option(help="The kernel to push to. [default: kernel.toml's, with -sweep]")
+        str | None,
+        typer.Option(rich_help_panel=KAGGLE, help="The kernel to push to. [default: kernel.toml's, with -sweep]"),
     ] = None,
     accelerator: options.Accelerator = None,
     data_dir: options.DataDir = None,
-    out: Annotated[Path | None, typer.Option(help="The pictures' folder. [default: .k2l/sweeps/STUDY]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(rich_help_panel=OUTPUT, help="The pictures' folder. [default: .k2l/sweeps/STUDY]")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Search for the parameters of a training.
 
     Only the validation images are looked at: no trial evaluates the test set. Trial 0 is the recipe itself, if it
     lies in the space. Interrupted or killed, the same command goes on to --trials in all; what is not searched is the
-    recipe's, or given by --set.
+    recipe's, or given by its option.
 
     Example: k2l sweep --architecture lite --epochs 5 --trials 40 --search learning_rate=3e-3:1e-1:log --workers 2
     """
@@ -98,16 +104,14 @@ def sweep(
         sweep_storage.folder(name).mkdir(parents=True, exist_ok=True)
     with sweep_study.opened(name, task, url=url, prune=prune) as known:
         _announce(known, sweep_storage.shown(url), trials)
-        making: AbstractContextManager[Crew]
+        trainers: AbstractContextManager[Trainer]
         if remote:
-            making = _runs(known, wanted, remote=remote, owner=owner, slug=slug, accelerator=accelerator)
+            trainers = _runs(known, wanted, remote=remote, owner=owner, slug=slug, accelerator=accelerator)
         else:
-            making = _workers(task, workers, data_dir)
+            trainers = _workers(task, workers, data_dir)
         try:
-            with making as crew, bar("sweeping") as done:
-                searching.search(
-                    known, crew, total=trials, timeout=timeout, on_trial=lambda row: _tell(known, row), on_share=done
-                )
+            with trainers as trainer, bar("sweeping") as share:
+                searching.search(known, trainer, total=trials, timeout=timeout, report=_teller(known, share))
         except KeyboardInterrupt:
             raise Ended(_interrupted(known, trials, url, remote)) from None
         _finish(known, trials, out or sweep_storage.folder(name), json=json)
@@ -128,14 +132,14 @@ def _task(
 
     if remote is not None:
         one_of("remote", remote, REMOTES)
-    settled = {pair.partition("=")[0] for pair in wanted.given or []}
+    fixed = wanted.given
     config = wanted.config(remote=remote or "", data_dir=data_dir)
-    space = sweep_space.space(search) if search else sweep_space.usual_space(config, settled=settled)
+    space = sweep_space.space(search) if search else sweep_space.usual_space(config, fixed=fixed)
     for one in space:
-        if one.name in settled:
-            raise ConfigError(f"{one.name} is given by --set and by --search: leave one of them out.")
+        if one.name in fixed:
+            raise ConfigError(f"{one.name} is given as an option and by --search: leave one of them out.")
     if not space:
-        raise ConfigError("--set gives all that would be searched: name something with --search.")
+        raise ConfigError("options give all that would be searched: name something with --search.")
     return Task(config=config, framework=wanted.framework, space=space, objective=objective, seeds=seeds)
 
 
@@ -150,7 +154,7 @@ def _name(study: str | None, task: "Task") -> str:
     return name
 
 
-def _workers(task: "Task", count: int, data_dir: Path | None) -> "AbstractContextManager[Crew]":
+def _workers(task: "Task", count: int, data_dir: Path | None) -> "AbstractContextManager[Trainer]":
     from local.sweep.workers import Workers
 
     return Workers(task, count=count, data_dir=data_dir)
@@ -159,11 +163,11 @@ def _workers(task: "Task", count: int, data_dir: Path | None) -> "AbstractContex
 @contextmanager
 def _runs(
     study: "Study", wanted: options.Wanted, *, remote: str, owner: str | None, slug: str | None, accelerator: str | None
-) -> "Iterator[Crew]":
+) -> "Iterator[Trainer]":
     """The service, asked before anything is drawn; one sweep of a study at a time on this machine."""
     from local.kaggle_api import kernel_spec
     from local.runs import journal
-    from local.sweep.remote import Runs, sweep_kernel
+    from local.sweep.remote import RemoteTrainer, sweep_kernel
 
     config = study.task.config
     kernel = sweep_kernel(kernel_spec.load(wanted.framework, accelerator=accelerator), slug=slug)
@@ -172,26 +176,41 @@ def _runs(
         from shared.data.datasets import load
 
         load(config.dataset)  # the emulator can mount only what is here
-    with journal.lock(f"sweep-{study.name}"), Runs(options.service(remote, owner), kernel, study) as crew:
-        say(f"  at most {crew.slots} runs at once on {remote}, versions of {kernel.slug}")
-        yield crew
+    with journal.lock(f"sweep-{study.name}"):
+        trainer = RemoteTrainer(options.service(remote, owner), kernel, study)
+        say(f"  at most {trainer.slots} runs at once on {remote}, versions of {kernel.slug}")
+        yield trainer
 
 
 def _announce(study: "Study", where: str, trials: int) -> None:
     from local.core.markdown import count
+    from local.sweep.study import SILENCE
 
     there, total = study.finished(), count(trials, "trial")
     going = f"goes on after {there} of {total}" if there else total
     say(f"study {study.name}: {going}, in {where}")
+    if others := len(study.trials(study.state.RUNNING)):
+        say(f"  {count(others, 'trial')} of other commands; those of a killed one are tried again within {SILENCE:g} s")
     say("  searching " + ", ".join(f"{one.name} {one.text}" for one in study.task.space))
 
 
-def _tell(study: "Study", row: dict[str, Any]) -> None:
+def _teller(study: "Study", share: Report) -> Report:
+    """Says each trial that ended; `share` has the rest."""
+
+    def report(event: Event) -> None:
+        if isinstance(event, TrialEnded):
+            _say_trial(study, event.row)
+        share(event)
+
+    return report
+
+
+def _say_trial(study: "Study", row: dict[str, Any]) -> None:
     """A trial that ended, in a line."""
     best = study.best()
     state = "" if row["state"] == "complete" else f"{row['state']}, "
-    value = "" if row["value"] is None else f"{study.task.objective} {study.task.told(row['value'])}, "
-    known = f"   best {study.task.told(best.value)} (trial {best.number})" if best and best.value is not None else ""
+    value = "" if row["value"] is None else f"{study.task.objective} {study.task.shown(row['value'])}, "
+    known = f"   best {study.task.shown(best.value)} (trial {best.number})" if best and best.value is not None else ""
     why = f": {row['message']}" if row["message"] else ""
     say(f"trial {row['trial']:>3}   {state}{value}{row['seconds'] or 0:.1f} s{known}{why}")
     for warning in sorted({part["warning"] for part in row["seeds"] if "warning" in part}):
@@ -205,8 +224,8 @@ def _interrupted(study: "Study", trials: int, url: str, remote: str | None) -> s
 
     ended = f"{study.finished()} of {count(trials, 'trial')}"
     there = f"interrupted: {ended} {'is' if trials == 1 else 'are'} finished, and kept in the study {study.name}."
-    if remote and study.held:
-        there += f"\nThe runs of {len(study.held)} others go on at {remote}; their results are taken then."
+    if remote:
+        there += f"\nRuns that were pushed go on at {remote}; their results are taken then."
     return f"{there}\nGo on with: {again() if shown(url) == url else 'the same command'}"
 
 

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scripts.steps import options
+from scripts.steps.progress import tell
 from scripts.steps.training import followed
 from scripts.terminal.edge import Ended, run
 from scripts.terminal.output import Json, emit, say, show
-from scripts.terminal.recovery import kept
 from scripts.terminal.verbs import again
 
 if TYPE_CHECKING:
-    from local.experiments.compare import Training
-    from local.experiments.train import Interrupted
+    from local.experiments.train import Interrupted, Training
     from local.models.checkpoints import Checkpoint
+    from shared.core.manifest import TrainingManifest
     from shared.training.config import TrainConfig
 
 
@@ -47,10 +47,10 @@ def train(
 
     Example: k2l train --architecture lite --epochs 15 --name lite
     """
-    from local.experiments.compare import Training
-    from local.kaggle_api.kernel_spec import FRAMEWORKS
+    from local.experiments.train import Training
     from local.runs import journal
     from shared.core.errors import one_of
+    from shared.frameworks import FRAMEWORKS
 
     one_of("framework", wanted.framework, FRAMEWORKS)
     config = wanted.config(data_dir=data_dir)
@@ -65,28 +65,28 @@ def train(
     if stated is None:
         return
     if json:
-        emit([stated])
+        emit([stated.as_dict()])
     else:
         show_all(stated, training.folder)
 
 
-def show_all(stated: dict[str, Any], folder: Path) -> None:
+def show_all(stated: "TrainingManifest", folder: Path) -> None:
     """What came of it, and what can be done with it now."""
     import numpy as np
 
-    accuracy, count = stated["metrics"]["test"]["accuracy"], len(np.load(folder / "labels.npy", mmap_mode="r"))
-    show(f"test accuracy {accuracy:.2%} of {stated['dataset']} ({count:,} images); everything is in {folder}")
-    for line in NEXT.get(stated["dataset"], OTHERWISE):
+    accuracy, count = stated.test_accuracy, len(np.load(folder / "labels.npy", mmap_mode="r"))
+    show(f"test accuracy {accuracy:.2%} of {stated.dataset} ({count:,} images); everything is in {folder}")
+    for line in NEXT.get(stated.dataset, OTHERWISE):
         say(line.format(folder.name))
 
 
-def single(training: "Training", *, resume: bool, data_dir: Path | None) -> dict[str, Any]:
+def single(training: "Training", *, resume: bool, data_dir: Path | None) -> "TrainingManifest":
     """One network in models/NAME: its manifest. Raises Ended, with what there is to say."""
     from local.experiments.train import Interrupted
 
     found = waiting(training)
     if found:
-        tell(found, resume=resume)
+        tell_found(found, resume=resume)
     replaced = training.folder.exists()
     try:
         return watched(training.config, training, resume=resume, data_dir=data_dir)
@@ -100,21 +100,19 @@ def single(training: "Training", *, resume: bool, data_dir: Path | None) -> dict
         raise Ended(f"interrupted: nothing is half-written, {kept}.\nGo on with: {again('--resume')}") from None
 
 
-def several(training: "Training", count: int, *, keep: int | None, data_dir: Path | None) -> dict[str, Any] | None:
+def several(training: "Training", count: int, *, keep: int | None, data_dir: Path | None) -> "TrainingManifest | None":
     """So many seeds, the best or seed `keep` in models/NAME: its manifest, or None where other commands train some."""
     from local.experiments import seeds
 
-    def one(config: "TrainConfig", folder: Path) -> dict[str, Any]:
+    def one(config: "TrainConfig", folder: Path) -> "TrainingManifest":
         found = waiting(training, config=config, folder=folder)
         resume = found is not None and not found.differs
         if found:
-            tell(found, resume=resume)
+            tell_found(found, resume=resume)
         return watched(config, training, resume=resume, folder=folder, data_dir=data_dir)
 
     try:
-        done = seeds.trained(
-            training, count, train=one, on_seed=lambda seed, row: say(seeds.line(seed, row)), keep=keep, on_kept=kept
-        )
+        done = seeds.trained(training, count, train=one, keep=keep, report=tell)
     except KeyboardInterrupt:
         raise Ended(f"interrupted: every epoch that ended is kept.\nGo on with: {again()}") from None
     if done.rows:
@@ -124,12 +122,12 @@ def several(training: "Training", count: int, *, keep: int | None, data_dir: Pat
     return done.manifest
 
 
-def watched(config: "TrainConfig", training: "Training", **options: Any) -> dict[str, Any]:
+def watched(config: "TrainConfig", training: "Training", **options: Any) -> "TrainingManifest":
     """A training with its epochs on stderr; its manifest."""
     from local.experiments.train import train
 
-    with followed(config.epochs) as told:
-        return train(config, framework=training.framework, name=training.name, **options, **told)
+    with followed() as report:
+        return train(config, framework=training.framework, name=training.name, report=report, **options)
 
 
 def waiting(
@@ -141,7 +139,7 @@ def waiting(
     return train.waiting(config or training.config, framework=training.framework, name=training.name, folder=folder)
 
 
-def tell(found: "Checkpoint", *, resume: bool) -> None:
+def tell_found(found: "Checkpoint", *, resume: bool) -> None:
     """What becomes of an interrupted training that is there."""
     place = f"after epoch {found.epoch} of {found.epochs}"
     if not resume and found.differs:
@@ -160,9 +158,9 @@ def interrupted(end: "Interrupted", folder: Path, *, replaced: bool) -> str:
         return f"interrupted before the first epoch had ended: {there}.\nNothing to resume: run the same command again."
     if end.manifest is None:
         return f"interrupted before another epoch had ended: the first {end.epoch} of {end.epochs} are kept.\n{go_on}"
-    if "interrupted" not in end.manifest:
+    if not end.manifest.interrupted:
         return f"interrupted when the training had ended: {folder} is whole."
-    best = f"validation accuracy {end.manifest['metrics']['validation']['accuracy']:.2%}"
+    best = f"validation accuracy {end.manifest.metrics['validation']['accuracy']:.2%}"
     return f"interrupted after epoch {end.epoch} of {end.epochs}: {folder} has the best one ({best}).\n{go_on}"
 
 

@@ -20,7 +20,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 surroundings.enter()
 
 # Minutes each, and one test after the other: begun last, they would keep one worker busy while the other has nothing.
-LONGEST = ("test_contributing.py", "test_readme_commands.py")
+LONGEST = ("test_contributing.py", "test_docs_commands.py")
 
 
 def pytest_collection_modifyitems(items):

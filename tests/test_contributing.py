@@ -40,7 +40,7 @@ def run(checkout, *command, **options):
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
-    """The copy with the diff in it, and README written anew."""
+    """The copy with the diff in it, and the tables written again."""
     copy = tmp_path_factory.mktemp("contributing")
     copied(copy, without=(".pth", ".keras", ".onnx", ".tflite"))  # the zoo's weights take most of the room
     run(copy, "git", "apply", input=DIFF)
@@ -52,14 +52,14 @@ def checkout(tmp_path_factory):
 
 def test_an_architecture_is_ten_lines(checkout):
     changed = [line.split("\t") for line in git(checkout, "diff", "--numstat").splitlines()]
-    assert {name for _, _, name in changed} == {"shared/networks/architectures.py", "README.md"}
+    assert {name for _, _, name in changed} == {"shared/networks/architectures.py", "docs/zoo.md"}
     assert sum(int(more) + int(less) for more, less, _ in changed) <= 10
     run(checkout, sys.executable, "-m", "scripts", "report", "--check")
 
 
 @pytest.mark.slow
 def test_the_tests_that_go_through_all_networks_go_through_the_new_one(checkout):
-    where = ["shared", "test_readme.py", *(f"local/test_{name}.py" for name in ("convert", "quantize", "sweep_space"))]
+    where = ("shared", "test_docs.py", "local/export", "local/sweep/test_space.py")
     said = run(
         checkout, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "lenet and not mnist",
         *(f"tests/{name}" for name in where),
@@ -79,7 +79,9 @@ def test_every_verb_knows_the_new_network(checkout):
     for folder, file in (("lenet", "model.pth"), ("lenet-keras", "model.keras"), ("lenet-there", "notebook.ipynb")):
         assert (checkout / "models" / folder / file).is_file()
     run(checkout, sys.executable, "-m", "scripts", "report", "--check")
-    assert "| [`lenet`](models/lenet/README.md) | 61,706 |" in (checkout / "README.md").read_text(encoding="utf-8")
+    assert "| [`lenet`](../models/lenet/README.md) | 61,706 |" in (checkout / "docs" / "zoo.md").read_text(
+        encoding="utf-8"
+    )
     new = git(checkout, "status", "--porcelain", "--untracked-files=all")
     assert "models/lenet/model.int8.onnx" in new and "lenet-there" not in new and "lenet-keras" not in new
 
@@ -94,4 +96,4 @@ def test_every_table_that_it_names_is_where_it_says():
     assert len(named) >= 8
     for name, file in named:
         code = (workspace.CHECKOUT / file).read_text(encoding="utf-8")
-        assert re.search(rf"^{name}\b", code, re.MULTILINE), (name, file)
+        assert re.search(rf"^(class )?{name}\b", code, re.MULTILINE), (name, file)

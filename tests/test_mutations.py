@@ -12,7 +12,7 @@ def test_a_change_that_does_nothing_and_one_that_cannot_be_made_are_told(monkeyp
     listed.write_text(
         '[gone]\nfile = "README.md"\nold = "no such text"\nnew = ""\ntest = "tests/test_mutations.py::test_gone"\n'
         '[twice]\nfile = "README.md"\nold = "k2l"\nnew = ""\ntest = "tests/test_mutations.py::test_gone"\n'
-        '[untested]\nfile = "README.md"\nold = "## The files"\nnew = ""\ntest = "tests/test_mutations.py::test_gone"\n'
+        '[untested]\nfile = "README.md"\nold = "## Install"\nnew = ""\ntest = "tests/test_mutations.py::test_gone"\n'
     )
     monkeypatch.setattr(mutations, "LIST", listed)
     assert mutations.main([]) == 1

@@ -24,6 +24,7 @@ from local.core import workspace
 from local.digits.reader import Reader
 from local.models import registry
 from local.pictures import sources
+from shared.core.events import StepEnded
 from shared.data.datasets import load
 from shared.training.config import TrainConfig
 from tests.local.digits.drawn_digits import in_bad_light, page, write_film
@@ -63,8 +64,13 @@ def steps_of(framework, data):
     """The processor seconds of each step of a short training of `compact`, its first epoch left out."""
     trainer = importlib.import_module(f"shared.training.train_{framework}")
     ended = []
+
+    def report(event):
+        if isinstance(event, StepEnded):
+            ended.append(time.process_time())
+
     config = TrainConfig.create(architecture="compact", dataset="digits", epochs=3, device="cpu")
-    trainer.train(config, data, on_step=lambda done: ended.append(time.process_time()))
+    trainer.train(config, data, report)
     return np.diff(ended)[len(ended) // 3 :]
 
 

@@ -112,8 +112,8 @@ def test_the_top_level_is_as_the_design_has_it():
     top = {name.split("/")[0] for name in tracked.splitlines()}
     assert top <= {
         "kaggle", "local", "shared", "models", "scripts", "tests", "requirements.txt", "README.md", "pyproject.toml",
-        "Makefile", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", ".ci", ".gitignore", ".github", "constraints.txt",
-        ".pre-commit-config.yaml",
+        "Makefile", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "docs", ".ci", ".gitignore", ".github",
+        "constraints.txt", ".pre-commit-config.yaml",
     }  # fmt: skip
 
 

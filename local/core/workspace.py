@@ -32,5 +32,5 @@ def build() -> Path:
 
 
 def kernels() -> Path:
-    """The cargo: one folder a framework, each with `kernel.toml` and `notebook.py`. Always the checkout's."""
+    """The cargo: `notebook.py`, and a folder a framework with `kernel.toml` and `cells.py`. Always the checkout's."""
     return CHECKOUT / "kaggle"

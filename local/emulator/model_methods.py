@@ -30,7 +30,7 @@ from local.emulator.storage.blobs import Blob
 from local.emulator.storage.kernels import number_of
 from local.emulator.storage.model_store import FIRST, SLUG
 from local.publishing.upload_plan import LICENSES
-from shared.core.manifest import safe_name
+from shared.core.file_names import safe_name
 
 LONGEST_SLUG, LONGEST_TITLE = 50, 50
 CONFLICT, INVALID = 409, 400

@@ -30,6 +30,7 @@ from local.core import workspace
 from local.models import registry
 from local.runtimes import loading
 from shared.core.errors import ConfigError, ModelError
+from shared.core.events import Progress, Report, each, silent, within
 from shared.data.preprocessing import SIDE
 
 SECONDS = 10.0  # of timing, cold starts and loading not counted
@@ -135,29 +136,29 @@ def bench(
     threads: int = 1,
     cold_start: bool = True,
     seconds: float = SECONDS,
-    on_step: Callable[[float], None] = lambda done: None,
+    report: Report = silent,
 ) -> list[Row]:
     """A row for each file at each batch size, by batch size and then in the order given.
 
-    Cold starts come first, while this process is idle; `seconds` bounds the timing that follows. `on_step` is told the
-    share done, 0 to 1. Raises ModelError for a file that does not run here.
+    Cold starts come first, while this process is idle; `seconds` bounds the timing that follows. Reports Progress.
+    Raises ModelError for a file that does not run here.
     """
     if not 0 <= seconds < math.inf:  # also refuses NaN
         raise ConfigError(f"seconds={seconds} is out of range: give 0 or more.")
     starting = 0.3 if cold_start else 0.0
-    colds = cold_starts(wanted, threads=threads, on_step=lambda done: on_step(starting * done)) if cold_start else {}
+    colds = cold_starts(wanted, threads=threads, report=within(report, 0, starting)) if cold_start else {}
     images = strokes(max(batches))
     subjects = [  # each with a runtime of its own: some lay out their memory anew where the batch size changes
         Subject(model=model, runtime=registry.open_runtime(model, threads=threads), images=images[:batch])
         for batch in batches
         for model in wanted
     ]
-    race(subjects, seconds=seconds, on_step=lambda done: on_step(starting + (1 - starting) * done))
+    race(subjects, seconds=seconds, report=within(report, starting, 1))
     first = {batch: next(p50_us(one) for one in subjects if one.batch == batch) for batch in batches}
     return [_row(one, threads=threads, cold=colds.get(str(one.model.file)), first=first[one.batch]) for one in subjects]
 
 
-def race(subjects: Sequence[Subject], *, seconds: float, on_step: Callable[[float], None] = lambda done: None) -> None:
+def race(subjects: Sequence[Subject], *, seconds: float, report: Report = silent) -> None:
     """Warms all up, then lets them take turns in shuffled rounds for so many seconds, at least a few rounds."""
     order, shuffler = list(subjects), random.Random(0)
     with without_gc():
@@ -165,12 +166,12 @@ def race(subjects: Sequence[Subject], *, seconds: float, on_step: Callable[[floa
             subject.warm_up()
         start, rounds = time.perf_counter(), 0
         while (spent := time.perf_counter() - start) < seconds or rounds < FEWEST_ROUNDS:
-            on_step(min(spent / seconds, 1.0) if seconds else 1.0)
+            report(Progress(min(spent / seconds, 1.0) if seconds else 1.0))
             shuffler.shuffle(order)
             for subject in order:
                 subject.turn()
             rounds += 1
-    on_step(1.0)
+    report(Progress(1.0))
 
 
 def timed(call: Callable[[], object]) -> int:
@@ -193,15 +194,11 @@ def without_gc() -> Iterator[None]:
             gc.enable()
 
 
-def cold_starts(
-    wanted: Sequence[registry.Model], *, threads: int, on_step: Callable[[float], None] = lambda done: None
-) -> dict[str, float]:
+def cold_starts(wanted: Sequence[registry.Model], *, threads: int, report: Report = silent) -> dict[str, float]:
     """{file: seconds from the start of a fresh process to its first prediction}, the median of a few, interleaved."""
     seconds: dict[str, list[float]] = {str(model.file): [] for model in wanted}
-    for turn in range(COLD_STARTS):
-        for at, model in enumerate(wanted):
-            seconds[str(model.file)].append(_start(model, threads))
-            on_step((turn * len(wanted) + at + 1) / (COLD_STARTS * len(wanted)))
+    for model in each([*wanted] * COLD_STARTS, report):
+        seconds[str(model.file)].append(_start(model, threads))
     return {file: statistics.median(values) for file, values in seconds.items()}
 
 

@@ -14,7 +14,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -26,6 +25,7 @@ from local.evaluation.test_time_augmentation import Viewed
 from local.models import registry
 from local.runtimes import loading
 from shared.core.errors import ModelError, one_of
+from shared.core.events import Report, each, silent, within
 from shared.data.datasets import DataSet
 from shared.training.metrics import Scores, score
 
@@ -149,9 +149,9 @@ def evaluate_all(
     threads: int = 1,
     batch: int = BATCH,
     views: bool = False,
-    on_step: Callable[[float], None] = lambda done: None,
+    report: Report = silent,
 ) -> list[Evaluation]:
-    """Each model on the images of its data set's split; `on_step` is told the share of all that is done, 0 to 1.
+    """Each model on the images of its data set's split. Reports Progress over all of them.
 
     With `views` each answers by the mean over several views of an image (`local.evaluation.test_time_augmentation`),
     and its `runtime` says so. All are opened before the first is run. Raises ModelError for one that cannot be, and for
@@ -167,7 +167,8 @@ def evaluate_all(
     for model, runtime, data in opened:
         images, labels = shown[data.name]
         before = sum(len(result.logits) for result in results)
-        logits, seconds = run(runtime, images, batch=batch, on_batch=partial(_tell, on_step, before, count))
+        share = within(report, before / count, (before + len(images)) / count)
+        logits, seconds = run(runtime, images, batch=batch, report=share)
         known = logits[:, : len(data.classes)]
         results.append(
             Evaluation(
@@ -196,19 +197,14 @@ def run(
     images_nhw: NDArray[np.uint8],
     *,
     batch: int,
-    on_batch: Callable[[int], None] = lambda images: None,
+    report: Report = silent,
 ) -> tuple[NDArray[np.float32], float]:
     """Logits float32 [n, classes] of images uint8 [n, 28, 28], `batch` at a time, and the seconds it took."""
     logits = np.empty((len(images_nhw), runtime.classes), np.float32)
     start = time.perf_counter()
-    for i in range(0, len(images_nhw), batch):
+    for i in each(range(0, len(images_nhw), batch), report):
         logits[i : i + batch] = runtime.logits(images_nhw[i : i + batch])
-        on_batch(min(i + batch, len(images_nhw)))
     return logits, time.perf_counter() - start
-
-
-def _tell(on_step: Callable[[float], None], before: int, images: int, done: int) -> None:
-    on_step((before + done) / images)
 
 
 def agreements(results: Sequence[Evaluation]) -> dict[tuple[int, int], Pair]:

@@ -1,16 +1,17 @@
 """What a model that has come home is worth: exported, evaluated, quantized, and held against what its run said."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from local.core.events import WorkBegun
 from local.evaluation import evaluate
 from local.export import export
 from local.export.quantize import Quantized, quantize
 from local.models import registry
 from shared.core import manifest
 from shared.core.errors import DataError, ModelError
+from shared.core.events import Report, silent
+from shared.core.manifest import TrainingManifest
 from shared.data.datasets import DataSet, load
 from shared.training.results import read_history
 
@@ -25,44 +26,44 @@ class Arrival:
     The last two are None where the data set is not on this machine, with the reason.
     """
 
-    manifest: dict[str, Any]
+    manifest: TrainingManifest
     seconds_training: float
     here: evaluate.Evaluation | None
     quantized: Quantized | None = None
     why_not: str = ""
 
 
-def receive(folder: Path, *, on_step: Callable[[str], None] = lambda step: None) -> Arrival:
+def receive(folder: Path, *, report: Report = silent) -> Arrival:
     """Exports the weights to model.onnx, evaluates it on the test images of its data set, and quantizes it to int8.
 
     What is exported is not exported again. Raises ModelError where the accuracy here is not the one of the run; an
-    int8 file that loses too much is only told of. `on_step` is told what begins.
+    int8 file that loses too much is only reported.
     """
     stated = manifest.verify(folder)
-    on_step("exporting to model.onnx")
+    report(WorkBegun("exporting to model.onnx"))
     seconds = sum(row["seconds"] for row in read_history(folder / "history.csv"))
     try:
-        data = load(stated["dataset"])
+        data = load(stated.dataset)
     except DataError as error:
         export.ensure(folder, ["onnx"])
         why_not = str(error).partition("\n")[0]
         return Arrival(manifest=manifest.read(folder), seconds_training=seconds, here=None, why_not=why_not)
     export.ensure(folder, ["onnx"], images_nhw=data.test_images[: export.CHECKED_IMAGES])
-    on_step(f"evaluating here, on {len(data.test_images):,} test images of {data.name}")
+    report(WorkBegun(f"evaluating here, on {len(data.test_images):,} test images of {data.name}"))
     here = _evaluated(folder, stated, data)
-    on_step("quantizing to model.int8.onnx")
+    report(WorkBegun("quantizing to model.int8.onnx"))
     (quantized,) = quantize(folder, ["onnx"], dataset=data)
     return Arrival(manifest=manifest.read(folder), seconds_training=seconds, here=here, quantized=quantized)
 
 
-def _evaluated(folder: Path, stated: dict[str, Any], data: DataSet) -> evaluate.Evaluation:
+def _evaluated(folder: Path, stated: TrainingManifest, data: DataSet) -> evaluate.Evaluation:
     """The evaluation of model.onnx, once it is known to be what the run said."""
     here = evaluate.evaluate(registry.find(str(folder)), data)
-    there = stated["metrics"]["test"]["accuracy"]
+    there = stated.test_accuracy
     if abs(here.scores.accuracy - there) > TOLERANCE:
         raise ModelError(
             f"{folder} reads {here.scores.accuracy:.2%} of {data.name} here, and its run said {there:.2%}: "
             "these are not its weights, or not its data.\n"
-            f"Pull it again (k2l pull --again {stated['run_id']}), or look at the data (k2l data)."
+            f"Pull it again (k2l pull --again {stated.run_id}), or look at the data (k2l data)."
         )
     return here

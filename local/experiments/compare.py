@@ -1,6 +1,6 @@
 """Several architectures trained one after another with one recipe, and what came of each.
 
-    network = trained(Training(config=config, framework="torch", name="lite-torch"))
+    network = trained(train.Training(config=config, framework="torch", name="lite-torch"))
     network.row()                         # what `k2l compare --json` prints
     draw([network, other], folder)        # curves.png, parameters.png
 
@@ -10,7 +10,7 @@ same parameters and the same training code, is not trained again.
 
 import statistics
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -19,32 +19,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from local.core import workspace
+from local.core.events import Resumed
 from local.core.outputs import gathered
 from local.evaluation import comparison_plots, significance
 from local.experiments import train
-from local.jobs import bundle
-from local.kaggle_api import kernel_spec
 from local.runs import journal
-from shared.core import manifest
 from shared.core.errors import ModelError
+from shared.core.events import Report, silent
+from shared.core.manifest import TrainingManifest
 from shared.training import plots
-from shared.training.config import TrainConfig
-from shared.training.loop import Progress
 from shared.training.results import read_history
-
-
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """One network to be trained."""
-
-    config: TrainConfig
-    framework: str
-    name: str
-
-    @property
-    def folder(self) -> Path:
-        return workspace.models() / self.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +36,7 @@ class Network:
     """A trained network: its manifest, its epochs, and whether it was trained just now."""
 
     folder: Path
-    manifest: dict[str, Any]
+    manifest: TrainingManifest
     history: list[dict[str, float]]
     trained_now: bool
 
@@ -63,7 +47,7 @@ class Network:
 
     @property
     def test_accuracy(self) -> float:
-        return float(self.manifest["metrics"]["test"]["accuracy"])
+        return self.manifest.test_accuracy
 
     def row(self) -> dict[str, Any]:
         """What `k2l compare --json` prints: shares are fractions of 1, times are seconds on `accelerator`.
@@ -73,60 +57,53 @@ class Network:
         """
         facts, seconds = self.manifest, [epoch["seconds"] for epoch in self.history]
         return {
-            "name": facts["name"],
-            "architecture": facts["architecture"],
-            "framework": facts["framework"],
-            "dataset": facts["dataset"],
-            "recipe": facts["parameters"]["recipe"],
-            "seed": facts["parameters"]["seed"],
+            "name": facts.name,
+            "architecture": facts.architecture,
+            "framework": facts.framework,
+            "dataset": facts.dataset,
+            "recipe": facts.parameters["recipe"],
+            "seed": facts.parameters["seed"],
             "epochs": len(self.history),
-            "trainable_parameters": facts["trainable_parameters"],
+            "trainable_parameters": facts.trainable_parameters,
             "test_images": self.test_images,
             "test_accuracy": self.test_accuracy,
             "standard_error": significance.standard_error(self.test_accuracy, self.test_images),
-            "validation_accuracy": facts["metrics"]["validation"]["accuracy"],
+            "validation_accuracy": facts.metrics["validation"]["accuracy"],
             "seconds_training": sum(seconds),
             "seconds_epoch": statistics.median(seconds[1:] or seconds),
-            "accelerator": facts["environment"]["accelerator"],
+            "accelerator": facts.environment["accelerator"],
             "trained_now": self.trained_now,
         }
 
 
 def trained(
-    training: Training,
+    training: train.Training,
     *,
     data_dir: Path | None = None,
     again: bool = False,
-    on_resume: Callable[[int], None] = lambda epoch: None,
-    on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
-    on_step: Callable[[Progress], None] = lambda progress: None,
-    on_stop: Callable[[], None] = lambda: None,
-    on_kept: Callable[[Path], None] = lambda aside: None,
+    report: Report = silent,
 ) -> Network:
     """The network in `models/<name>/`, trained unless it is there; `again`: trained in any case, from the start.
 
-    One whose training was interrupted is trained from there on; `on_resume` is told after which epoch. The others are
-    told how it goes, as by `local.experiments.train`. Raises KernelError where another command is at work on a model of
-    that name, and `local.experiments.train.Interrupted`.
+    One whose training was interrupted is trained from there on. Reports Resumed, and what `local.experiments.train`
+    does. Raises KernelError where another command is at work on a model of that name, and
+    `local.experiments.train.Interrupted`.
     """
     with journal.lock(training.name):
-        stated = None if again else _trained_before(training)
+        stated = None if again else train.finished(training.folder, training.sha256)
         trained_now = stated is None
         if stated is None:
             found = None if again else train.waiting(training.config, framework=training.framework, name=training.name)
             resume = found is not None and not found.differs
             if found and resume:
-                on_resume(found.epoch)
+                report(Resumed(found.epoch, found.epochs))
             stated = train.train(
                 training.config,
                 framework=training.framework,
                 name=training.name,
                 data_dir=data_dir,
                 resume=resume,
-                on_epoch=on_epoch,
-                on_step=on_step,
-                on_stop=on_stop,
-                on_kept=on_kept,
+                report=report,
             )
     history = read_history(training.folder / "history.csv")
     return Network(folder=training.folder, manifest=stated, history=history, trained_now=trained_now)
@@ -154,28 +131,14 @@ def draw(networks: Sequence[Network], folder: Path) -> list[Path]:
         )
         for row in (one.row() for one in networks)
     ]
-    histories = {one.manifest["name"]: one.history for one in networks}
-    what = f"accuracy on {', '.join(dict.fromkeys(one.manifest['dataset'] for one in networks))} (%)"
+    histories = {one.manifest.name: one.history for one in networks}
+    what = f"accuracy on {', '.join(dict.fromkeys(one.manifest.dataset for one in networks))} (%)"
     curves = comparison_plots.learning_curves(histories, title=f"Validation {what}")
     by_parameters = comparison_plots.accuracy_by_parameters(points, title=f"Test {what}")
     with gathered(folder) as stage:
         plots.save(curves, stage / "curves.png")
         plots.save(by_parameters, stage / "parameters.png")
     return [folder / "curves.png", folder / "parameters.png"]
-
-
-def _trained_before(training: Training) -> dict[str, Any] | None:
-    """The manifest of the same training, if its folder is there and whole, and it came to its end.
-
-    The same: the bundle that holds the parameters and all code of the training has the same hash.
-    """
-    if not (training.folder / manifest.NAME).is_file():
-        return None
-    packed = bundle.pack(kernel_spec.load(training.framework), name=training.name, config=training.config)
-    stated = manifest.read(training.folder)
-    if stated["bundle_sha256"] != packed.sha256 or "interrupted" in stated:
-        return None
-    return manifest.verify(training.folder)
 
 
 def _whole_numbers(path: Path) -> NDArray[np.int64]:

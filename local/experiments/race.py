@@ -36,7 +36,7 @@ from typing import Any
 
 from local.core import workspace
 from shared.core.errors import ConfigError, UserError
-from shared.training.config import TrainConfig, from_text
+from shared.training.config import TrainConfig, known
 
 QUIET = 0.1  # processors that others may keep busy on a quiet machine
 FRESH = "import sys; sys.path.insert(0, sys.argv[1]); from local.experiments.time_to_target import answer; answer()"
@@ -65,7 +65,7 @@ class Contestant:
         one = cls(
             architecture=architecture,
             recipe=recipe or cls.recipe,
-            epochs=from_text("epochs", epochs) if epochs else None,
+            epochs=known("epochs").parse(epochs) if epochs else None,
             times=int(times or 1),
         )
         TrainConfig.create(architecture=one.architecture, recipe=one.recipe, epochs=one.epochs)

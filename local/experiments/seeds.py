@@ -4,7 +4,7 @@
         Training(config=config, framework="torch", name="lite"),
         5,
         train=lambda config, folder: train.train(config, framework="torch", name="lite", folder=folder),
-        on_seed=lambda seed, row: say(seeds.line(seed, row)),
+        report=tell,
     )
     done.rows, done.manifest              # a row a seed; the manifest of models/lite/, None where seeds are missing
 
@@ -27,17 +27,18 @@ from pathlib import Path
 from typing import Any
 
 from local.core import workspace
+from local.core.events import SeedBegun, SeedEnded
 from local.core.hardware import processor
-from local.experiments.compare import Training
-from local.jobs import bundle
-from local.kaggle_api import kernel_spec
+from local.experiments.train import Training, finished
 from local.models.install import copy, install, recover
 from local.runs import journal
 from shared.core import manifest
 from shared.core.errors import ConfigError, KernelError, ModelError
+from shared.core.events import Report, silent
+from shared.core.manifest import TrainingManifest
 from shared.training.config import TrainConfig
 
-Manifest = dict[str, Any]
+Manifest = TrainingManifest
 Row = dict[str, Any]
 
 
@@ -58,9 +59,8 @@ def trained(
     count: int,
     *,
     train: Callable[[TrainConfig, Path], Manifest],
-    on_seed: Callable[[int, Row | None], None] = lambda seed, row: None,
     keep: int | None = None,
-    on_kept: Callable[[Path], None] = lambda aside: None,
+    report: Report = silent,
 ) -> Seeds:
     """Trains `count` seeds, from the training's own on, those that are not there yet; installs the best of them.
 
@@ -68,8 +68,7 @@ def trained(
     where that is none of them.
 
     `train` makes a model folder of a config at a place, over one that was interrupted there, and returns its manifest.
-    `on_seed` is told of each seed before it is trained, with None, and of each that is finished, with its row,
-    `on_kept` of where the model is kept that was there.
+    Reports SeedBegun, SeedEnded and Kept.
     """
     seeds = range(training.config.seed, training.config.seed + count)
     if keep is not None and keep not in seeds:
@@ -78,33 +77,31 @@ def trained(
     done: dict[int, Manifest] = {}
     for _ in range(2):  # again at the end: what another command had in hand may be finished by then
         for seed in seeds:
-            if seed not in done and (stated := plan[seed].trained(train, on_seed)):
+            if seed not in done and (stated := plan[seed].trained(train, report)):
                 done[seed] = stated
-                on_seed(seed, row(stated))
+                report(SeedEnded(row(stated)))
     elsewhere = [seed for seed in seeds if seed not in done]
     finished = [done[seed] for seed in seeds if seed in done]
-    installed = None if elsewhere else _install(training.name, finished, plan, keep, on_kept)
+    installed = None if elsewhere else _install(training.name, finished, plan, keep, report)
     return Seeds(rows=[row(stated) for stated in finished], elsewhere=elsewhere, manifest=installed)
 
 
 def row(stated: Manifest) -> Row:
     """A seed as the manifest names it: shares are fractions of 1, the loss is in nats."""
-    validation = stated["metrics"]["validation"]
+    validation = stated.metrics["validation"]
     return {
-        "seed": stated["parameters"]["seed"],
+        "seed": stated.parameters["seed"],
         "validation_loss": validation["loss"],
         "validation_accuracy": validation["accuracy"],
-        "test_accuracy": stated["metrics"]["test"]["accuracy"],
-        **stated["training"],
+        "test_accuracy": stated.test_accuracy,
+        **stated.training,
     }
 
 
-def line(seed: int, row: Row | None) -> str:
-    """A seed for people: that it is begun, or what it gave."""
-    if row is None:
-        return f"seed {seed}"
+def line(row: Row) -> str:
+    """What a seed gave, for people."""
     return (
-        f"seed {seed}: test accuracy {row['test_accuracy']:.2%}, validation {row['validation_accuracy']:.2%} "
+        f"seed {row['seed']}: test accuracy {row['test_accuracy']:.2%}, validation {row['validation_accuracy']:.2%} "
         f"(loss {row['validation_loss']:.4f}), {row['seconds']:.1f} s, {row['cpu_seconds']:.1f} cpu-s"
     )
 
@@ -130,24 +127,21 @@ class _Seed:
     config: TrainConfig
     name: str
     folder: Path
+    sha256: str
 
     @classmethod
     def of(cls, training: Training, seed: int) -> "_Seed":
         config = dataclasses.replace(training.config, seed=seed)
-        packed = bundle.pack(kernel_spec.load(training.framework), name=training.name, config=config)
-        folder = workspace.state() / "seeds" / training.name / f"seed-{seed}-{packed.sha256[:16]}"
-        return cls(seed, config, training.name, folder)
+        sha256 = dataclasses.replace(training, config=config).sha256
+        folder = workspace.state() / "seeds" / training.name / f"seed-{seed}-{sha256[:16]}"
+        return cls(seed, config, training.name, folder, sha256)
 
     def finished(self) -> Manifest | None:
         """Its manifest, once it is trained to the end; ModelError where its files were changed since."""
         recover(self.folder.parent)
-        if not (self.folder / manifest.NAME).is_file() or "interrupted" in manifest.read(self.folder):
-            return None
-        return manifest.verify(self.folder)
+        return finished(self.folder, self.sha256)
 
-    def trained(
-        self, train: Callable[[TrainConfig, Path], Manifest], on_seed: Callable[[int, Row | None], None]
-    ) -> Manifest | None:
+    def trained(self, train: Callable[[TrainConfig, Path], Manifest], report: Report) -> Manifest | None:
         """Its manifest, trained now if it is not there; None where another command is at work on it.
 
         What `train` raises ends it all: the seeds behind one that was interrupted shall not begin.
@@ -162,7 +156,7 @@ class _Seed:
         with held:
             if stated := self.finished():  # by the command that held the lock until now
                 return stated
-            on_seed(self.seed, None)
+            report(SeedBegun(self.seed))
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             return train(self.config, self.folder)
 
@@ -172,7 +166,7 @@ def _install(
     finished: Sequence[Manifest],
     plan: Mapping[int, _Seed],
     keep: int | None,
-    on_kept: Callable[[Path], None],
+    report: Report,
 ) -> Manifest:
     """`models/<name>/` as a copy of seed `keep`, or of that with the lowest validation loss; all are in its manifest.
 
@@ -180,27 +174,26 @@ def _install(
     """
     best = min(
         finished,
-        key=lambda stated: (stated["parameters"]["seed"] != keep, stated["metrics"]["validation"]["loss"]),
+        key=lambda stated: (stated.parameters["seed"] != keep, stated.metrics["validation"]["loss"]),
     )
-    chosen = {} if keep is None else {"kept": "by hand"}
     rows = [row(stated) for stated in finished]
     folder = workspace.models() / name
     with journal.lock(name):
         present = _readable(folder)
-        if present is None or present["run_id"] != best["run_id"]:
-            stage = workspace.state() / "trained" / str(best["run_id"])
+        if present is None or present.run_id != best.run_id:
+            stage = workspace.state() / "trained" / str(best.run_id)
             shutil.rmtree(stage, ignore_errors=True)  # of a copy that was killed
-            present = best | {"seeds": rows, "processor": processor(), **chosen}
+            by_hand = "" if keep is None else "by hand"
+            present = dataclasses.replace(best, seeds=rows, processor=processor(), kept=by_hand)
             try:
-                copy(plan[best["parameters"]["seed"]].folder, stage)
+                copy(plan[best.parameters["seed"]].folder, stage)
                 manifest.write_json(stage / manifest.NAME, present)
-                install(stage, name, aside=workspace.state() / "replaced" / name, on_kept=on_kept)
+                install(stage, name, aside=workspace.state() / "replaced" / name, report=report)
             except BaseException:
                 shutil.rmtree(stage, ignore_errors=True)
                 raise
-        elif present.get("seeds") != rows:
-            present["seeds"] = rows
-            manifest.write_json(folder / manifest.NAME, present)
+        elif present.seeds != rows:
+            present = manifest.save(folder, dataclasses.replace(present, seeds=rows))
     return present
 
 

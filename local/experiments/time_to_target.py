@@ -17,8 +17,9 @@ from typing import Any
 from local.core.interruption import end_with_parent
 from local.experiments.train import trainer_of
 from shared.core.errors import UserError
+from shared.core.events import EpochEnded, Event, StepEnded
 from shared.training.config import TrainConfig
-from shared.training.loop import Progress, Row, StopTraining, Stopwatch
+from shared.training.loop import StopTraining, Stopwatch
 
 WARM_UP_STEPS = 2
 
@@ -52,7 +53,7 @@ def train_to(
 
     psutil.cpu_percent()  # counts from here
     clock = Clock(target, config.epochs, framework=framework)
-    trained = trainer.train(config, data, on_step=clock.step, on_epoch=clock.epoch)
+    trained = trainer.train(config, data, clock.report)
     others = psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1) - clock.own_processors()
 
     test = score(trainer.predict(trained.model, data.test_images), data.test_labels)
@@ -89,7 +90,7 @@ def _follow(target: float, config: dict[str, Any], data_dir: str | None, **optio
 
 
 class Clock:
-    """Follows a training through its callbacks: its seconds without the checks, and whether it is to be ended."""
+    """Follows a training through its events: its seconds without the checks, and whether it is to be ended."""
 
     def __init__(self, target: float, epochs: int, *, framework: str) -> None:
         self.target, self.epochs, self.framework = target, epochs, framework
@@ -98,13 +99,15 @@ class Clock:
         self.spent: dict[str, float] = {}
         self.reached, self.epochs_taken, self.accuracy = False, 0, 0.0
 
-    def step(self, progress: Progress) -> None:
-        """Reads the clock after the last step of an epoch."""
-        if progress.images == progress.images_per_epoch:
+    def report(self, event: Event) -> None:
+        """Reads the clock after the last step of an epoch, and again after the check that follows it."""
+        if isinstance(event, StepEnded) and event.images == event.images_per_epoch:
             _settle(self.framework)
             self.spent = {name: now - self.checks[name] for name, now in self.watch.read().items()}
+        elif isinstance(event, EpochEnded):
+            self._epoch(event.row)
 
-    def epoch(self, row: Row) -> None:
+    def _epoch(self, row: dict[str, Any]) -> None:
         """Takes in the check that has come between; ends a training that has reached the target, if it would go on."""
         self.checks = {name: now - self.spent[name] for name, now in self.watch.read().items()}
         self.epochs_taken, self.accuracy = row["epoch"], row["validation_accuracy"]

@@ -9,21 +9,42 @@ Interrupted (Ctrl-C, SIGTERM), it leaves the best network so far. Whoever calls 
 
 import importlib
 import shutil
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.core import workspace
+from local.core import shared_code, workspace
+from local.core.events import Stopping
 from local.core.interruption import noticed
-from local.jobs import bundle
-from local.kaggle_api import kernel_spec
 from local.models import checkpoints
 from local.models.install import install
 from local.runs import journal
+from shared.core import manifest
 from shared.core.errors import ConfigError, one_of
+from shared.core.events import EpochEnded, Event, Report, StepEnded, silent
 from shared.core.files import room_for
+from shared.core.manifest import TrainingManifest
+from shared.frameworks import FRAMEWORKS
 from shared.training.config import TrainConfig
-from shared.training.loop import Progress, Row, StopTraining, Trained
+from shared.training.loop import StopTraining, Trained
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """One network to be trained, as `models/<name>/`."""
+
+    config: TrainConfig
+    framework: str
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        return workspace.models() / self.name
+
+    @property
+    def sha256(self) -> str:
+        """What identifies it: the sha256 of the training code and its parameters."""
+        return shared_code.training_sha256(self.config, framework=self.framework)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -33,7 +54,7 @@ class Interrupted(KeyboardInterrupt):
     ended. It does not say `interrupted` where the training had come to its end.
     """
 
-    def __init__(self, epoch: int, epochs: int, manifest: dict[str, Any] | None) -> None:
+    def __init__(self, epoch: int, epochs: int, manifest: TrainingManifest | None) -> None:
         super().__init__(f"interrupted after epoch {epoch} of {epochs}")
         self.epoch, self.epochs, self.manifest = epoch, epochs, manifest
 
@@ -46,22 +67,18 @@ def train(
     data_dir: Path | None = None,
     folder: Path | None = None,
     resume: bool = False,
-    on_epoch: Callable[[Row], None] = lambda row: None,
-    on_step: Callable[[Progress], None] = lambda progress: None,
-    on_stop: Callable[[], None] = lambda: None,
-    on_kept: Callable[[Path], None] = lambda aside: None,
-) -> dict[str, Any]:
+    report: Report = silent,
+) -> TrainingManifest:
     """Trains and leaves `models/<name>/`; returns its manifest. The test set is read once, at the end.
 
     `folder` is left in place of `models/<name>/`; what was there is deleted. `resume` goes on with an interrupted
-    training. `on_epoch` and `on_step` are told how it goes, as by the training loop, `on_stop` that it was interrupted
-    and seconds of work are left, `on_kept` where the model is kept that was there. `bundle_sha256` is that of the
-    notebook that would train the same on Kaggle.
+    training. `bundle_sha256` is that of the training code and its parameters, for here nothing is bundled. Reports what
+    the training loop does, Stopping and Kept.
 
     Raises Interrupted, and ConfigError where there is nothing to resume, or a training that differs.
     """
-    one_of("framework", framework, kernel_spec.FRAMEWORKS)
-    training = _identity(config, framework, name)
+    one_of("framework", framework, FRAMEWORKS)
+    training = _identity(config, framework)
     place = checkpoints.place(name, folder)
     before = _resumable(place, name, training) if resume else None
     trainer = trainer_of(framework)
@@ -75,20 +92,22 @@ def train(
 
     with noticed() as asked:
 
-        def step(progress: Progress) -> None:
-            on_step(progress)
-            if asked():
-                on_stop()
+        def follow(event: Event) -> None:
+            if isinstance(event, EpochEnded):
+                keeper.take(event.snapshot())
+            report(event)
+            if isinstance(event, StepEnded) and asked():
+                report(Stopping())
                 raise StopTraining
 
         try:
-            trained = trainer.train(config, data, on_epoch, step, keeper.take, snapshot)
+            trained = trainer.train(config, data, follow, snapshot)
             if trained.interrupted and len(trained.history) == epoch:
                 raise Interrupted(epoch, config.epochs, None)
             if trained.interrupted:
                 keeper.write()
             stated = _leave(
-                trained, trainer, data, config=config, training=training, name=name, folder=folder, on_kept=on_kept
+                trained, trainer, data, config=config, training=training, name=name, folder=folder, report=report
             )
         except StopTraining:
             raise Interrupted(0, config.epochs, None) from None
@@ -107,13 +126,26 @@ def waiting(
 ) -> checkpoints.Checkpoint | None:
     """What an interrupted training of that name left; where it `differs` from this one, this cannot go on with it."""
     place = checkpoints.place(name, folder)
-    return checkpoints.find(place, _identity(config, framework, name)) if place.exists() else None
+    return checkpoints.find(place, _identity(config, framework)) if place.exists() else None
 
 
-def _identity(config: TrainConfig, framework: str, name: str) -> dict[str, Any]:
+def _identity(config: TrainConfig, framework: str) -> dict[str, Any]:
     """What decides everything about a training but the machine it runs on."""
-    packed = bundle.pack(kernel_spec.load(framework), name=name, config=config)
-    return {"framework": framework, "parameters": config.as_dict(), "bundle_sha256": packed.sha256}
+    sha256 = shared_code.training_sha256(config, framework=framework)
+    return {"framework": framework, "parameters": config.as_dict(), "bundle_sha256": sha256}
+
+
+def finished(folder: Path, sha256: str) -> TrainingManifest | None:
+    """The manifest of the training with that sha256, if the folder has it and it came to its end.
+
+    Raises ModelError where files were changed since.
+    """
+    if not (folder / manifest.NAME).is_file():
+        return None
+    stated = manifest.read(folder)
+    if stated.bundle_sha256 != sha256 or stated.interrupted:
+        return None
+    return manifest.verify(folder)
 
 
 def _resumable(place: Path, name: str, training: dict[str, Any]) -> checkpoints.Checkpoint:
@@ -148,8 +180,8 @@ def _leave(
     training: dict[str, Any],
     name: str,
     folder: Path | None,
-    on_kept: Callable[[Path], None],
-) -> dict[str, Any]:
+    report: Report,
+) -> TrainingManifest:
     """Gathers the model folder, and moves it to its place in one step. Returns its manifest."""
     from shared.training import results
     from shared.training.metrics import score
@@ -169,7 +201,7 @@ def _leave(
                 "name": name,
                 "run_id": run_id,
                 "bundle_sha256": training["bundle_sha256"],
-                "source_commit": bundle.source_commit(),
+                "source_commit": shared_code.commit("shared"),
             },
             framework=training["framework"],
             environment=results.environment(training["framework"], trained.accelerator),
@@ -180,7 +212,7 @@ def _leave(
             figures=results.draw(history=trained.history, data=data, logits=logits, test=test),
         )
         if folder is None:
-            install(stage, name, aside=workspace.state() / "replaced" / name, on_kept=on_kept)
+            install(stage, name, aside=workspace.state() / "replaced" / name, report=report)
         else:
             before = stage.with_name(f"{run_id}-before")
             install(stage, name, at=folder, aside=before)

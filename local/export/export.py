@@ -23,6 +23,7 @@ from local.model_files import formats
 from local.runtimes import loading
 from shared.core import manifest
 from shared.core.errors import ConfigError, DataError, ModelError, one_of
+from shared.core.events import Report, each, silent
 from shared.data import datasets
 from shared.data.preprocessing import to_float
 from shared.networks import architectures
@@ -110,15 +111,13 @@ class Source:
 def open_source(folder: Path) -> Source:
     """The trained weights of a model folder, hashed; ModelError where it has none, or its manifest is amiss."""
     facts = manifest.read(folder)
-    if str(facts["framework"]) not in SOURCES:
-        raise ModelError(
-            f"{folder} was trained with {facts['framework']!r}: exports start from {' or '.join(SOURCES)}."
-        )
+    if facts.framework not in SOURCES:
+        raise ModelError(f"{folder} was trained with {facts.framework!r}: exports start from {' or '.join(SOURCES)}.")
     try:
-        network = architectures.architecture(facts["architecture"])
+        network = architectures.architecture(facts.architecture)
     except ConfigError as error:  # of another version of the code
         raise ModelError(f"{folder}: {error}") from None
-    source = Source(folder, SOURCES[facts["framework"]], network)
+    source = Source(folder, SOURCES[facts.framework], network)
     manifest.verify(folder, [source.file.name])
     return source
 
@@ -128,12 +127,12 @@ def export(
     names: Collection[str] | None = None,
     *,
     images_nhw: NDArray[np.uint8] | None = None,
-    on_step: Callable[[float], None] = lambda done: None,
+    report: Report = silent,
 ) -> list[Export]:
     """Writes each format, `model.FORMAT`, into the model folder and vouches for it in the manifest.
 
     All formats but the source's own by default; what is there is replaced. They are compared on `images_nhw`,
-    `check_images` by default; `on_step` is told the share done. Raises ConfigError for a format that does not exist,
+    `check_images` by default. Reports Progress. Raises ConfigError for a format that does not exist,
     ModelError for an export that differs from its source: what was at its place then stays.
     """
     wanted = chosen(names, WRITERS)
@@ -142,13 +141,9 @@ def export(
         wanted.remove(source.format)
     elif source.format in wanted:
         raise ConfigError(f"{source.file} is what was trained: there is nothing to export it from.")
-    images = check_images(str(manifest.read(folder)["dataset"])) if images_nhw is None else images_nhw
+    images = check_images(manifest.read(folder).dataset) if images_nhw is None else images_nhw
     logits = source.runtime().logits(images)
-    done = []
-    for at, one in enumerate(wanted, start=1):
-        done.append(_export(source, one, images, logits))
-        on_step(at / len(wanted))
-    return done
+    return [_export(source, one, images, logits) for one in each(wanted, report)]
 
 
 def chosen(names: Collection[str] | None, known: Collection[str]) -> list[str]:
@@ -160,7 +155,7 @@ def chosen(names: Collection[str] | None, known: Collection[str]) -> list[str]:
 
 def ensure(folder: Path, names: Collection[str], *, images_nhw: NDArray[np.uint8] | None = None) -> list[Export]:
     """Exports those formats that the manifest does not name yet; the trained one is always there."""
-    present = manifest.read(folder)["files"]
+    present = manifest.read(folder).files
     absent = [one for one in WRITERS if one in names and f"model.{one}" not in present]
     return export(folder, absent, images_nhw=images_nhw) if absent else []
 

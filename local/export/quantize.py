@@ -26,6 +26,7 @@ from local.model_files import memory_limit
 from local.runtimes import loading
 from shared.core import manifest
 from shared.core.errors import ConfigError, ModelError
+from shared.core.events import Report, each, silent
 from shared.data import datasets
 from shared.data.preprocessing import to_float, to_nhwc
 from shared.data.splits import split
@@ -125,31 +126,29 @@ def quantize(
     images: int = IMAGES,
     data_dir: Path | None = None,
     dataset: datasets.DataSet | None = None,
-    on_step: Callable[[float], None] = lambda done: None,
+    report: Report = silent,
 ) -> list[Quantized]:
     """Quantizes a model folder's network to each format, and vouches in the manifest for what it keeps.
 
     A file that loses more than `max_drop` points of validation accuracy against its float file in the same runtime, or
     that this cannot run, is refused: what was at its place stays. Float files that are missing are exported first, and
     those of the formats `beside`; training images check them. `dataset` is the one the model was trained on, loaded
-    from `data_dir` if it is not given; `images` of its training images calibrate. `on_step` is told the share done.
-    Raises ConfigError for a format that does not exist, DataError where the data set cannot be had.
+    from `data_dir` if it is not given; `images` of its training images calibrate. Reports Progress. Raises ConfigError
+    for a format that does not exist, DataError where the data set cannot be had.
     """
     if not 0 <= max_drop <= 100:  # also refuses NaN
         raise ConfigError(f"max_drop={max_drop} is out of range: give 0 to 100 (points of accuracy).")
     wanted = export.chosen(names, METHODS)
     source = export.open_source(folder)
-    known = dataset or datasets.load(str(manifest.read(folder)["dataset"]), data_dir=data_dir)
+    known = dataset or datasets.load(manifest.read(folder).dataset, data_dir=data_dir)
     samples, held_out, labels = _parts(known, images)
     bases = {METHODS[one].base for one in wanted}
     export.ensure(folder, {*bases, *beside}, images_nhw=known.train_images[: export.CHECKED_IMAGES])
     manifest.verify(folder, [f"model.{one}" for one in sorted(bases)])
     count = cache(partial(_count, source, held_out, labels))
-    done = []
-    for at, one in enumerate(wanted, start=1):
-        done.append(_quantize(source, one, samples, count, images=len(labels), max_drop=max_drop))
-        on_step(at / len(wanted))
-    return done
+    return [
+        _quantize(source, one, samples, count, images=len(labels), max_drop=max_drop) for one in each(wanted, report)
+    ]
 
 
 def _parts(known: datasets.DataSet, images: int) -> tuple[Images, Images, NDArray[np.int64]]:

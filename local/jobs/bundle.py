@@ -1,34 +1,33 @@
 """The bundle: the teaching notebook with the shared code and the parameters inside, ready for Kaggle.
 
-    bundle = build(spec.load("torch"), {"architecture": "compact", "epochs": 3, ...})
+    bundle = pack(kernel_spec.load("torch"), name="mine", config=TrainConfig.create(architecture="compact", epochs=3))
     text = bundle.sign(run_id="…", source_commit="…")
 
 The same sources and parameters give the same bytes. The parameters stand in the cell tagged `parameters`: papermill
 writes what it is given into a cell of its own behind that one, so it changes single values and the others stay.
 The sha256 is taken with the run's own identity left blank, since that identity (`sign`) includes the sha256; `digest`
 takes it again from any signed notebook.
-Every cell is compiled before it leaves. Nothing is imported from the bundle, and nothing is pushed here.
+Which cells the notebook has, `notebook` says. Nothing is imported from the bundle, and nothing is pushed here.
 """
 
 import ast
 import hashlib
 import json
 import re
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from local.core import workspace
+from local.core import shared_code
+from local.jobs import notebook as writing
+from local.jobs.notebook import FOR_PARAMETERS, FOR_SHARED, IDENTITY, Cell, new_cell, tagged
 from local.kaggle_api.kernel_spec import KernelSpec
-from shared.core.errors import KernelError, one_of, plain
+from shared.core.errors import KernelError, plain
 from shared.training.config import TrainConfig
 
 LARGEST = 900_000  # bytes; Kaggle refuses about a megabyte with a bare 400
-IDENTITY = ("run_id", "bundle_sha256", "source_commit")
 INJECTED = "injected-parameters"  # papermill's tag of the cell that it writes
 BLANK = dict.fromkeys(IDENTITY, "")  # as the sha256 is taken
-_SHARED = workspace.CHECKOUT / "shared"
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 # Kaggle's way and Jupyter's of folding a cell, so that the lesson is not lost between files; a click opens it.
@@ -37,16 +36,14 @@ FOLDED = {"_kg_hide-input": True, "_kg_hide-output": True, "jupyter": {"source_h
 # What the readers of JSON and Python, and who looks into what they read, raise over anything else.
 _NO_NOTEBOOK = (ValueError, LookupError, TypeError, AttributeError, SyntaxError, RecursionError, MemoryError)
 
-Cell = dict[str, Any]
 Notebook = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """A notebook ready to be signed: its cells, the parameters written into it, and the sha256 of both."""
+    """A notebook ready to be signed, the parameters written into it, and its sha256."""
 
     notebook: Notebook
-    parameters: dict[str, Any]
     sha256: str
 
     def sign(self, *, run_id: str, source_commit: str) -> str:
@@ -65,39 +62,18 @@ class Bundle:
         return _dump(_with_parameters(self.notebook, identity))
 
 
-def build(spec: KernelSpec, parameters: Mapping[str, Any]) -> Bundle:
-    """Bundles a kernel's notebook. Raises KernelError or ConfigError naming the cell, file or parameter at fault."""
-    source = _source(spec)
-    _check_declared(source.cells, parameters, where=str(spec.notebook))
-    cells = [_cell(one.cell_type, one.source, one.metadata.get("tags", [])) for one in source.cells]
-    _compile(cells, where=str(spec.notebook))
-    at = _tagged(cells, "shared", where=str(spec.notebook))
-    files = list(_shared_cells(cells))
-    _compile(files, where="shared/")
-    cells[at : at + 1] = [cells[at] | {"metadata": {}}, *files]
+def pack(spec: KernelSpec, *, name: str, config: TrainConfig) -> Bundle:
+    """The bundle of one training, every parameter as the recipe resolves it.
+
+    Raises KernelError naming the file and the cell at fault.
+    """
+    cells = writing.read(spec.framework, {"name": name, **config.as_dict(), **BLANK})
+    at = tagged(cells, FOR_SHARED, where="the notebook")
+    cells[at : at + 1] = [cells[at] | {"metadata": {}}, *_shared_cells(cells)]
     numbered = [cell | {"id": f"cell-{n:03d}"} for n, cell in enumerate(cells)]
     metadata = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
     notebook = {"cells": numbered, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
-    notebook = _with_parameters(notebook, {**parameters, **BLANK})
-    return Bundle(notebook=notebook, parameters=dict(parameters), sha256=_hash(notebook))
-
-
-def pack(spec: KernelSpec, *, name: str, config: TrainConfig) -> Bundle:
-    """The bundle of one training, every parameter spelt out as the recipe resolves it."""
-    return build(spec, parameters_of(name, config))
-
-
-def parameters_of(name: str, config: TrainConfig) -> dict[str, Any]:
-    """What is written into the notebook of a training."""
-    return {"name": name, **config.as_dict()}
-
-
-def check_parameters(spec: KernelSpec, parameters: Mapping[str, Any]) -> None:
-    """Returns if the notebook's own parameters cell has them all.
-
-    Raises ConfigError naming one that it has not, KernelError where the notebook or the cell cannot be read.
-    """
-    _check_declared(_source(spec).cells, parameters, where=str(spec.notebook))
+    return Bundle(notebook=notebook, sha256=_hash(notebook))
 
 
 def size_of(text: str) -> int:
@@ -133,112 +109,17 @@ def digest(text: str | bytes) -> str:
         raise KernelError(f"this is not a notebook bundled by k2l ({plain(str(error))}).") from None
 
 
-def declared(cells: list[Any], *, where: str) -> dict[str, Any]:
-    """The names and defaults of the notebook's cell tagged `parameters`, read without running it."""
-    cell = cells[_tagged(cells, "parameters", where=where)]
-    try:
-        return {name: ast.literal_eval(value) for name, value in _assignments(cell["source"])}
-    except (ValueError, SyntaxError) as error:
-        raise KernelError(f"{where}: its parameters cell is more than names and plain values ({error}).") from None
-
-
-def source_commit() -> str:
-    """The last commit that changed what is bundled, with `-dirty` where it has changed since; "" without git."""
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", *arguments, "--", "shared", "kaggle"],
-            cwd=workspace.CHECKOUT,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-
-    try:
-        return git("log", "-1", "--format=%H") + ("-dirty" if git("status", "--porcelain") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-
-
-def shared_files(code: str) -> list[str]:
-    """The files below `shared/` that some code needs, each after those it needs itself."""
-    found: list[str] = []
-    visiting: set[str] = set()
-
-    def visit(text: str) -> None:
-        for name in _shared_imports(text):
-            for file in _files_of(name):
-                if file not in visiting:
-                    visiting.add(file)
-                    visit(_read(file))
-                    found.append(file)
-
-    visit(code)
-    return found
-
-
-def _source(spec: KernelSpec) -> Any:
-    """The notebook as it is written here, its cells read and nothing run."""
-    import jupytext
-
-    try:
-        return jupytext.reads(spec.notebook.read_text(encoding="utf-8"), fmt="py:percent")
-    except (OSError, ValueError) as error:
-        raise KernelError(f"{spec.notebook} cannot be read: {error}.") from None
-
-
-def _check_declared(cells: list[Any], parameters: Mapping[str, Any], *, where: str) -> None:
-    known = [name for name in declared(cells, where=where) if name not in IDENTITY]
-    for name in parameters:
-        one_of("parameter", name, known)
-
-
-def _shared_imports(text: str) -> Iterator[str]:
-    """What the code imports of `shared`: of `from shared.x import y` both `shared.x` and `shared.x.y`."""
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "shared":
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "shared")
-
-
-def _files_of(name: str) -> Iterator[str]:
-    """The files below `shared/` that importing `shared.x.y` runs: each `__init__.py`, and `x/y.py` if it is one."""
-    parts = name.split(".")[1:]
-    packages = ["/".join([*parts[:depth], "__init__.py"]) for depth in range(len(parts) + 1)]
-    for file in (*packages, "/".join(parts) + ".py"):
-        if (_SHARED / file).is_file():
-            yield file
-
-
-def _read(file: str) -> str:
-    return (_SHARED / file).read_text(encoding="utf-8")
-
-
 def _shared_cells(cells: list[Cell]) -> Iterator[Cell]:
     """A cell that makes the folders, then a `%%writefile` cell a file, under a line that says what it is for."""
-    files = shared_files("\n".join(cell["source"] for cell in cells if cell["cell_type"] == "code"))
+    files = shared_code.files("\n".join(cell["source"] for cell in cells if cell["cell_type"] == "code"))
     folders = ", ".join(f'"{folder}"' for folder in sorted({file.rpartition("/")[0] for file in files} - {""}))
-    yield _cell("code", f'for folder in ({folders}):\n    Path(CODE, "shared", folder).mkdir(parents=True)')
+    yield new_cell("code", f'for folder in ({folders}):\n    Path(CODE, "shared", folder).mkdir(parents=True)')
     for name in files:
-        text = _read(name)
+        text = shared_code.read(name)
         purpose = (ast.get_docstring(ast.parse(text)) or "").split("\n")[0]
-        yield _cell("markdown", f"`shared/{name}`: {purpose}")
-        file = _cell("code", f"%%writefile {{CODE}}/shared/{name}\n{text.rstrip()}\n")
+        yield new_cell("markdown", f"`shared/{name}`: {purpose}")
+        file = new_cell("code", f"%%writefile {{CODE}}/shared/{name}\n{text.rstrip()}\n")
         yield file | {"metadata": FOLDED}
-
-
-def _cell(kind: str, source: str, tags: list[str] | None = None) -> Cell:
-    cell: Cell = {"cell_type": kind, "metadata": {"tags": list(tags)} if tags else {}, "source": source}
-    return cell | {"execution_count": None, "outputs": []} if kind == "code" else cell
-
-
-def _tagged(cells: list[Any], tag: str, *, where: str) -> int:
-    at = [n for n, cell in enumerate(cells) if tag in cell["metadata"].get("tags", [])]
-    if len(at) != 1:
-        raise KernelError(f"{where} must have one cell tagged {tag!r}; it has {len(at)}.")
-    return at[0]
 
 
 def _assignments(source: str) -> Iterator[tuple[str, ast.expr]]:
@@ -253,7 +134,7 @@ def _assignments(source: str) -> Iterator[tuple[str, ast.expr]]:
 def _with_parameters(notebook: Notebook, values: dict[str, Any]) -> Notebook:
     """The notebook with these values in its parameters cell; the others there stay, and so do all comments."""
     cells = list(notebook["cells"])
-    at = _tagged(cells, "parameters", where="the notebook")
+    at = tagged(cells, FOR_PARAMETERS, where="the notebook")
     cells[at] = cells[at] | {"source": _assigned(cells[at]["source"], values)}
     return notebook | {"cells": cells}
 
@@ -268,20 +149,6 @@ def _assigned(source: str, values: dict[str, Any]) -> str:
             end = lines[(node.end_lineno or 0) - 1] + (node.end_col_offset or 0)
             text = text[:begin] + repr(values[name]).encode() + text[end:]
     return text.decode()
-
-
-def _compile(cells: list[Cell], *, where: str) -> None:
-    """Every code cell is compiled, so that a slip of the pen costs a second here and not a queue there."""
-    for number, cell in enumerate(cells, 1):
-        if cell["cell_type"] != "code":
-            continue
-        first, _, rest = cell["source"].partition("\n")
-        magic = first.startswith("%%writefile")
-        try:
-            compile(rest if magic else cell["source"], where, "exec")
-        except SyntaxError as error:
-            place = first.split("/")[-1] if magic else f", cell {number}"
-            raise KernelError(f"{where}{place} does not compile: {error.msg} (its line {error.lineno}).") from None
 
 
 def _dump(notebook: Notebook) -> str:

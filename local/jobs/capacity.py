@@ -1,7 +1,7 @@
 """Room on the service: the week's GPU time, how many Kaggle sessions it runs at once, and waiting until there is some.
 
     quota = gpu_time(service, spec)                   # QuotaError where none is left
-    waiting = Waiting(limit=timedelta(hours=12), on_wait=say)
+    waiting = Waiting(limit=timedelta(hours=12), report=tell)
     waiting.bear(service, refusal)                    # comes back when it is worth asking again
 
 The service has the last word: what the journal knows of is older than its answer to a push, and need not be all that
@@ -14,12 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from local.core.events import WaitBegun
 from local.kaggle_api.client import Quota, Service
 from local.kaggle_api.errors import BusyError, CapacityError, MissingError, QuotaError, UntoldError
 from local.kaggle_api.kernel_spec import KernelSpec, session_kind
 from local.kaggle_api.statuses import ENDED
 from local.runs import journal
 from local.runs.journal import Run
+from shared.core.events import Report, silent
 
 SESSIONS = {"GPU": 2, "CPU": 5}  # batch sessions that Kaggle runs at once
 POLL = 60.0  # seconds between two tries, and up to a quarter more: not everybody in the same second
@@ -111,10 +113,10 @@ def hours(span: timedelta | float) -> str:
 
 @dataclass(kw_only=True)
 class Waiting:
-    """Patience of `limit` from now on. `on_wait` is told what is waited for, once for each reason."""
+    """Patience of `limit` from now on. Reports WaitBegun, once for each reason."""
 
     limit: timedelta
-    on_wait: Callable[[str], None]
+    report: Report = silent
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], datetime] = _now
     deadline: datetime = field(init=False)
@@ -135,7 +137,8 @@ class Waiting:
             raise type(refusal)(f"{reason}\n{self._too_late(refresh)}") from None
         if type(refusal) is not self._told:
             self._told = type(refusal)
-            self.on_wait(f"{reason}\n{self._plan(refusal, refresh)} Ctrl-C ends it; nothing has been pushed.")
+            plan = self._plan(refusal, refresh)
+            self.report(WaitBegun(f"{reason}\n{plan} Ctrl-C ends it; nothing has been pushed."))
         # In pieces: a laptop that slept meanwhile has missed the moment by little.
         while (left := (until - self.now()).total_seconds()) > 0:
             self.sleep(min(left, POLL))

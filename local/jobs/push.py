@@ -2,15 +2,16 @@
 
 cargo = prepare(spec, name="compact-torch", config=config)      # all that can be wrong here is found here
 run = push(service, cargo)
-run = push(service, cargo, waiting=capacity.Waiting(limit=…, on_wait=…))     # where there is no room, later
+run = push(service, cargo, waiting=capacity.Waiting(limit=…))     # where there is no room, later
 """
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from local.core import shared_code
+from local.core.events import Warned
 from local.jobs import bundle, capacity
 from local.jobs.capacity import Waiting
 from local.kaggle_api import kernel_spec
@@ -20,6 +21,7 @@ from local.kaggle_api.kernel_spec import KernelSpec
 from local.runs import journal
 from local.runs.journal import Run
 from shared.core.errors import KernelError, RefusedError, RunError
+from shared.core.events import Report, silent
 from shared.training.config import TrainConfig
 
 logger = logging.getLogger(__name__)
@@ -59,12 +61,12 @@ def push(
     *,
     again: bool = False,
     waiting: Waiting | None = None,
-    on_doubt: Callable[[str], None] = lambda message: None,
+    report: Report = silent,
 ) -> Run:
     """Pushes a training and returns its run, or goes on with the same one where it was interrupted.
 
     `again` starts a new run even so. With `waiting`, a refusal for want of room is borne and the push sent again, the
-    run meanwhile intended; Ctrl-C then cancels it. `on_doubt` is told what the service may take otherwise than it is
+    run meanwhile intended; Ctrl-C then cancels it. Reports Warned, for what the service may take otherwise than it is
     meant, and where the GPU time left may not do.
     Raises RefusedError where the service says no, and of these CapacityError where it has no room; KernelError where
     it took the push without its inputs, PushLostError where nobody can tell (the same command finds out).
@@ -73,8 +75,8 @@ def push(
     run = None if again else journal.unfinished(**place, bundle_sha256=cargo.bundle.sha256)
     if run is None:
         for doubt in kernel_spec.doubts(cargo.spec):
-            on_doubt(doubt)
-        _check_gpu_time(service, cargo.spec, waiting, on_doubt)
+            report(Warned(doubt))
+        _check_gpu_time(service, cargo.spec, waiting, report)
         latest = service.current_version(cargo.spec.slug)
         run = _intend(cargo, **place, version_before=UNKNOWN if latest is None else latest)
         logger.info("run %s: new, after version %s of %s", run.run_id, latest, run.slug)
@@ -91,9 +93,7 @@ def place_of(service: Service, spec: KernelSpec, name: str) -> dict[str, str]:
     return {"remote": service.label, "owner": service.username, "slug": spec.slug, "name": name}
 
 
-def _check_gpu_time(
-    service: Service, spec: KernelSpec, waiting: Waiting | None, on_doubt: Callable[[str], None]
-) -> None:
+def _check_gpu_time(service: Service, spec: KernelSpec, waiting: Waiting | None, report: Report) -> None:
     """Nothing is written down before there is GPU time. QuotaError where there is none, and none is waited for."""
     while True:
         try:
@@ -104,11 +104,11 @@ def _check_gpu_time(
                 raise
             waiting.bear(service, refusal)
     if quota and (doubt := capacity.shortfall(quota, spec)):
-        on_doubt(doubt)
+        report(Warned(doubt))
 
 
 def _intend(cargo: Cargo, **facts: Any) -> Run:
-    run_id, commit = journal.new_id(), bundle.source_commit()
+    run_id, commit = journal.new_id(), shared_code.commit("shared", "kaggle")
     run = Run(
         run_id=run_id,
         framework=cargo.spec.framework,

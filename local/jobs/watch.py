@@ -1,6 +1,6 @@
 """Watch: follow one version's status to its end, with its log as it is written.
 
-    run = watch(service, run, on_status=…, on_log=…)
+    run = watch(service, run, report=…)
 
 The status of that version decides. The live log is a convenience, read beside it; the whole log is kept at the end.
 """
@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 
+from local.core.events import StatusChanged
 from local.jobs.pull import EXECUTED, rescue
 from local.kaggle_api.client import Service
 from local.kaggle_api.errors import AskedTooOftenError, MissingError, OutOfReachError, UntoldError
@@ -18,6 +19,7 @@ from local.runs import cell_error, journal
 from local.runs.journal import Run
 from local.runs.live_log import LiveLog
 from shared.core.errors import RunError, ServiceError
+from shared.core.events import Report, silent
 
 logger = logging.getLogger(__name__)
 
@@ -49,24 +51,21 @@ def watch(
     service: Service,
     run: Run,
     *,
-    on_status: Callable[[str], None] = lambda state: None,
-    on_log: Callable[[str], None] = lambda text: None,
-    on_no_log: Callable[[str], None] = lambda why: None,
+    report: Report = silent,
     timeout: float | None = None,
     sleep: Callable[[float], None] | None = None,
 ) -> Run:
     """Waits for the run's version to end and returns the run as complete, its log saved.
 
-    `on_status` is told each new state, by its name there, and only an end that we know ends the wait. `on_log` is told
-    each piece of the log, once, and `on_no_log` why none is to be had. A service that is out of reach, or fails
-    over the question, is borne for ten minutes. Raises RunError with the failing cell's error where the run failed or
-    was cancelled there, once what it left is saved; LateError where it has not ended after `timeout` seconds, usually
-    its time limit and an hour.
+    Reports StatusChanged, LogWritten and LogLost; only a status that we know as an end ends the wait. A service that is
+    out of reach, or fails to answer, is asked again for ten minutes. Raises RunError with the failing cell's error
+    where the run failed or was cancelled there, once what it left is saved; LateError where it has not ended after
+    `timeout` seconds, usually its time limit and an hour.
     """
-    log = LiveLog(service, run, on_log, on_no_log)
+    log = LiveLog(service, run, report)
     timeout = _usual_timeout(run) if timeout is None else timeout
     try:
-        ended = _await_end(service, run, on_status, log, timeout, sleep or log.pause)
+        ended = _await_end(service, run, report, log, timeout, sleep or log.pause)
     except BaseException as error:
         log.end(patience=0)
         if isinstance(error, LateError):
@@ -82,7 +81,7 @@ def watch(
 def _await_end(
     service: Service,
     run: Run,
-    on_status: Callable[[str], None],
+    report: Report,
     log: LiveLog,
     timeout: float,
     sleep: Callable[[float], None],
@@ -102,7 +101,7 @@ def _await_end(
             status = Status(state=OUT_OF_REACH)
         if status.state != seen:
             seen = status.state
-            on_status(seen)
+            report(StatusChanged(seen))
         if seen in ENDED:
             break
         if seen and seen not in (*SILENT, OUT_OF_REACH) and not log.ident:

@@ -13,13 +13,10 @@ import difflib
 import re
 import tomllib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from local.core import text_files, workspace
 from shared.core.errors import KernelError, one_of, plain
-
-FRAMEWORKS = ("torch", "keras")  # each has a folder under kaggle/, and trains every network here too
 
 # Kaggle's names for what a notebook can run on (`machine_shape`); "none" is a CPU. Kaggle adds and retires names: one
 # that we do not know is passed on, with a warning.
@@ -45,11 +42,6 @@ class KernelSpec:
     private: bool = True
     internet: bool = False
     keywords: list[str] = dataclasses.field(default_factory=list)
-
-    @property
-    def notebook(self) -> Path:
-        """The percent script that becomes the notebook."""
-        return workspace.kernels() / self.framework / "notebook.py"
 
     @property
     def gpu(self) -> bool:

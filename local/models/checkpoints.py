@@ -1,8 +1,8 @@
 """Checkpoints: what a training on this machine goes on from after Ctrl-C, `kill -9` or a power cut.
 
     keeper = Keeper(place(name), training, trainer.save_state)
-    trainer.train(config, data, on_snapshot=keeper.take)   # an epoch's end, written down now and then
-    keeper.remove()                                        # the model is whole: nothing to go on with
+    keeper.take(event.snapshot())                          # at an epoch's end; written down now and then
+    keeper.remove()                                        # the model is complete: there is nothing to resume
 
     found = find(place(name), training)                    # what an interrupted training left, if there is anything
     found.differs                                          # why it cannot be gone on with, or nothing
@@ -10,9 +10,10 @@
 
 One folder a model under `.k2l/checkpoints/`: a file of the framework's state, and `checkpoint.json`, written last, that
 names it with its hash. Ended at any moment, the one before is still whole. `training` is the framework, the parameters
-and the bundle's sha256. Knows no framework: how a state becomes a file is the trainer's business.
+and the training's sha256. Knows no framework: how a state becomes a file is the trainer's business.
 """
 
+import dataclasses
 import json
 import os
 import secrets
@@ -95,7 +96,7 @@ def _differences(theirs: dict[str, Any], ours: dict[str, Any]) -> list[str]:
     told, asked = ({"framework": one["framework"], **one["parameters"]} for one in (theirs, ours))
     names = [name for name in dict.fromkeys([*told, *asked]) if told.get(name) != asked.get(name)]
     if not names and theirs["bundle_sha256"] != ours["bundle_sha256"]:
-        return ["the training code (shared/, kaggle/) was changed since"]
+        return ["the training code in shared/ was changed since"]
     return [f"{name} was {told.get(name)} and is {asked.get(name)}" for name in names]
 
 
@@ -130,7 +131,7 @@ class Keeper:
             "history": snapshot.history,
             "seconds": snapshot.seconds,
             "cpu_seconds": snapshot.cpu_seconds,
-            "files": manifest.describe(self.folder, [path.name]),
+            "files": {path.name: dataclasses.asdict(manifest.describe(self.folder, [path.name])[path.name])},
             "created_at": manifest.now(),
         }
         manifest.write_json(self.folder / NAME, facts)

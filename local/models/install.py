@@ -19,13 +19,16 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.core import workspace
+from local.core.events import Kept
 from shared.core import files, manifest
+from shared.core.events import Report, silent
+from shared.core.file_names import safe_name
 
 PREFIX, RECORD = ".install-", "record.json"
 
@@ -44,12 +47,12 @@ def install(
     *,
     aside: Path,
     at: Path | None = None,
-    on_kept: Callable[[Path], None] = lambda aside: None,
+    report: Report = silent,
 ) -> Path:
     """Moves the folder `stage` to `models/<name>`, or to `at`; a model that is there is kept as `aside`.
 
-    Nothing is deleted: where `aside` is taken, it is `aside-2`, and so on. Returns the new folder; `on_kept` is then
-    told where an older one is kept. Raises DiskFullError with everything as it was.
+    Nothing is deleted: where `aside` is taken, it is `aside-2`, and so on. Returns the new folder, and reports Kept for
+    an older one. Raises DiskFullError with everything as it was.
     """
     target = at or workspace.models() / name
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +68,7 @@ def install(
             raise
         done = _complete(work, target, aside)
     for kept in done.kept:
-        on_kept(kept)
+        report(Kept(kept))
     return target
 
 
@@ -88,7 +91,7 @@ def _recovered(work: Path) -> Installed | None:
     try:
         record = json.loads(files.read(work / RECORD, most=10_000))
         name, aside = record["name"], Path(record["aside"])
-        known = manifest.safe_name(name) and "/" not in name
+        known = safe_name(name) and "/" not in name
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         known = False
     if not known or not any((work / one).is_dir() for one in ("new", "old")):

@@ -11,12 +11,12 @@ import re
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from local.core import workspace
 from local.core.markdown import count
 from shared.core import manifest
 from shared.core.errors import one_of
+from shared.core.manifest import TrainingManifest
 from shared.networks.architectures import ARCHITECTURES
 
 PUBLISHED = "published"  # the key that only the manifests of the zoo have
@@ -28,7 +28,7 @@ FLOAT, INT8, LITERT = WEIGHTS[2:]
 PAPERS = ("history.csv", "metrics.json")
 CARD = "README.md"  # beside the manifest that it is written from, and so not vouched for by it
 
-Manifest = dict[str, Any]
+Manifest = TrainingManifest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +52,8 @@ class Entry:
 
 TITLES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "kmnist": "KMNIST"}
 
-_DEEPER = "The README that states it shows this table of layers, but its own code is deeper: its log prints {} "
-_DEEPER += "parameters where the table has {}. What is published here is the table's network."
+_DEEPER = "The README that claims it shows this table of layers. But its code has more layers: its log prints {} "
+_DEEPER += "parameters, the table has {}. The network here is that of the table."
 
 ZOO: dict[str, Entry] = {
     "compact": Entry(reference="97 to 98 %", source="public READMEs", keras=True),
@@ -66,9 +66,10 @@ ZOO: dict[str, Entry] = {
         source="the same README",
         notes=(
             _DEEPER.format("6,590", "4,070"),
-            "Trained plainly, the table's layers give 95.4 %. A value behind the second pool sees 10 of 28 pixels each "
-            "way, and all that is left of where it lies is a mean over the picture: this bounds what it can learn.",
-            "`lite` reaches the stated figure within the stated parameters.",
+            "With the recipe `plain`, the layers of the table give 95.4 %. A value behind the second pool sees only 10 "
+            "of 28 pixels each way. The mean over the picture then removes where it was. This limits what it can "
+            "learn.",
+            "`lite` reaches the claimed figure with no more than the claimed parameters.",
         ),
     ),
     "ds_cnn_v3": Entry(
@@ -79,24 +80,24 @@ ZOO: dict[str, Entry] = {
     "lite": Entry(
         reference="99.27 % with 4,070 parameters, as claimed for ds_cnn_v2",
         source="the same README",
-        notes=("Ours: deep and narrow, where the claim's own table is shallow and wide.",),
+        notes=("Ours: deep and narrow. The table of the claim is shallow and wide.",),
         keras=True,
     ),
     "sprint": Entry(
         reference="99.04 % in 0.76 s on a laptop's GPU",
         source="tuomaso/train_mnist_fast",
-        notes=("Made to be trained fast: one epoch. It sees the middle 24x24 pixels alone.",),
+        notes=("Made for fast training: one epoch. It sees only the middle 24x24 pixels.",),
     ),
     "best": Entry(
         reference="99.70 to 99.74 % (last epoch, mean over runs)",
         source="An et al. 2020, by their own logs, and ttdoucet/mnist",
-        notes=("Made to be right; how quickly it trains came second.",),
+        notes=("Made for few mistakes; the time of its training was less important.",),
     ),
     "camera": Entry(
         notes=(
-            "What `k2l predict` and `k2l camera` take where no model is named.",
+            "`k2l predict`, `k2l camera` and `k2l web` use it if you name no other model.",
             "Its data set is made of MNIST's images by `shared/data/camera_dataset.py`: as a camera sees them, with "
-            "digits of other hands, and with an eleventh class of what is no digit.",
+            "digits in other handwriting, and with an eleventh class: no digit.",
         ),
         also=("mnist",),
     ),
@@ -116,7 +117,7 @@ def entry(name: str) -> Entry:
 def published() -> list[Manifest]:
     """The manifests of what is published, in the order of the table; ModelError for a broken one."""
     folders = [workspace.zoo() / name for name in names() if (workspace.zoo() / name / manifest.NAME).is_file()]
-    return [stated for stated in map(manifest.read, folders) if PUBLISHED in stated]
+    return [stated for stated in map(manifest.read, folders) if stated.published]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,17 +155,17 @@ class Figures:
 
 def figures(stated: Manifest) -> Figures:
     """The figures of a published network."""
-    known, rows = stated[PUBLISHED], stated["seeds"]
+    known, rows = stated.published, stated.seeds
     accuracies = [row["test_accuracy"] for row in rows]
     deviation = statistics.stdev(accuracies)
     whole = known["test_accuracy"][FLOAT]
-    bench = stated.get("bench", {"p50_us": {}, "processor": ""})
+    bench = stated.bench or {"p50_us": {}, "processor": ""}
     return Figures(
-        name=stated["name"],
-        architecture=stated["architecture"],
-        dataset=stated["dataset"],
-        trainable_parameters=stated["trainable_parameters"],
-        epochs=stated["parameters"]["epochs"],
+        name=stated.name,
+        architecture=stated.architecture,
+        dataset=stated.dataset,
+        trainable_parameters=stated.trainable_parameters,
+        epochs=stated.parameters["epochs"],
         seeds=len(rows),
         test_images=known["test_images"],
         test_accuracy=statistics.fmean(accuracies),
@@ -173,17 +174,17 @@ def figures(stated: Manifest) -> Figures:
         seconds=statistics.median(row["seconds"] for row in rows),
         cpu_seconds=statistics.median(row["cpu_seconds"] for row in rows),
         trained_on=_device(stated),
-        bytes={name: facts["bytes"] for name, facts in stated["files"].items() if name in WEIGHTS} | known["left_out"],
+        bytes={name: file.bytes for name, file in stated.files.items() if name in WEIGHTS} | known["left_out"],
         int8_points={name: round(100 * (known["test_accuracy"][name] - whole), 3) for name in (INT8, LITERT)},
         p50_us=bench["p50_us"],
         timed_on=bench["processor"],
-        reference=entry(stated["name"]).reference,
+        reference=entry(stated.name).reference,
     )
 
 
 def _device(stated: Manifest) -> str:
     """The accelerator, and what processor a CPU is, where that was written down."""
-    accelerator, processor = stated["environment"]["accelerator"], stated.get("processor", "")
+    accelerator, processor = stated.environment["accelerator"], stated.processor
     threads = re.fullmatch(r"CPU, (\d+) threads?", accelerator)
     return f"{count(int(threads[1]), 'thread')} of an {processor}" if threads and processor else str(accelerator)
 

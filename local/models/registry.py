@@ -9,6 +9,7 @@ A file inside a model folder is hashed before anything reads it. One on its own 
 network (ONNX, LiteRT, Keras), and not where it is weights alone. Loads nothing itself; the runtimes do.
 """
 
+import dataclasses
 import logging
 import os
 import re
@@ -23,6 +24,8 @@ from local.models import published
 from local.runtimes import loading
 from shared.core import manifest
 from shared.core.errors import ConfigError, ModelError
+from shared.core.file_names import safe_name
+from shared.core.manifest import TrainingManifest
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +42,7 @@ class Model:
 
     name: str
     file: Path
-    manifest: dict[str, Any] | None = None
+    manifest: TrainingManifest | None = None
 
     @property
     def place(self) -> Path:
@@ -49,22 +52,23 @@ class Model:
     @property
     def architecture(self) -> str | None:
         """The network's name, where a manifest tells it."""
-        return None if self.manifest is None else str(self.manifest["architecture"])
+        return None if self.manifest is None else self.manifest.architecture
 
     @property
     def dataset(self) -> str | None:
         """The data set it was trained on, where a manifest tells it."""
-        return None if self.manifest is None else str(self.manifest["dataset"])
+        return None if self.manifest is None else self.manifest.dataset
 
     @property
     def sure(self) -> float:
         """The least probability of a digit, as it was chosen for this model; SURE where none was."""
-        return float((self.manifest or {}).get("threshold", SURE))
+        chosen = None if self.manifest is None else self.manifest.threshold
+        return SURE if chosen is None else float(chosen)
 
 
 def check_name(name: str) -> str:
     """A model's name, fit to be a folder's on every system; ConfigError if it is not."""
-    if _NAME.fullmatch(name) and manifest.safe_name(name):
+    if _NAME.fullmatch(name) and safe_name(name):
         return name
     raise ConfigError(f"name {name!r} cannot be a folder's: use letters, digits, '.', '_' and '-', 64 at most.")
 
@@ -111,7 +115,7 @@ def write_threshold(model: Model, sure: float, **chosen_on: int) -> None:
     if model.manifest is None:
         raise ModelError(f"{model.file} stands alone: a threshold is kept in the {manifest.NAME} of a model folder.")
     folder = model.file.parent
-    manifest.write_json(folder / manifest.NAME, manifest.read(folder) | {"threshold": sure, "threshold_of": chosen_on})
+    manifest.save(folder, dataclasses.replace(manifest.read(folder), threshold=sure, threshold_of=chosen_on))
 
 
 def open_runtime(model: Model, *, threads: int = 1) -> loading.Runtime:
@@ -129,18 +133,18 @@ def default() -> tuple[Model, str]:
         return find(named), f"${MODEL_VARIABLE}"
     if (workspace.zoo() / published.DEFAULT / manifest.NAME).is_file():
         return find(str(workspace.zoo() / published.DEFAULT)), "of the zoo, for photographs; --model names another"
-    ours = [(folder, facts) for folder, facts in _trained() if published.PUBLISHED not in facts]
-    for folder, facts in sorted(ours, key=lambda one: str(one[1]["created_at"]), reverse=True):
-        if facts["dataset"] in DIGITS:
+    ours = [(folder, facts) for folder, facts in _trained() if not facts.published]
+    for folder, facts in sorted(ours, key=lambda one: one[1].created_at, reverse=True):
+        if facts.dataset in DIGITS:
             return find(str(folder)), "the newest in models/"
     for facts in published.published():
-        return find(str(workspace.zoo() / facts["name"])), "of the zoo"
+        return find(str(workspace.zoo() / facts.name)), "of the zoo"
     raise ModelError(f"No model of digits in {workspace.models()}: {available()} {HOW}")
 
 
 def of_digits() -> list[str]:
     """The names of all that know digits: what was trained or pulled here, and the zoo, its default first."""
-    names = dict.fromkeys(folder.name for folder, facts in _trained() if facts["dataset"] in DIGITS)
+    names = dict.fromkeys(folder.name for folder, facts in _trained() if facts.dataset in DIGITS)
     return sorted(names, key=lambda name: name != published.DEFAULT)
 
 
@@ -158,11 +162,11 @@ def names() -> list[str]:
 class Held:
     """A model that is here, or that a training was interrupted on: what is stated of it, and how it stands.
 
-    `manifest` is empty for one that was interrupted. `stands` is VERIFIED, DAMAGED or INTERRUPTED; `why` says more.
+    `manifest` is None for one that was interrupted. `stands` is VERIFIED, DAMAGED or INTERRUPTED; `why` says more.
     """
 
     folder: Path
-    manifest: dict[str, Any]
+    manifest: TrainingManifest | None
     stands: str
     why: str = ""
     training: dict[str, Any] = field(default_factory=dict)
@@ -174,11 +178,11 @@ VERIFIED, DAMAGED, INTERRUPTED = "verified", "damaged", "interrupted"
 def held() -> list[Held]:
     """Every model here and in the zoo, newest first, each file of it hashed; before them what was interrupted."""
     known = [_held(folder, facts) for folder, facts in _trained()]
-    known.sort(key=lambda one: str(one.manifest["created_at"]), reverse=True)
+    known.sort(key=lambda one: one.manifest.created_at if one.manifest else "", reverse=True)
     return [*_interrupted(), *known]
 
 
-def _held(folder: Path, facts: dict[str, Any]) -> Held:
+def _held(folder: Path, facts: TrainingManifest) -> Held:
     try:
         manifest.verify(folder)
     except ModelError as error:
@@ -195,10 +199,10 @@ def _interrupted() -> Iterator[Held]:
             training = facts["training"]
             why = f"after epoch {len(facts['history'])} of {training['parameters']['epochs']}"
             folder = workspace.models() / path.parent.name
-            yield Held(folder=folder, manifest={}, stands=INTERRUPTED, why=why, training=training)
+            yield Held(folder=folder, manifest=None, stands=INTERRUPTED, why=why, training=training)
 
 
-def _trained() -> Iterator[tuple[Path, dict[str, Any]]]:
+def _trained() -> Iterator[tuple[Path, TrainingManifest]]:
     """Each folder under models/ and then of the zoo whose manifest can be read, by name.
 
     A broken one is told of when it is asked for.
@@ -229,7 +233,7 @@ def _runnable(folder: Path) -> list[str]:
     A quantized `model.int8.onnx` is never taken for `model.onnx`: it has to be asked for. Never empty: ModelError.
     """
     suffixes = list(formats.SUFFIXES)
-    names = [name for name in manifest.read(folder)["files"] if Path(name).suffix.lower() in suffixes]
+    names = [name for name in manifest.read(folder).files if Path(name).suffix.lower() in suffixes]
     if not names:
         raise ModelError(f"{folder} holds no model file that runs here: {formats.known()}. Pull or train it again.")
 

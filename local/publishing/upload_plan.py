@@ -12,12 +12,12 @@ import difflib
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from local.models import published, registry
 from local.runs.download import MAX_BYTES
 from shared.core import manifest
 from shared.core.errors import ConfigError, ModelError
+from shared.core.manifest import TrainingManifest
 
 # suffix -> framework, in the words of Kaggle's handles
 FRAMEWORKS = {".pth": "pyTorch", ".pt2": "pyTorch", ".keras": "keras", ".onnx": "onnx", ".tflite": "tfLite"}
@@ -113,7 +113,7 @@ def pack(name: str, *, slug: str = "", title: str = "", license: str = "", notes
     title = title or f"k2l {stem}"
     _check_names(slug, title)
     own = _item(folder, manifest.NAME, manifest.describe(folder, [manifest.NAME])[manifest.NAME])
-    items = [_item(folder, one, facts) for one, facts in stated["files"].items()]
+    items = [_item(folder, one, facts) for one, facts in stated.files.items()]
     shipments = tuple(_shipments(folder, items, own))
     sent = {item.name for shipment in shipments for item in shipment.items}
     return Parcel(
@@ -122,10 +122,10 @@ def pack(name: str, *, slug: str = "", title: str = "", license: str = "", notes
         title=title,
         license=_license(license),
         description=_card(folder, stated),
-        overview=f"{stated['architecture']}, {stated['trainable_parameters']:,} parameters, trained on "
-        f"{stated['dataset']}: {stated['metrics']['test']['accuracy']:.2%} of the test images",
-        training_data=published.TITLES.get(stated["dataset"], stated["dataset"]),
-        notes=" ".join(filter(None, (notes.strip(), f"(k2l run {stated['run_id']}, manifest sha256 {own.sha256})"))),
+        overview=f"{stated.architecture}, {stated.trainable_parameters:,} parameters, trained on "
+        f"{stated.dataset}: {stated.test_accuracy:.2%} of the test images",
+        training_data=published.TITLES.get(stated.dataset, stated.dataset),
+        notes=" ".join(filter(None, (notes.strip(), f"(k2l run {stated.run_id}, manifest sha256 {own.sha256})"))),
         manifest=own,
         shipments=shipments,
         left_out=tuple(item.name for item in items if item.name not in sent),
@@ -150,14 +150,14 @@ def _shipments(folder: Path, items: list[Item], own: Item) -> list[Shipment]:
     return found
 
 
-def _item(folder: Path, name: str, facts: dict[str, Any]) -> Item:
-    if facts["bytes"] > MAX_BYTES:
-        raise ModelError(f"{folder / name} has {facts['bytes']:,} bytes: more than {MAX_BYTES:,} are not published.")
-    return Item(name=name, path=folder / name, sha256=facts["sha256"], bytes=facts["bytes"])
+def _item(folder: Path, name: str, file: manifest.File) -> Item:
+    if file.bytes > MAX_BYTES:
+        raise ModelError(f"{folder / name} has {file.bytes:,} bytes: more than {MAX_BYTES:,} are not published.")
+    return Item(name=name, path=folder / name, sha256=file.sha256, bytes=file.bytes)
 
 
-def _check_ended(folder: Path, stated: dict[str, Any]) -> None:
-    if "interrupted" in stated:
+def _check_ended(folder: Path, stated: TrainingManifest) -> None:
+    if stated.interrupted:
         raise ModelError(f"{folder} is of a training that was interrupted. Train it to the end: k2l train … --resume")
 
 
@@ -183,15 +183,15 @@ def _license(asked: str) -> str:
     raise ConfigError(f"Kaggle knows no license {asked!r}. {hint}Usual are: {', '.join(USUAL_LICENSES)}.")
 
 
-def _card(folder: Path, stated: dict[str, Any]) -> str:
+def _card(folder: Path, stated: TrainingManifest) -> str:
     """The model card, which `k2l report` writes for the zoo; else a few lines from the manifest."""
     card = folder / published.CARD
     if card.is_file():
         return card.read_text(encoding="utf-8", errors="replace")
-    rows = "\n".join(f"- `{name}`, {facts['bytes']:,} bytes" for name, facts in stated["files"].items())
+    rows = "\n".join(f"- `{name}`, {file.bytes:,} bytes" for name, file in stated.files.items())
     return (
-        f"# {folder.resolve().name}\n\nThe network `{stated['architecture']}` "
-        f"({stated['trainable_parameters']:,} trainable parameters), trained on {stated['dataset']} with "
-        f"{stated['framework']}. It reads {stated['metrics']['test']['accuracy']:.2%} of the test images.\n\n"
-        f"{rows}\n\nWritten by `k2l publish` from `manifest.json`: run `{stated['run_id']}`.\n"
+        f"# {folder.resolve().name}\n\nThe network `{stated.architecture}` "
+        f"({stated.trainable_parameters:,} trainable parameters), trained on {stated.dataset} with "
+        f"{stated.framework}. It reads {stated.test_accuracy:.2%} of the test images.\n\n"
+        f"{rows}\n\nWritten by `k2l publish` from `manifest.json`: run `{stated.run_id}`.\n"
     )

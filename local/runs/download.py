@@ -1,6 +1,6 @@
 """One file from a signed URL: resumed by range, proven by its hash, never larger than stated, whole or not there.
 
-    fetch(service, run, file, path, {"bytes": 7, "sha256": "…"})
+    fetch(service, run, file, path, File(bytes=7, sha256="…"))
     fetch(service, run, file, path, UNPROVEN, max_bytes=1_000_000)      nobody stated what it should be
 
 A transfer that breaks, stalls, or comes at a trickle is taken up where it ended; one with wrong bytes begins anew. What
@@ -23,6 +23,7 @@ from local.kaggle_api.client import OutputFile, Service
 from local.runs.journal import Run
 from shared.core import files, manifest
 from shared.core.errors import KernelError, ServiceError, plain
+from shared.core.manifest import File
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +34,11 @@ TRICKLE, WINDOW = 1000, 30.0  # fewer bytes a second over so many seconds are a 
 EXPIRED = "the service refuses its own link to it"
 WRONG = "its bytes are not those"
 
-Facts = dict[str, Any]  # what a manifest states of a file: its bytes and sha256, None where nobody stated them
-UNPROVEN: Facts = {"bytes": None, "sha256": None}
+UNPROVEN = None  # in place of what a manifest says of a file, where none does
 
 
 def fetch(
-    service: Service, run: Run, file: OutputFile, path: Path, facts: Facts, *, max_bytes: int = MAX_BYTES
+    service: Service, run: Run, file: OutputFile, path: Path, proof: File | None, *, max_bytes: int = MAX_BYTES
 ) -> None:
     """Brings one file of a run to `path`, whole and with the hash stated, or raises ServiceError and leaves what came.
 
@@ -47,11 +47,11 @@ def fetch(
     path.parent.mkdir(parents=True, exist_ok=True)
     part, fruitless = part_of(run, path), 0
     part.parent.mkdir(parents=True, exist_ok=True)
-    limit = max_bytes if facts["bytes"] is None else facts["bytes"]
+    limit = max_bytes if proof is None else proof.bytes
     while True:
         had = _size(part)
-        trouble = _transfer(service, file.url, part, limit, proven=facts["bytes"] is not None)
-        if not trouble and facts["bytes"] is not None and not matches(part, facts):
+        trouble = _transfer(service, file.url, part, limit, proven=proof is not None)
+        if not trouble and proof is not None and not matches(part, proof):
             trouble = f"{WRONG} the manifest vouches for"
         if not trouble:
             part.replace(path)
@@ -78,9 +78,9 @@ def fetch_anew(service: Service, run: Run, file: OutputFile, path: Path, max_byt
     fetch(service, run, file, path, UNPROVEN, max_bytes=max_bytes)
 
 
-def matches(path: Path, facts: Facts) -> bool:
+def matches(path: Path, proof: File) -> bool:
     """Whether a file is there with the bytes that are stated of it."""
-    return path.is_file() and path.stat().st_size == facts["bytes"] and manifest.sha256(path) == facts["sha256"]
+    return path.is_file() and path.stat().st_size == proof.bytes and manifest.sha256(path) == proof.sha256
 
 
 def part_of(run: Run, path: Path) -> Path:

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import PurePosixPath
 
-from shared.core import manifest
+from shared.core.file_names import safe_name
 
 LONGEST = 100  # characters of the old name that the new one begins with
 _ODD = re.compile(r"[^\w.-]+", re.ASCII)
@@ -23,12 +23,12 @@ _ODD = re.compile(r"[^\w.-]+", re.ASCII)
 def stored_names(names: Iterable[str], *, taken: Collection[str] = ()) -> dict[str, str]:
     """The name under which each file is stored, by its name in the run; `taken` are names of files of our own.
 
-    Every name must be one that stays in its folder (`manifest.stays_inside`).
+    Every name must be one that stays in its folder (`stays_inside`).
     """
     files, folders = {_folded(name) for name in taken}, set[str]()
     stored = {}
     # The names that can be kept come first: no other may take one of them. `model.pth` comes before `Model.pth`.
-    for name in sorted(set(names), key=lambda name: (not manifest.safe_name(name), name != name.lower(), name)):
+    for name in sorted(set(names), key=lambda name: (not safe_name(name), name != name.lower(), name)):
         stored[name] = next(one for one in _candidates(name) if _is_free(one, files, folders))
         files.add(_folded(stored[name]))
         folders.update(_parents(stored[name]))
@@ -37,7 +37,7 @@ def stored_names(names: Iterable[str], *, taken: Collection[str] = ()) -> dict[s
 
 def _candidates(name: str) -> Iterator[str]:
     """The name itself, where it can be kept, then others, without end."""
-    if manifest.safe_name(name):
+    if safe_name(name):
         yield name
     whole = _ODD.sub("_", name)
     suffix = PurePosixPath(whole).suffix[:LONGEST]

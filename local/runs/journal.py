@@ -171,7 +171,7 @@ def accuracies() -> dict[str, float]:
     for path in (*workspace.models().glob("*/"), *folder().glob("*/replaced*/"), *folder().glob("*/pull/")):
         with suppress(ModelError, KeyError, TypeError, ValueError):
             stated = manifest.read(path)
-            found[stated["run_id"]] = float(stated["metrics"]["test"]["accuracy"])
+            found[stated.run_id] = float(stated.test_accuracy)
     return found
 
 

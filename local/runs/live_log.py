@@ -1,6 +1,6 @@
 """The log of a run as it is written: read in a thread of its own, over as many connections as it takes.
 
-    log = LiveLog(service, run, on_log=…, on_trouble=…)
+    log = LiveLog(service, run, report)
     log.start(); log.pause(5); log.end(); log.text
 
 The service cuts a stream that was quiet for minutes, and on the next connection it plays the log from its first record
@@ -12,12 +12,13 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from local.core.events import LogLost, LogWritten
 from local.kaggle_api.client import Service
 from local.runs.journal import Run
 from shared.core.errors import KernelError
+from shared.core.events import Report, silent
 
 KEPT = 100_000  # pieces that are kept, the last ones: a run may print for ever, and its end tells most
 HEAD = 1000  # characters by which a log that begins again is known
@@ -52,17 +53,11 @@ class Unseen:
 
 
 class LiveLog(threading.Thread):
-    """Reads the log beside the questions after the status. `on_trouble` is told, once a gap, why there is none."""
+    """Reads the log beside the questions after the status. Reports LogWritten, and LogLost once a gap."""
 
-    def __init__(
-        self,
-        service: Service,
-        run: Run,
-        on_log: Callable[[str], None],
-        on_trouble: Callable[[str], None] = lambda why: None,
-    ) -> None:
+    def __init__(self, service: Service, run: Run, report: Report = silent) -> None:
         super().__init__(daemon=True)
-        self.service, self.watched, self.on_log, self.on_trouble = service, run, on_log, on_trouble
+        self.service, self.watched, self.report = service, run, report
         self.pieces: deque[str] = deque(maxlen=KEPT)
         self.unseen = Unseen()
         self.ended = threading.Event()  # the log has come to its end
@@ -83,7 +78,7 @@ class LiveLog(threading.Thread):
             fruitful = self.unseen.seen > before or (self.opened and time.monotonic() - began > SHORT)
             vain = 0 if fruitful else vain + 1
             if vain == VAIN:
-                self.on_trouble(trouble)
+                self.report(LogLost(trouble))
             self.closing.wait(min(SOONEST * 2**vain, LATEST))
 
     def _connection(self) -> str:
@@ -95,7 +90,7 @@ class LiveLog(threading.Thread):
                 self.opened = True
                 if new := self.unseen.of(piece):
                     self.pieces.append(new)
-                    self.on_log(new)
+                    self.report(LogWritten(new))
                 if self.over.is_set():
                     break
         except KernelError as error:

@@ -1,179 +1,203 @@
-"""A search for a training's parameters: trials are drawn, trained by a crew, pruned, and written down in a study.
+"""A search for a training's parameters: trials are drawn, trained, pruned, and written down in a study.
 
-    with opened(name, task, url=url) as study, Workers(task, count=2) as crew:
-        search(study, crew, total=30, on_trial=…)
+    with opened(name, task, url=url) as study, Workers(task, count=2) as trainer:
+        search(study, trainer, total=30, report=…)
         study.best(); study.rows(); importances(study)
 
-The crew is `workers.Workers`, processes of this machine, or `remote.Runs`, runs on a service. Only validation images
-are ever looked at: no trial evaluates the test set. The study goes on where it was left: ended at any moment, the same
-search trains what is missing to `total`.
+The trainer is `workers.Workers`, processes of this machine, or `remote.RemoteTrainer`, runs on a service. Only
+validation images are looked at: no trial evaluates the test set. The search resumes: ended at any moment, the same one
+trains what is missing to `total`.
+
+A thread for each trial at once draws a trial, has it trained and ends it. None of them is the main thread, so that
+Ctrl-C never comes in the middle of a transaction, which would leave the database locked.
 """
 
 import math
+import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
-from local.core.interruption import noticed
+from local.core.events import TrialEnded
+from local.sweep import study as sweep_study
 from local.sweep.storage import folder, quiet
 from local.sweep.study import Study
-from local.sweep.workers import Done, Epoch, Event, Failed, Stopped
+from local.sweep.task import OnEpoch, Part, TrialError
 from shared.core import files
-from shared.core.errors import UserError
+from shared.core.errors import DivergedError, UserError
+from shared.core.events import Progress, Report, silent
 from shared.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from optuna import Trial
     from optuna.trial import FrozenTrial
 
-LISTEN = 0.5  # seconds until Ctrl-C is heard, at most
+POLL = 0.5  # seconds between two looks at Ctrl-C, and at trials that are under way elsewhere
 FAILURES = 3  # in a row, after which something else than a trial's values is at fault
 SMALLEST = 1e-5  # error or loss, before its logarithm is taken
 ENOUGH = 10  # complete trials, to say what the parameters matter
 
 
-class Crew(Protocol):
-    """Who trains trials. `outlive`: whether they go on when this process ends, and are found again."""
+class Trainer(Protocol):
+    """What trains trials, `slots` of them at once, each called from a thread of its own."""
 
     slots: int
-    outlive: bool
 
-    def start(self, trial: int, configs: Sequence[TrainConfig]) -> None:
-        """Has a trial trained."""
+    def train(self, trial: "Trial", configs: Sequence[TrainConfig], on_epoch: OnEpoch) -> list[Part]:
+        """The results of one training a config. `on_epoch` gets each epoch, counted over all configs, and its value.
 
-    def wait(self, seconds: float) -> Sequence[Event]:
-        """What happened since."""
+        Raises what `on_epoch` raises, DivergedError, TrialError, and what no trial could get past.
+        """
 
-    def answer(self, trial: int, *, go_on: bool) -> None:
-        """The word that a trial waits for after an Epoch."""
+    def stop(self) -> None:
+        """Has all calls of `train` end soon, with an error."""
 
 
+class _Pruned(Exception):
+    """A trial is not worth its next epoch."""
+
+
+@dataclass
 class Search:
-    """One search under way; `search` runs it."""
+    """One search; `search` runs it."""
 
-    def __init__(
-        self,
-        study: Study,
-        crew: Crew,
-        *,
-        total: int,
-        timeout: float | None,
-        on_trial: Callable[[dict[str, Any]], None],
-        on_share: Callable[[float], None],
-    ) -> None:
-        self.study, self.crew, self.total = study, crew, total
-        self.on_trial, self.on_share = on_trial, on_share
-        self.deadline = None if timeout is None else time.monotonic() + timeout
-        self.steps: dict[int, int] = {}  # epochs of the trials under way
-        self.failures = 0
+    study: Study
+    trainer: Trainer
+    total: int
+    deadline: float  # by `time.monotonic`
+    report: Report
+    steps: dict[int, int] = field(default_factory=dict)  # epochs of the trials under way
+    failures: int = 0  # in a row
+    lock: threading.Lock = field(default_factory=threading.Lock)  # of the drawing and the counting
+    over: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        """Until `total` trials are finished, here or elsewhere.
-
-        Ctrl-C waits for the storage: in the middle of a transaction it would leave the database locked.
-        """
-        with noticed() as asked:
+        """Until `total` trials are finished, here or elsewhere."""
+        with ThreadPoolExecutor(self.trainer.slots + 1) as threads:
             try:
-                self._fill()
-                while self.study.held or self.study.settling():
-                    events = self.crew.wait(LISTEN)
-                    for event in events:
-                        self._take(event)
-                    if asked():
-                        raise KeyboardInterrupt
-                    if self.study.beat() or events or not self.study.held:
-                        self._fill()
+                heartbeat = threads.submit(self._thread, self._beat)
+                slots = {threads.submit(self._thread, self._train_trials) for _ in range(self.trainer.slots)}
+                while slots:
+                    ended = wait({*slots, heartbeat}, POLL, FIRST_COMPLETED).done
+                    for one in ended:
+                        one.result()  # raises what ended it
+                    slots -= ended
             except BaseException:
-                self._give_back()
+                self.over.set()
+                self.trainer.stop()
                 raise
+            finally:
+                self.over.set()
 
-    def _give_back(self) -> None:
-        """What was under way comes first when the search goes on; what outlives this process goes on by itself."""
-        for trial in list(self.study.held.values()) if not self.crew.outlive else ():
-            self.study.give_back(trial, "interrupted")
+    def _thread(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        finally:
+            self.study.close_thread()
 
-    def _fill(self) -> None:
-        """Starts trials as long as there is room and time: first those that go on."""
-        if len(self.study.held) < self.crew.slots:
-            for trial in self.study.reclaim():
-                self._start(trial)
-        while len(self.study.held) < self.crew.slots and (new := self._next()):
-            self._start(new)
+    def _beat(self) -> None:
+        while not self.over.wait(sweep_study.HEARTBEAT):
+            self.study.beat()
+
+    def _train_trials(self) -> None:
+        """One trial after the other. Where the rest is under way elsewhere, it may have to be tried again here."""
+        while not self._is_over():
+            if trial := self._next():
+                self._train(trial)
+            else:
+                self.over.wait(POLL)
+
+    def _is_over(self) -> bool:
+        return self.over.is_set() or time.monotonic() >= self.deadline or self.study.finished() >= self.total
 
     def _next(self) -> "Trial | None":
-        over = self.deadline is not None and time.monotonic() >= self.deadline
-        return None if over else self.study.ask(self.total)
+        with self.lock:
+            return self.study.ask(self.total)
 
-    def _start(self, trial: "Trial") -> None:
-        self.steps[trial.number] = 0
-        self.crew.start(trial.number, self.study.task.configs(trial.params))
+    def _train(self, trial: "Trial") -> None:
+        """Trains a trial and ends it."""
+        failure: TrialError | None = None
+        try:
+            parts = self.trainer.train(trial, self.study.task.configs(trial.params), self._watch(trial))
+            counted = self.study.tell(trial, parts)
+        except _Pruned:
+            counted = self.study.prune(trial)
+        except DivergedError as error:
+            counted = self.study.prune(trial, diverged=str(error))
+        except TrialError as error:
+            failure, counted = error, self._failed(trial, error)
+        except BaseException:
+            self.study.requeue(trial, "interrupted")
+            raise
+        with self.lock:
+            self._count(trial, failure, counted=counted)
 
-    def _take(self, event: Event) -> None:
-        trial = self.study.held[event.trial]
-        match event:
-            case Epoch(step=step, value=value):
-                self._judge(trial, step, value)
-                return
-            case Done(parts=parts):
-                self.failures = 0
-                counted = self.study.tell(trial, parts)
-            case Stopped(diverged=reason):
-                self.failures = 0
-                counted = self.study.prune(trial, diverged=reason)
-            case Failed():
-                counted = self._failed(trial, event)
-        del self.steps[event.trial]
+    def _watch(self, trial: "Trial") -> OnEpoch:
+        """Records each epoch of a trial, and ends one that is not worth the next. After the last nothing is saved."""
+
+        def on_epoch(step: int, value: float) -> None:
+            with self.lock:
+                self.steps[trial.number] = step
+                self._show_share()
+            if self.study.should_prune(trial, step, value) and step < self.study.task.steps:
+                raise _Pruned
+
+        return on_epoch
+
+    def _failed(self, trial: "Trial", error: TrialError) -> bool:
+        if self.over.is_set():
+            return self.study.requeue(trial, "interrupted")
+        if error.lost:
+            return self.study.requeue(trial, str(error), blame=True)
+        return self.study.fail(trial, str(error))
+
+    def _count(self, trial: "Trial", failure: TrialError | None, *, counted: bool) -> None:
+        """A trial has ended. One that is tried again has not failed yet."""
+        self.steps.pop(trial.number, None)
+        if self.over.is_set():
+            return
         if counted:
-            self.on_trial(self.study.row(self.study.trial(event.trial)))
-            self._tell_share()
-        if self.failures >= FAILURES and isinstance(event, Failed):
-            raise UserError(f"{FAILURES} trials in a row failed; the last: {event.message}{self._kept(event)}")
+            self.report(TrialEnded(self.study.row(self.study.trial(trial.number))))
+            self._show_share()
+        if failure is None:
+            self.failures = 0
+            return
+        self.failures += not failure.lost or self.study.is_last_try(trial)
+        if self.failures >= FAILURES:
+            raise UserError(f"{FAILURES} trials in a row failed; the last: {failure}{self._saved(trial, failure)}")
 
-    def _judge(self, trial: "Trial", step: int, value: float) -> None:
-        """Notes an epoch, and says whether the trial is worth its next one. After the last there is nothing to save."""
-        self.steps[trial.number] = step
-        self._tell_share()
-        go_on = self.study.report(trial, step, value) or step >= self.study.task.steps
-        self.crew.answer(trial.number, go_on=go_on)
-
-    def _failed(self, trial: "Trial", event: Failed) -> bool:
-        """A trial that is tried again has not failed yet."""
-        if event.lost:
-            self.failures += self.study.last_try(trial)
-            return self.study.give_back(trial, event.message, blame=True)
-        self.failures += 1
-        return self.study.fail(trial, event.message)
-
-    def _kept(self, event: Failed) -> str:
-        """Keeps the traceback of what looks like a bug, and says where."""
-        if not event.detail:
+    def _saved(self, trial: "Trial", failure: TrialError) -> str:
+        """Saves the traceback of what looks like a bug; a line that says where."""
+        if not failure.detail:
             return ""
-        path = folder(self.study.name) / f"trial-{event.trial}.log"
+        path = folder(self.study.name) / f"trial-{trial.number}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.write(path, event.detail.encode())
+        files.write(path, failure.detail.encode())
         return f"\nThe whole of it: {path}"
 
-    def _tell_share(self) -> None:
+    def _show_share(self) -> None:
         begun = sum(self.steps.values()) / self.study.task.steps
-        self.on_share(min(1.0, (self.study.finished() + begun) / self.total))
+        self.report(Progress(min(1.0, (self.study.finished() + begun) / self.total)))
 
 
 def search(
     study: Study,
-    crew: Crew,
+    trainer: Trainer,
     *,
     total: int,
     timeout: float | None = None,
-    on_trial: Callable[[dict[str, Any]], None] = lambda row: None,
-    on_share: Callable[[float], None] = lambda done: None,
+    report: Report = silent,
 ) -> None:
     """Has trials trained until `total` of the study are finished, counting those of before and of other machines.
 
-    After `timeout` seconds none is begun any more; those under way come to their end. `on_trial` is told each trial
-    that ended, `on_share` the share done. Raises UserError where one trial after the other fails. Ended by an error or
-    by Ctrl-C, it gives the trials under way back: their values come first when the search goes on.
+    After `timeout` seconds none is begun any more; those under way come to their end. Reports TrialEnded and
+    Progress. Raises UserError where one trial after the other fails. Ended by an
+    error or by Ctrl-C, it queues the trials under way again: their values come first when the search is resumed.
     """
-    Search(study, crew, total=total, timeout=timeout, on_trial=on_trial, on_share=on_share).run()
+    deadline = math.inf if timeout is None else time.monotonic() + timeout
+    Search(study, trainer, total, deadline, report).run()
 
 
 def importances(study: Study) -> dict[str, float]:

@@ -17,7 +17,8 @@ from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
 from shared.core.errors import ConfigError, one_of
-from shared.training.config import RANGES, TrainConfig, from_text
+from shared.training.config import TrainConfig, known
+from shared.training.parameter import Word
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -26,12 +27,12 @@ WIDTH = "width"
 DIGITS = 5  # significant ones of a number that is drawn: as many as a command line is pleasant to read with
 
 # What is no matter of search, and which option says it.
-SETTLED = {
+FIXED = {
     "architecture": "--architecture says it, and width=0.5:2 searches its width",
     "dataset": "--dataset says it",
     "recipe": "--recipe says it",
     "epochs": "--epochs says it",
-    "device": "--set device=… says it",
+    "device": "--device says it",
     "seed": "a seed that was searched is luck: --seeds trains each trial with several",
 }
 
@@ -150,7 +151,7 @@ def dimension(text: str) -> Dimension:
         return _range(name, parts)
     raise ConfigError(
         f"--search {text!r} is no space: write {name}=LOW:HIGH, {name}=LOW:HIGH:log, {name}=LOW:HIGH:STEP "
-        f"or {name}=A,B,…; a single value is given by --set."
+        f"or {name}=A,B,…; a single value is given by its own option."
     )
 
 
@@ -164,14 +165,14 @@ def space(texts: Sequence[str]) -> tuple[Dimension, ...]:
     return tuple(found.values())
 
 
-def usual_space(config: TrainConfig, *, settled: Collection[str] = ()) -> tuple[Dimension, ...]:
+def usual_space(config: TrainConfig, *, fixed: Collection[str] = ()) -> tuple[Dimension, ...]:
     """The space of `SPACES` for the architecture, made so wide that the config's own values lie in it.
 
-    Left out are the names in `settled`, and what the recipe cannot take: `weight_decay` where the optimizer is Adam.
+    Left out are the names in `fixed`, and what the recipe cannot take: `weight_decay` where the optimizer is Adam.
     """
     family = config.architecture.partition("@")[0]
     table = SPACES.get(family, SPACES["*"])
-    wanted = [dimension(f"{name}={text}") for name, text in table.items() if name not in settled]
+    wanted = [dimension(f"{name}={text}") for name, text in table.items() if name not in fixed]
     return tuple(_around(one, getattr(config, one.name)) for one in wanted if not _trouble(config, (one,)))
 
 
@@ -210,15 +211,15 @@ def _trouble(config: TrainConfig, dimensions: Sequence[Dimension]) -> str:
 
 
 def _check_name(name: str) -> None:
-    if name in SETTLED:
-        raise ConfigError(f"--search {name}: {SETTLED[name]}.")
-    one_of("parameter", name, [*(key for key in TrainConfig.__dataclass_fields__ if key not in SETTLED), WIDTH])
+    if name in FIXED:
+        raise ConfigError(f"--search {name}: {FIXED[name]}.")
+    one_of("parameter", name, [*(key for key in TrainConfig.__dataclass_fields__ if key not in FIXED), WIDTH])
 
 
 def _number(name: str, text: str) -> Any:
     """A value of a parameter, typed; a width is a number that no recipe has."""
     if name != WIDTH:
-        return from_text(name, text.strip())
+        return known(name).parse(text.strip())
     try:
         return float(text)
     except ValueError:
@@ -226,7 +227,7 @@ def _number(name: str, text: str) -> Any:
 
 
 def _range(name: str, parts: list[str]) -> Range:
-    if name not in RANGES and name != WIDTH:
+    if name != WIDTH and isinstance(known(name), Word):
         raise ConfigError(f"--search {name}: {parts[0]!r} to {parts[1]!r} is no range of words; write {name}=A,B,…")
     low, high = (_number(name, part) for part in parts[:2])
     if not low < high:

@@ -1,26 +1,30 @@
-"""The study of a sweep: its trials in Optuna's storage, each counted once, whoever is killed on the way.
+"""The study of a sweep: its trials in Optuna's storage, each counted once, whichever process is killed.
 
     with opened("lite-torch-mnist-3", task, url=url) as study:
         while trial := study.ask(30):             # None once 30 are finished or under way, here or elsewhere
             study.tell(trial, [{"seed": 0, "accuracy": 0.993, "loss": 0.03, "seconds": 12.0}])
         study.rows()
 
-A trial that is under way says whose it is: machine, process, and when it was last heard of. Optuna's own heartbeat
-serves its databases alone, and not its ask-and-tell interface. One whose process has ended is marked as failed, and its
-values are tried again by another trial; one that trains on a service goes on with the run that it began.
+Storage, sampler, pruner, queue and importances are Optuna's. Two things are ours, since Optuna (5.0) cannot do them:
+
+- Heartbeats. Optuna's are recorded by `Study.optimize` alone, in databases alone (no journal in a file or in Redis),
+  and a process killed between `ask` and the first of them leaves a trial that is running for ever. Here each trial
+  under way holds the time at which its process was last heard of. After SILENCE it is marked as failed, and its values
+  are queued again.
+- The total. `MaxTrialsCallback` looks at it when a trial has ended: three processes that share 10 trials train 12.
+  Here a trial is counted when it is drawn.
 
 complete, pruned and diverged trials count; failed ones do not. Knows no framework and trains nothing.
 """
 
+import math
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from local.sweep import storage as sweep_storage
-from local.sweep.owner import BEAT, is_here, lives, me
 from local.sweep.storage import quiet
 from local.sweep.task import OBJECTIVES, Part, Task, differences
 from shared.core.errors import ConfigError
@@ -30,68 +34,81 @@ if TYPE_CHECKING:
     from optuna import Trial
     from optuna.trial import FrozenTrial, TrialState
 
-SETTLE = timedelta(seconds=10)  # from a trial's beginning until it says whose it is, at most
+HEARTBEAT = 5.0  # seconds between two signs of life
+SILENCE = 20.0  # seconds after which a process is taken to have ended; the machines' clocks must agree to a few seconds
 TRIES = 2  # processes that a trial's values may cost
-FACTS, OWNER, PARTS, MESSAGE = "k2l", "owner", "parts", "message"
-AGAIN, TRIED, DIVERGED, RUNS = "again", "tried", "diverged", "runs"
+FACTS, HEARD, PARTS, MESSAGE = "k2l", "heard", "parts", "message"
+REPLACED, TRIED, DIVERGED, RUNS, FIRST = "again", "tried", "diverged", "runs", "first"
 
 
 class Study:
-    """An open study; `opened` makes it. `held` are the trials that this process has under way, by number."""
+    """An open study; `opened` makes it. `running` are the trials that this process has under way, by number."""
 
     def __init__(self, name: str, task: Task, study: "OptunaStudy", *, token: str) -> None:
         from optuna.trial import TrialState
 
         self.name, self.task, self.optuna, self.token = name, task, study, token
         self.state: type[TrialState] = TrialState
-        self.held: dict[int, Trial] = {}
-        self.remote = ""  # the service that this process has trials trained on
-        self._heard = time.monotonic()
+        self.running: dict[int, Trial] = {}
 
     def ask(self, total: int) -> "Trial | None":
         """The next trial, its parameters chosen; None where `total` trials are finished or under way already."""
-        if len(self._counted()) >= total:
-            return None
         from optuna.exceptions import UpdateFinishedTrialError
 
+        self.requeue_lost()
+        if len(self._counted()) >= total:
+            return None
         try:
             with quiet():
                 trial = self.optuna.ask({one.name: one.distribution() for one in self.task.space})
-            self.hold(trial)
+            trial.set_user_attr(HEARD, time.time())
         except UpdateFinishedTrialError:  # so slow a storage, or a machine that slept, that another took it for lost
             return self.ask(total)
+        self.running[trial.number] = trial
         if sum(one.number < trial.number for one in self._counted()) < total:
             return trial
-        self._end(trial, self.state.FAIL, {AGAIN: True, MESSAGE: "another command was quicker"})
+        self._end(trial, self.state.FAIL, {REPLACED: True, MESSAGE: "another command was quicker"})
         return None
 
-    def hold(self, trial: "Trial") -> None:
-        """Makes it a trial of this process."""
-        self.held[trial.number] = trial
-        trial.set_user_attr(OWNER, me(self.remote))
+    def beat(self) -> None:
+        """Records that this process is still there."""
+        for trial in list(self.running.values()):
+            self._note(trial, {HEARD: time.time()})
 
-    def beat(self) -> bool:
-        """Says that this process is still there, where it is time to; True then."""
-        if time.monotonic() - self._heard < BEAT:
-            return False
-        self._heard = time.monotonic()
-        for trial in self.held.values():
-            self._note(trial, {OWNER: me(self.remote)})
-        return True
+    def requeue_lost(self) -> None:
+        """Ends the trials whose process has ended. What one had written down is taken; others are tried again."""
+        from optuna import Trial
 
-    def report(self, trial: "Trial", step: int, value: float) -> bool:
-        """Notes the objective of a trial after an epoch; False where it is not worth going on."""
+        for frozen in self.trials(self.state.RUNNING):
+            if frozen.number in self.running or not _silent(frozen):
+                continue
+            with quiet():
+                trial = Trial(self.optuna, frozen._trial_id)
+            if PARTS in frozen.user_attrs:
+                self.tell(trial, frozen.user_attrs[PARTS])
+            else:  # a run on a service is found again, and costs nothing
+                self.requeue(trial, "its process ended", blame=RUNS not in frozen.user_attrs)
+
+    def close_thread(self) -> None:
+        """Closes the storage's connection of the calling thread."""
+        self.optuna._storage.remove_session()
+
+    def should_prune(self, trial: "Trial", step: int, value: float) -> bool:
+        """Records the objective of a trial after an epoch; True where the trial is not worth its next one."""
         from optuna.exceptions import UpdateFinishedTrialError
 
         try:
             trial.report(value, step)
         except UpdateFinishedTrialError:
-            return False
-        return not trial.should_prune()
+            return True
+        return trial.should_prune()
 
     def tell(self, trial: "Trial", parts: list[Part]) -> bool:
-        """Ends a trial with what its trainings left; False where another process has ended it before."""
-        return self._end(trial, self.state.COMPLETE, {PARTS: parts}, self.task.objective_of(parts))
+        """Ends a trial with the results of its trainings; False where another process has ended it before."""
+        value = self.task.objective_of(parts)
+        if not math.isfinite(value):
+            return self.fail(trial, f"its {self.task.objective} is {value}")
+        return self._end(trial, self.state.COMPLETE, {PARTS: parts}, value)
 
     def prune(self, trial: "Trial", *, diverged: str = "") -> bool:
         """Ends a trial that is not worth its time, or whose training diverged: both count, as bad ones."""
@@ -101,52 +118,22 @@ class Study:
         """Ends a trial that could not be trained; it does not count."""
         return self._end(trial, self.state.FAIL, {MESSAGE: message})
 
-    def last_try(self, trial: "Trial") -> bool:
+    def is_last_try(self, trial: "Trial") -> bool:
         """Whether its values are given up if this process is lost on them too."""
         return int(trial.user_attrs.get(TRIED, 0)) + 1 >= TRIES
 
-    def give_back(self, trial: "Trial", message: str, *, blame: bool = False) -> bool:
-        """Ends a trial that was interrupted; its values are tried again by the next. With `blame`, so often only."""
+    def requeue(self, trial: "Trial", message: str, *, blame: bool = False) -> bool:
+        """Ends a trial that was interrupted; its values are tried again by the next. With `blame`, TRIES times only."""
         tried = trial.user_attrs.get(TRIED, 0) + blame
         again = tried < TRIES and set(trial.params) == {one.name for one in self.task.space}
-        ended = self._end(trial, self.state.FAIL, {MESSAGE: message, AGAIN: again})
+        ended = self._end(trial, self.state.FAIL, {MESSAGE: message, REPLACED: again})
         if ended and again:
             with quiet():
-                self.optuna.enqueue_trial(trial.params, user_attrs={TRIED: tried})
+                self.optuna.enqueue_trial(trial.params, user_attrs={TRIED: tried, FIRST: first_number(trial)})
         return ended
 
-    def reclaim(self) -> "list[Trial]":
-        """Deals with trials whose process has ended, and returns those that go on here: their runs are our service's.
-
-        What a trial had left before its process ended is taken; others are given back, to be tried again. A trial
-        on a service that this process does not train on is left alone: the same command finds it again.
-        """
-        from optuna import Trial
-
-        ours = []
-        for frozen in self._lost():
-            owner = frozen.user_attrs.get(OWNER)
-            remote = owner["remote"] if owner and is_here(owner) else ""
-            if remote not in ("", self.remote):
-                continue
-            with quiet():
-                trial = Trial(self.optuna, frozen._trial_id)
-            if PARTS in frozen.user_attrs:
-                self.tell(trial, frozen.user_attrs[PARTS])
-            elif remote:
-                self.hold(trial)
-                ours.append(trial)
-            else:
-                self.give_back(trial, "its process ended", blame=True)
-        return ours
-
-    def settling(self) -> bool:
-        """Whether there is a trial under way that has not said whose it is: it will, or is found to be lost."""
-        return any(OWNER not in one.user_attrs for one in self.trials(self.state.RUNNING))
-
-    def note_run(self, number: int, run_id: str) -> None:
-        """Writes down which run on a service trains a trial that is held here."""
-        trial = self.held[number]
+    def note_run(self, trial: "Trial", run_id: str) -> None:
+        """Writes down which run on a service trains a trial."""
         known = trial.user_attrs.get(RUNS, [])
         if run_id not in known:
             self._note(trial, {RUNS: [*known, run_id]})
@@ -168,7 +155,7 @@ class Study:
     def trials(self, *states: "TrialState") -> "list[FrozenTrial]":
         """The trials in these states, all if none is named, but for those that another one took the place of."""
         found = self.optuna.get_trials(deepcopy=False, states=states or None)
-        return [one for one in found if one.state != self.state.WAITING and not one.user_attrs.get(AGAIN)]
+        return [one for one in found if one.state != self.state.WAITING and not one.user_attrs.get(REPLACED)]
 
     def rows(self) -> list[dict[str, Any]]:
         """Every trial, the best first: what `k2l sweep --json` prints. Shares are fractions of 1, times are seconds."""
@@ -214,12 +201,6 @@ class Study:
     def _counted(self) -> "list[FrozenTrial]":
         return self.trials(self.state.COMPLETE, self.state.PRUNED, self.state.RUNNING)
 
-    def _lost(self) -> "list[FrozenTrial]":
-        """Trials under way whose process has ended. Whose a trial is, it says once its parameters are drawn."""
-
-        others = [one for one in self.trials(self.state.RUNNING) if one.number not in self.held]
-        return [one for one in others if not (_settles(one) or _owned(one))]
-
     def _note(self, trial: "Trial", attributes: Mapping[str, Any]) -> bool:
         """Writes attributes of a trial; False where another process has ended it."""
         from optuna.exceptions import UpdateFinishedTrialError
@@ -236,25 +217,25 @@ class Study:
     ) -> bool:
         from optuna.exceptions import UpdateFinishedTrialError
 
-        self.held.pop(trial.number, None)
+        self.running.pop(trial.number, None)
         try:
             if not self._note(trial, attributes):
                 return False
-            self.optuna.tell(trial, value, state=state, skip_if_finished=True)
-        except UpdateFinishedTrialError:
+            self.optuna.tell(trial, value, state=state)
+        except (UpdateFinishedTrialError, ValueError):  # a ValueError too says that the trial has ended
             return False
         return True
 
 
-def _owned(trial: "FrozenTrial") -> bool:
-    """Whether the process still is that said the trial is its own."""
-    return OWNER in trial.user_attrs and lives(trial.user_attrs[OWNER])
+def first_number(trial: "Trial") -> int:
+    """The number of the trial that had these values first: the runs of a trial that was queued again have it too."""
+    return int(trial.user_attrs.get(FIRST, trial.number))
 
 
-def _settles(trial: "FrozenTrial") -> bool:
-    """Whether a trial may still be on its way to say whose it is."""
-    began = trial.datetime_start
-    return OWNER not in trial.user_attrs and began is not None and datetime.now() - began < SETTLE
+def _silent(trial: "FrozenTrial") -> bool:
+    """Whether nothing was heard of its process for too long: since the trial began, where it never was."""
+    heard = trial.user_attrs.get(HEARD) or (trial.datetime_start.timestamp() if trial.datetime_start else 0.0)
+    return time.time() - float(heard) > SILENCE
 
 
 _STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "RUNNING": "running", "FAIL": "failed"}
@@ -282,7 +263,7 @@ def opened(name: str, task: Task, *, url: str, prune: bool = True) -> Iterator[S
                 sampler=TPESampler(multivariate=True, constant_liar=True),
                 pruner=_pruner(task) if prune else NopPruner(),
             )
-        yield Study(name, task, study, token=_settled(study, task, where=sweep_storage.shown(url)))
+        yield Study(name, task, study, token=_checked(study, task, where=sweep_storage.shown(url)))
 
 
 def _pruner(task: Task) -> Any:
@@ -295,7 +276,7 @@ def _pruner(task: Task) -> Any:
     return MedianPruner(n_startup_trials=5, n_warmup_steps=-(-task.config.epochs // 2), n_min_trials=5)
 
 
-def _settled(study: "OptunaStudy", task: Task, *, where: str) -> str:
+def _checked(study: "OptunaStudy", task: Task, *, where: str) -> str:
     """The token that tells this study from others of its name, once it is known to be of the same task."""
     known = study.user_attrs.get(FACTS)
     if known is None and study.get_trials(deepcopy=False):

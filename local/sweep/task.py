@@ -2,7 +2,7 @@
 
     task = Task(config=TrainConfig.create(architecture="lite", dataset="mnist"), framework="torch", space=space(…))
     task.configs({"learning_rate": 0.0123})       # the trainings of a trial, one a seed
-    task.objective_of(parts)                      # what a trial is told by, from what its trainings left
+    task.objective_of(parts)                      # the value of a trial, from the results of its trainings
     task.command({"learning_rate": 0.0123}, name="best")
 
 Everything is measured on the validation images: there is no objective on the test set, and none can be asked for.
@@ -12,25 +12,38 @@ Knows neither Optuna nor a framework.
 import dataclasses
 import shlex
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from local.kaggle_api.kernel_spec import FRAMEWORKS
-from local.sweep.space import SETTLED, WIDTH, Dimension, changed, check_space
+from local.sweep.space import FIXED, WIDTH, Dimension, changed, check_space
 from shared.core.errors import one_of
-from shared.training.config import TrainConfig, beside_recipe
+from shared.frameworks import FRAMEWORKS
+from shared.training.config import TrainConfig, beside_recipe, options_of
 
 # Of the validation images, and which way is better.
 OBJECTIVES: dict[str, Literal["maximize", "minimize"]] = {"accuracy": "maximize", "loss": "minimize"}
 
-Part = dict[str, Any]  # what one training left: seed, accuracy, loss (validation images), seconds
+Part = dict[str, Any]  # the result of one training: seed, accuracy, loss (validation images), seconds
+
+OnEpoch = Callable[[int, float], None]  # gets the number of an epoch, counted over all seeds, and its objective
+
+
+class TrialError(Exception):
+    """A trial could not be trained; `lost`: its process ended, and the trial itself may be sound."""
+
+    def __init__(self, message: str, detail: str = "", lost: bool = False) -> None:
+        super().__init__(message, detail, lost)
+        self.message, self.detail, self.lost = message, detail, lost
+
+    def __str__(self) -> str:
+        return self.message
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Task:
     """A sweep's subject. Two sweeps of equal `facts` may share a study; others may not.
 
-    config: the training, whose values hold where `space` has no say. seeds: how many trainings a trial has, with
+    config: the training, whose values hold for what is not in `space`. seeds: how many trainings a trial has, with
     the config's seed and those after it. Raises ConfigError where that cannot be trained or measured.
     """
 
@@ -91,19 +104,16 @@ class Task:
         """The mean over the seeds of a trial."""
         return statistics.fmean(part[self.objective] for part in parts)
 
-    def told(self, value: float) -> str:
+    def shown(self, value: float) -> str:
         """A value of the objective for people."""
         return f"{100 * value:.2f} %" if self.objective == "accuracy" else f"{value:.4f}"
 
     def command(self, drawn: Mapping[str, Any], *, name: str) -> str:
         """The command line that trains a trial's network, exactly so, as `models/NAME`."""
         config = self.configs(drawn)[0]
-        named = {key: getattr(config, key) for key in SETTLED if key != "device"}
+        named = {key: getattr(config, key) for key in FIXED if key != "device"}
         words = ["k2l", "train", "--framework", self.framework]
-        for key, value in named.items():
-            words += [f"--{key}", str(value)]
-        for key, value in beside_recipe(config.as_dict()).items():
-            words += ["--set", f"{key}={value}"]
+        words += options_of(named | beside_recipe(config.as_dict()))
         return shlex.join([*words, "--name", name])
 
 

@@ -14,6 +14,7 @@ from local.core.markdown import count, kilobytes, markdown, seconds, share, wrap
 from local.evaluation.significance import standard_error
 from local.models import published
 from local.models.published import Figures
+from shared.core.manifest import TrainingManifest
 from shared.networks.architectures import (
     BatchNorm,
     Conv,
@@ -28,9 +29,9 @@ from shared.networks.architectures import (
     architecture,
     trace,
 )
-from shared.training.config import TrainConfig, beside_recipe
+from shared.training.config import TrainConfig, beside_recipe, options_of
 
-Manifest = dict[str, Any]
+Manifest = TrainingManifest
 
 RUNS = {
     "model.pth": "PyTorch weights",
@@ -45,7 +46,7 @@ SCHEDULES = {
     "triangle": "a learning rate that rises and falls in straight lines, up to",
     "constant": "a constant learning rate of",
 }
-CHANGES = {  # parameter -> how the augmentation is told
+CHANGES = {  # parameter -> the augmentation in words
     "rotation": "turned by up to {:g}°",
     "shift": "moved by up to {:g} pixels",
     "scale": "scaled by up to {:.0%}",
@@ -54,19 +55,19 @@ CHANGES = {  # parameter -> how the augmentation is told
 }
 NOT_FOR = (
     "Pictures that are not prepared as the training images were: a white digit on black, 28x28, its box scaled to 20 "
-    "pixels, its centre of mass in the middle. `k2l predict` prepares pictures so; a photograph fed in as it is will "
-    "be misread.",
+    "pixels, its centre of mass in the middle. `k2l predict` prepares pictures in this way; an unprepared photograph "
+    "will be misread.",
     "{others}",
-    "Decisions that matter to anybody without a second look: it is measured on {title}'s test images, and handwriting "
-    "of other people, pens and countries reads worse.",
+    "Important decisions that nobody checks. It was measured on {title}'s test images; it reads the handwriting of "
+    "other people, pens and countries less well.",
 )
 DIGITS_ALONE = (
-    "Letters, signs, empty paper, several digits in one picture: it was trained on digits alone and answers with one "
-    "of ten whatever it sees, often with a high score. A high score is no proof that there is a digit."
+    "Letters, signs, empty paper, several digits in one picture. It was trained on digits only: it answers with one of "
+    "ten, whatever it sees, often with a high score. A high score does not prove that there is a digit."
 )
 OTHERS_TOO = (
-    "Letters and signs of other scripts that are written as a digit is: it rejects most of what is none, but an O is a "
-    "0 to it, and some an S, a Z or an l a 5, a 2 or a 1."
+    "Letters and signs that look like a digit. It rejects most of what is not a digit, but it reads an O as 0, and "
+    "sometimes an S as 5, a Z as 2 or an l as 1."
 )
 
 
@@ -80,24 +81,24 @@ def _sections(stated: Manifest, figures: Figures) -> Iterator[str]:
     entry, network = published.entry(figures.name), architecture(figures.architecture)
     yield f"# {figures.name}"
     yield wrapped(
-        f"A network of {figures.trainable_parameters:,} trainable parameters that reads one handwritten digit in a "
-        f"28x28 picture: {network.source}."
+        f"This network reads one handwritten digit in a picture of 28x28. It has {figures.trainable_parameters:,} "
+        f"trainable parameters. Where it comes from: {network.source}."
     )
     *_, last = trace(network)
     logits = last.shape[0]
-    beyond = "" if logits == 10 else "; the last is that there is no digit"
+    beyond = "" if logits == 10 else "; the last means that there is no digit"
     yield wrapped(f"Layers: {layers(network.layers)}. It gives {count(logits, 'logit')}{beyond}.")
     yield "## What it reads"
     yield wrapped(accuracy(figures, stated))
     if entry.reference:
-        yield f"Stated elsewhere ({entry.source}): {entry.reference}."
+        yield f"Others claim ({entry.source}): {entry.reference}."
     yield "## Its files"
     yield files(figures, stated)
     yield wrapped(speed(figures, stated))
     yield "## How it was trained"
-    yield wrapped(recipe(stated["parameters"], figures, photographs="threshold_of" in stated or "kept" in stated))
+    yield wrapped(recipe(stated.parameters, figures, photographs=bool(stated.threshold_of or stated.kept)))
     yield wrapped(cost(figures))
-    yield "To make it again (the first command takes most of the time, and goes on where it was ended):"
+    yield "To make it again (the first command takes most of the time; after an interruption it resumes):"
     yield "```\n" + "\n".join(commands(stated)) + "\n```"
     yield "## What it is not for"
     others = OTHERS_TOO if figures.dataset == "camera" else DIGITS_ALONE
@@ -105,12 +106,12 @@ def _sections(stated: Manifest, figures: Figures) -> Iterator[str]:
     if entry.notes:
         yield "## Notes"
         yield "\n".join(wrapped(f"- {note}", "  ") for note in entry.notes)
-    yield wrapped(f"Written by `k2l report` from `manifest.json`: run `{stated['run_id']}`{_commit(stated)}.")
+    yield wrapped(f"Written by `k2l report` from `manifest.json`: run `{stated.run_id}`{_commit(stated)}.")
 
 
 def _commit(stated: Manifest) -> str:
     """The code of the training, where git knew it."""
-    commit, _, dirty = str(stated["source_commit"]).partition("-")
+    commit, _, dirty = stated.source_commit.partition("-")
     return f", code of commit `{commit[:12]}`{' and changes since' if dirty else ''}" if commit else ""
 
 
@@ -144,41 +145,41 @@ def _layer(layer: Layer) -> str:
 def accuracy(figures: Figures, stated: Manifest) -> str:
     """Mean, spread and errors over the seeds, and which of them this is."""
     mean, images = figures.test_accuracy, figures.test_images
-    this = stated["metrics"]["test"]["accuracy"]
-    patient = stated["parameters"]["patience"]
+    this = stated.test_accuracy
+    patient = stated.parameters["patience"]
     why = "which had the lowest loss on the validation images"
-    if "kept" in stated:  # the seed was named, see `k2l train --keep`
-        why = "which of them reads labelled photographs best (`k2l evaluate --photos`)"
+    if stated.kept:  # the seed was named, see `k2l train --keep`
+        why = "which reads labelled photographs best (`k2l evaluate --photos`)"
     when = "at its lowest validation loss" if patient else "after its last epoch"
     return (
         f"**{share(mean)} ± {100 * figures.standard_deviation:.2f}** of {figures.title}'s {images:,} test images "
         f"(mean ± standard deviation of {figures.seeds} seeds, each {when}, the test set read once). The "
-        f"standard error of this mean is {100 * figures.standard_error:.2f}; so many images leave "
-        f"{100 * standard_error(mean, images):.2f} points open whatever the seeds. The weights here are those of "
-        f"seed {stated['parameters']['seed']}, {why}: they read {share(this)}.{_also(stated)}"
+        f"standard error of this mean is {100 * figures.standard_error:.2f}. The size of the test set alone leaves an "
+        f"uncertainty of {100 * standard_error(mean, images):.2f} points. The weights here are those of "
+        f"seed {stated.parameters['seed']}, {why}: they read {share(this)}.{_also(stated)}"
     )
 
 
 def _also(stated: Manifest) -> str:
     """What these weights read of other data sets, and when they are sure of a digit."""
-    also = stated[published.PUBLISHED].get("also", {})
+    also = stated.published.get("also", {})
     said = [
-        f"Of {published.TITLES.get(name, name)}'s test images they read {share(one['accuracy'])}, each as one of its "
-        f"classes; {share(one['rejected'])} they would take for none."
+        f"Of {published.TITLES.get(name, name)}'s test images they read {share(one['accuracy'])} correctly, if each "
+        f"must be one of its classes. They would take {share(one['rejected'])} for none of them."
         for name, one in also.items()
     ]
-    if "threshold" in stated:
-        chosen = stated["threshold_of"]
+    if chosen := stated.threshold_of:
         said.append(
-            f"A digit is sure from a probability of {stated['threshold']:g} on, chosen on {chosen['photographs']} "
-            f"photographs by {chosen['sources']} sources (`k2l evaluate --photos --choose-conf`)."
+            f"A digit is accepted from a probability of {stated.threshold:g}. This value was chosen on "
+            f"{chosen['photographs']} photographs of {chosen['sources']} sources "
+            "(`k2l evaluate --photos --choose-conf`)."
         )
     return "".join(f" {one}" for one in said)
 
 
 def files(figures: Figures, stated: Manifest) -> str:
     """A table: what lies in the folder, how large it is, what it reads, how fast it is."""
-    scores, left_out = stated[published.PUBLISHED]["test_accuracy"], stated[published.PUBLISHED]["left_out"]
+    scores, left_out = stated.published["test_accuracy"], stated.published["left_out"]
     rows = []
     for name in (one for one in published.WEIGHTS if one in figures.bytes):
         about = RUNS[name] + (
@@ -193,17 +194,17 @@ def speed(figures: Figures, stated: Manifest) -> str:
     """Where the times are from."""
     if not figures.p50_us:
         return "Its speed was not measured yet (`k2l report --measure`)."
-    bench = stated["bench"]
+    bench = stated.bench
     with_what = ", ".join(f"{name} {number}" for name, number in bench["versions"].items())
     threads = "one thread" if bench["threads"] == 1 else f"{bench['threads']} threads"
     return (
-        f"p50 is the median time of one image in, its logits out, on {threads} ({figures.timed_on}; {with_what}), "
-        "all files of the zoo in turns. Other processors give other times; `k2l bench` measures yours."
+        f"p50 is the median time from one image to its logits, on {threads} ({figures.timed_on}; {with_what}). All "
+        "files of the zoo were timed in turns. Other processors give other times; `k2l bench` measures yours."
     )
 
 
 def recipe(parameters: dict[str, Any], figures: Figures, *, photographs: bool) -> str:
-    """How it was trained, in words and numbers; `photographs`: some of it was chosen on those."""
+    """How it was trained, in words and numbers; `photographs`: parts of it were chosen on those."""
     said = [
         f"{OPTIMIZERS[parameters['optimizer']]}{_betas(parameters)} with {SCHEDULES[parameters['schedule']]} "
         f"{parameters['learning_rate']:g}",
@@ -214,11 +215,11 @@ def recipe(parameters: dict[str, Any], figures: Figures, *, photographs: bool) -
     if parameters["label_smoothing"]:
         said.append(f"label smoothing {parameters['label_smoothing']:g}")
     if parameters["ema"]:
-        said.append(f"the weights averaged as it goes (EMA, decay {parameters['ema']:g})")
+        said.append(f"a running average of the weights (EMA, decay {parameters['ema']:g})")
     changes = [how.format(parameters[name]) for name, how in CHANGES.items() if parameters.get(name)]
-    augmented = f" Every training image is, anew each time, {', '.join(changes)}." if changes else ""
+    augmented = f" Each time an image is used, it is randomly {', '.join(changes)}." if changes else ""
     return (
-        f"On {figures.title}'s training images, less a fixed validation split: {', '.join(said)}.{augmented} "
+        f"On {figures.title}'s training images, except for a fixed validation split: {', '.join(said)}.{augmented} "
         f"{chosen_on(photographs=photographs)} Every parameter is in `manifest.json`."
     )
 
@@ -228,9 +229,10 @@ def chosen_on(*, photographs: bool) -> str:
     if not photographs:
         return "Every choice was made on the validation split."
     return (
-        "Its recipe was chosen on the validation split; how its training images are made, the seed and the probability "
-        "from which a digit is sure were chosen on labelled photographs. Figures on those photographs are therefore no "
-        "test: `k2l evaluate --photos FOLDER --held-out` reads each source by what the others choose."
+        "Its recipe was chosen on the validation split. Three things were chosen on labelled photographs: how its "
+        "training images are made, the seed, and the least probability of a digit. Therefore figures on those "
+        "photographs are no test. `k2l evaluate --photos FOLDER --held-out` reads each source with what the other "
+        "sources choose."
     )
 
 
@@ -243,14 +245,14 @@ def _betas(parameters: dict[str, Any]) -> str:
 def cost(figures: Figures) -> str:
     """What a training takes."""
     return (
-        f"One training takes {seconds(figures.seconds)} of the clock and {seconds(figures.cpu_seconds)} of processor "
-        f"time (medians over the seeds; {figures.trained_on})."
+        f"One training takes {seconds(figures.seconds)}, and {seconds(figures.cpu_seconds)} of processor time (medians "
+        f"over the seeds; {figures.trained_on})."
     )
 
 
 def commands(stated: Manifest) -> list[str]:
     """The commands that train, export, quantize and publish it."""
-    name = stated["name"]
+    name = stated.name
     formats = "onnx,keras" if published.entry(name).keras else "onnx"
     return [
         training_command(stated),
@@ -262,16 +264,16 @@ def commands(stated: Manifest) -> list[str]:
 
 def training_command(stated: Manifest) -> str:
     """The `k2l train` of a manifest: its parameters, as far as the recipe of today gives others."""
-    parameters, framework = stated["parameters"], stated["framework"]
+    parameters, framework = stated.parameters, stated.framework
     said = [f"--{key} {parameters[key]}" for key in ("architecture", "dataset", "epochs")]
     said += [f"--framework {framework}"] if framework != "torch" else []
     said += [f"--recipe {parameters['recipe']}"] if parameters["recipe"] != TrainConfig.recipe else []
-    first = min((row["seed"] for row in stated.get("seeds", ())), default=0)
+    first = min((row["seed"] for row in stated.seeds), default=0)
     said += [f"--seed {first}"] if first else []
-    said += [f"--set {key}={value}" for key, value in beside_recipe(parameters).items()]
-    seeds = max(len(stated.get("seeds", ())), published.FEWEST_SEEDS)
-    said += [f"--seeds {seeds}"] + ([f"--keep {parameters['seed']}"] if "kept" in stated else [])
-    return f"k2l train {' '.join(said)} --name {stated['name']}"
+    said += options_of(beside_recipe(parameters))
+    seeds = max(len(stated.seeds), published.FEWEST_SEEDS)
+    said += [f"--seeds {seeds}"] + ([f"--keep {parameters['seed']}"] if stated.kept else [])
+    return f"k2l train {' '.join(said)} --name {stated.name}"
 
 
 def microseconds(figures: Figures, name: str) -> str:

@@ -8,28 +8,19 @@ from collections.abc import Callable, Iterable
 from shared.core.printable import line
 
 
-def _offering(all_of: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+def offering(all_of: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
     """What typer asks for completions: the values that a shell can show."""
     return lambda incomplete: [value for value in all_of() if value.startswith(incomplete) and line(value) == value]
 
 
-def _choices(parameter: str) -> Callable[[], Iterable[str]]:
-    def known() -> Iterable[str]:
-        from shared.training.config import CHOICES
+def _datasets() -> Iterable[str]:
+    from shared.data.registry import AUTO, DATASETS
 
-        return CHOICES[parameter]
-
-    return known
-
-
-def _architectures() -> Iterable[str]:
-    from shared.networks.architectures import ARCHITECTURES
-
-    return ARCHITECTURES
+    return (AUTO, *DATASETS)
 
 
 def _frameworks() -> Iterable[str]:
-    from local.kaggle_api.kernel_spec import FRAMEWORKS
+    from shared.frameworks import FRAMEWORKS
 
     return FRAMEWORKS
 
@@ -57,10 +48,8 @@ def _runs() -> Iterable[str]:
     return sorted((path.parent.name for path in (workspace.state() / "runs").glob("*/run.jsonl")), reverse=True)
 
 
-architectures = _offering(_architectures)
-datasets = _offering(_choices("dataset"))
-recipes = _offering(_choices("recipe"))
-frameworks = _offering(_frameworks)
-remotes = _offering(_remotes)
-models = _offering(_models)
-runs = _offering(_runs)
+datasets = offering(_datasets)
+frameworks = offering(_frameworks)
+remotes = offering(_remotes)
+models = offering(_models)
+runs = offering(_runs)

@@ -3,8 +3,8 @@
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
@@ -14,9 +14,11 @@ from local.jobs.remotes import REMOTES
 from scripts.steps import completion as complete
 from scripts.terminal.edge import fail
 from scripts.terminal.output import say, say_all
+from scripts.terminal.verbs import KAGGLE, TRAINING
 from shared.core.errors import ConfigError, one_of
 from shared.data.registry import AUTO
-from shared.training.config import TrainConfig, from_text
+from shared.training.config import BY_RECIPE, PARAMETERS, TrainConfig, known
+from shared.training.parameter import Parameter, Word
 
 if TYPE_CHECKING:
     from local.digits.reader import Reader
@@ -33,13 +35,21 @@ Remote = Annotated[
     str,
     typer.Option(
         autocompletion=complete.remotes,
+        rich_help_panel=KAGGLE,
         help="kaggle (the service KAGGLE_API_ENVIRONMENT names) or emulator (ours, on this machine).",
     ),
 ]
-Owner = Annotated[str | None, typer.Option(help="The kernel's owner; must be the user of the credentials.")]
-Slug = Annotated[str | None, typer.Option(help="The kernel's slug, in place of kernel.toml's.")]
-Accelerator = Annotated[str | None, typer.Option(help="NvidiaTeslaT4 or none, in place of kernel.toml's.")]
-DataDir = Annotated[Path | None, typer.Option(help="Look for the data here, and nowhere else.")]
+Owner = Annotated[
+    str | None,
+    typer.Option(rich_help_panel=KAGGLE, help="The kernel's owner; must be the user of the credentials."),
+]
+Slug = Annotated[str | None, typer.Option(rich_help_panel=KAGGLE, help="The kernel's slug, in place of kernel.toml's.")]
+Accelerator = Annotated[
+    str | None, typer.Option(rich_help_panel=KAGGLE, help="NvidiaTeslaT4 or none, in place of kernel.toml's.")
+]
+DataDir = Annotated[
+    Path | None, typer.Option(rich_help_panel=TRAINING, help="Look for the data here, and nowhere else.")
+]
 RunId = Annotated[
     str | None,
     typer.Argument(
@@ -66,58 +76,51 @@ Conf = Annotated[
 ]
 Timeout = Annotated[
     float | None,
-    typer.Option(min=0, help="Seconds to wait for the run's end. [default: its time limit and an hour]"),
+    typer.Option(
+        min=0, rich_help_panel=KAGGLE, help="Seconds to wait for the run's end. [default: its time limit and an hour]"
+    ),
 ]
-Again = Annotated[bool, typer.Option("--again", help="Start a new run even if the same one is under way.")]
+Again = Annotated[
+    bool,
+    typer.Option("--again", rich_help_panel=KAGGLE, help="Start a new run even if the same one is under way."),
+]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Check all that can be known of the push, and write nothing anywhere.")
+    bool,
+    typer.Option(
+        "--dry-run",
+        rich_help_panel=KAGGLE,
+        help="Check all that can be known of the push, and write nothing anywhere.",
+    ),
 ]
 WaitForCapacity = Annotated[
     bool,
-    typer.Option("--wait-for-capacity", help="Where the service has no room or no GPU time, wait and push later."),
+    typer.Option(
+        "--wait-for-capacity",
+        rich_help_panel=KAGGLE,
+        help="Where the service has no room or no GPU time, wait and push later.",
+    ),
 ]
-WaitLimit = Annotated[float, typer.Option(min=0, metavar="HOURS", help="How long to wait for room at most.")]
+WaitLimit = Annotated[
+    float, typer.Option(min=0, metavar="HOURS", rich_help_panel=KAGGLE, help="How long to wait for room at most.")
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """A training as the command line asks for it; `trained` gives a verb these options."""
+    """A training as the command line asks for it; `trained` gives a verb these options.
 
-    architecture: Annotated[
-        str,
-        typer.Option(
-            autocompletion=complete.architectures,
-            help="Which network: compact, baseline, simple, improved, lite, sprint, …",
-        ),
-    ] = "compact"
-    framework: Annotated[
-        str,
-        typer.Option(
-            autocompletion=complete.frameworks, help="torch or keras: the same network in PyTorch or Keras 3."
-        ),
-    ] = "torch"
-    epochs: Annotated[
-        int | None,
-        typer.Option(help="How often to go through the training images. [default: the recipe's; 40 for digits]"),
-    ] = None
-    dataset: Annotated[
-        str,
-        typer.Option(
-            autocompletion=complete.datasets,
-            help="mnist, fashion-mnist, kmnist, digits, camera, or auto: mnist where it can be had.",
-        ),
-    ] = AUTO
-    recipe: Annotated[
-        str, typer.Option(autocompletion=complete.recipes, help="tuned, or plain: what a tutorial does.")
-    ] = "tuned"
-    seed: Annotated[int, typer.Option(help="Decides the first weights and the order of the images.")] = 0
-    name: Annotated[
-        str | None, typer.Option(help="The model's folder under models/. [default: ARCHITECTURE-FRAMEWORK]")
-    ] = None
-    given: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Any other parameter, as often as needed."),
-    ] = None
+    named: parameters by options of their own. pairs: others by `--set`, not yet read.
+    """
+
+    framework: str = "torch"
+    name: str | None = None
+    named: Mapping[str, Any] = field(default_factory=dict)
+    pairs: Sequence[str] = ()
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The parameters that are given, typed; the recipe has the others. ConfigError for an unknown name."""
+        return {**self.named, **_parameters(self.pairs)}
 
     def config(self, *, remote: str = "", data_dir: Path | None = None) -> TrainConfig:
         """The training; ConfigError for what does not exist or is out of range.
@@ -125,13 +128,16 @@ class Wanted:
         The data set `auto` is made concrete before anything starts: Kaggle has mnist; here it is mnist or, said
         loudly, digits.
         """
-        named = {key: getattr(self, key) for key in ("architecture", "epochs", "seed", "dataset", "recipe")}
-        named |= _parameters(self.given)
-        config = TrainConfig.create(**named)
+        given = self.given
+        config = TrainConfig.create(**given)
         if config.dataset != AUTO:
             return config
         dataset = "mnist" if remote == "kaggle" else settled(AUTO, data_dir=data_dir)
-        return TrainConfig.create(**named | {"dataset": dataset})
+        return TrainConfig.create(**given | {"dataset": dataset})
+
+    def but(self, **given: Any) -> "Wanted":
+        """The same training with these parameters."""
+        return replace(self, named=self.given | given, pairs=())
 
     def model(self, config: TrainConfig) -> str:
         """The model's name, checked."""
@@ -140,37 +146,64 @@ class Wanted:
         return check_name(self.name or usual_name(config.architecture, self.framework))
 
 
+def _option(name: str, kind: Any, default: Any, *flags: str, **about: Any) -> inspect.Parameter:
+    """An option of a training, as a verb's parameter."""
+    option = typer.Option(default, *flags, rich_help_panel=TRAINING, **about)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind)
+
+
+def _of_parameter(one: Parameter) -> inspect.Parameter:
+    """The option of a recipe's parameter: `--learning-rate`, with its range and its default in the help."""
+    usual = "the recipe's" if one.name in BY_RECIPE else getattr(TrainConfig, one.name)
+    about = f"{one.about[0].upper()}{one.about[1:]}. [default: {usual}]"
+    offered = complete.offering(lambda: one.choices) if isinstance(one, Word) else None
+    return _option(one.name, one.kind | None, None, help=about, autocompletion=offered)
+
+
+_OF_A_TRAINING = (
+    _option(
+        "framework", str, "torch", autocompletion=complete.frameworks,
+        help="torch or keras: the same network in PyTorch or Keras 3.",
+    ),
+    _option("name", str | None, None, help="The model's folder under models/. [default: ARCHITECTURE-FRAMEWORK]"),
+    *map(_of_parameter, PARAMETERS.values()),
+    _option(
+        "given", list[str] | None, None, "--set", metavar="NAME=VALUE",
+        help="Any of these parameters, as often as needed: --set seed=3.",
+    ),
+)  # fmt: skip
+
+
 def trained(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a verb the options of a training, handed to it as one `Wanted`, its first argument.
 
     Those named by `without` are not offered, and have their defaults.
     """
-    common = get_type_hints(Wanted, include_extras=True)
-    offered = [one for one in fields(Wanted) if one.name not in without]
+    offered = [one for one in _OF_A_TRAINING if one.name not in without]
 
     def decorate(verb: Callable[..., None]) -> Callable[..., None]:
         hints = get_type_hints(verb, include_extras=True)
-        keyword = inspect.Parameter.KEYWORD_ONLY
+        own = list(inspect.signature(verb).parameters.values())[1:]
         parameters = [
-            *(
-                inspect.Parameter(one.name, keyword, default=one.default, annotation=common[one.name])
-                for one in offered
-            ),
-            *(
-                one.replace(kind=keyword, annotation=hints[one.name])
-                for one in list(inspect.signature(verb).parameters.values())[1:]
-            ),
+            *offered,
+            *(one.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[one.name]) for one in own),
         ]
 
         @functools.wraps(verb)
         def command(**options: Any) -> None:
-            verb(Wanted(**{one.name: options.pop(one.name) for one in offered}), **options)
+            verb(_wanted(**{one.name: options.pop(one.name) for one in offered}), **options)
 
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {one.name: one.annotation for one in parameters}
         return command
 
     return decorate
+
+
+def _wanted(*, framework: str, name: str | None = None, given: list[str] | None, **parameters: Any) -> Wanted:
+    """The training of these options; a parameter that is None is not given."""
+    named = {key: value for key, value in parameters.items() if value is not None}
+    return Wanted(framework=framework, name=name, named=named, pairs=given or ())
 
 
 def settled(dataset: str, **where: Any) -> str:
@@ -226,14 +259,14 @@ def listed(option: str, text: str) -> list[str]:
     return names
 
 
-def _parameters(pairs: list[str] | None) -> dict[str, Any]:
-    """`--set name=value` as parameters, typed. ConfigError for a name the notebook does not know."""
+def _parameters(pairs: Sequence[str]) -> dict[str, Any]:
+    """`--set name=value` as parameters, typed. ConfigError for a name that is none."""
     table = {}
-    for pair in pairs or []:
+    for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
             raise ConfigError(f"--set {pair!r} has no value: write --set {name}=VALUE.")
-        table[name] = from_text(name, value)
+        table[name] = known(name).parse(value)
     return table
 
 
@@ -248,7 +281,7 @@ def flight(wanted: Wanted, *, remote: str, slug: str | None, accelerator: str | 
 
     one_of("remote", remote, REMOTES)
     changes = {"slug": slug, "accelerator": accelerator}
-    named = wanted.dataset != AUTO or any(pair.startswith("dataset=") for pair in wanted.given or ())
+    named = "dataset" in wanted.named or any(pair.startswith("dataset=") for pair in wanted.pairs)
     options["fallback"] = "" if named else "digits"
     return Flight(framework=wanted.framework, remote=remote, training=training, changes=changes, **options)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.terminal.output import bar, emit, say
 from scripts.terminal.tables import table
+from shared.core.events import each, within
 
 if TYPE_CHECKING:
     from local.digits.labelled_photographs import Answer, Photograph, Verdict
@@ -23,14 +24,14 @@ def read(chosen: Sequence["Model"], folder: Path, *, choose: bool, json: bool) -
 
     found = labelled_photographs.labelled(folder)
     lines: list[dict[str, Any]] = []
-    with bar("reading") as done:
+    with bar("reading") as report:
         for at, model in enumerate(chosen):
             runtime = registry.open_runtime(model)
             sure = _choose_threshold(model, found, Reader(runtime)) if choose else {}
-            verdicts = []
-            for number, one in enumerate(found, start=1):
-                verdicts.append(labelled_photographs.judge(one, Reader(runtime, sure.get(one.source, model.sure))))
-                done((at + number / len(found)) / len(chosen))
+            verdicts = [
+                labelled_photographs.judge(one, Reader(runtime, sure.get(one.source, model.sure)))
+                for one in each(found, within(report, at / len(chosen), (at + 1) / len(chosen)))
+            ]
             lines += _rows({"model": model.name, "file": str(model.file), "runtime": runtime.name}, verdicts)
     _show(lines, json=json)
 
@@ -43,11 +44,9 @@ def read_held_out(chosen: Sequence["Model"], folder: Path, *, json: bool) -> Non
 
     found = labelled_photographs.labelled(folder)
     readers = [Reader(registry.open_runtime(model)) for model in chosen]
-    with bar("reading") as done:
-        answers = []
-        for at, reader in enumerate(readers, start=1):
-            answers.append(_answers(found, reader))
-            done(at / (len(readers) + 1))
+    with bar("reading") as report:
+        share = within(report, 0, len(readers) / (len(readers) + 1))  # reading them once more comes after
+        answers = [_answers(found, reader) for reader in each(readers, share)]
         choices = labelled_photographs.held_out(answers, (one.source for one in found))
         verdicts = []
         for one in found:

@@ -1,7 +1,7 @@
 """A training to be watched: a live line on a terminal, a plain line an epoch elsewhere.
 
-    with followed(config.epochs) as told:
-        train(config, …, **told)
+    with followed() as report:
+        train(config, …, report=report)
 
 The live line is drawn when a step has ended, a few times a second, by no thread of its own: that would take turns with
 the training's.
@@ -12,18 +12,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
 
-from scripts.terminal.output import live, say
-from scripts.terminal.recovery import kept
-
-if TYPE_CHECKING:
-    from shared.training.loop import Progress, Row
+from local.core.events import Stopping
+from scripts.steps.progress import tell
+from scripts.terminal.output import live
+from shared.core.events import EpochEnded, Event, Report, StepEnded
 
 EVERY = 0.25  # seconds between two looks at a training: each takes 2 ms to draw, and a GPU has to be waited for
 BAR = 5  # columns for the bar, at least
 ECHO = 3  # columns left free for the ^C that a terminal writes behind the line: on the next one it would stay
-STOPPING = "stopping; Ctrl-C once more ends at once"
 # What stands before the bar, and after it. The first that leaves room enough is taken: widest first.
 FORMS = (
     ("epoch {epoch}/{epochs}", "loss {loss:.4f}   accuracy {accuracy:6.2%}   {speed:>7} images/s   {left} left"),
@@ -34,33 +31,41 @@ FORMS = (
 
 
 @contextmanager
-def followed(epochs: int) -> Iterator[dict[str, Any]]:
-    """Gives the callbacks of a training: a line an epoch on stderr and, on a terminal, a live one below."""
-    from shared.training.results import epoch_line
-
+def followed() -> Iterator[Report]:
+    """Gives the report of a training: a line an epoch on stderr and, on a terminal, a live one below."""
     if not sys.stderr.isatty():
-        plainly = {"on_epoch": lambda row: say(epoch_line(row, epochs)), "on_stop": lambda: say(STOPPING)}
-        yield plainly | {"on_kept": kept}
+        yield tell
         return
-    line = _Line(epochs)
+    line = _Line()
     with line.shown:
-        yield {"on_epoch": line.epoch, "on_step": line.step, "on_stop": line.stop, "on_kept": kept}
+        yield line.report
 
 
 class _Line:
     """The live line."""
 
-    def __init__(self, epochs: int) -> None:
+    def __init__(self) -> None:
         from rich.progress import BarColumn, TextColumn
 
-        self.epochs, self.pace, self.bar = epochs, _Pace(), BarColumn(bar_width=BAR)
+        self.pace, self.bar = _Pace(), BarColumn(bar_width=BAR)
         before, after = (TextColumn(f"{{task.fields[{part}]}}", markup=False) for part in ("before", "after"))
         self.shown = live(before, self.bar, after, auto_refresh=False)
         self.task = self.shown.add_task("", total=1.0)
         self._draw(0.0, "starting")
 
-    def step(self, progress: "Progress") -> None:
-        """A step has ended: draws the line, unless that was done just now."""
+    def report(self, event: Event) -> None:
+        """Draws the line after a step; all else that is said stays above it."""
+        match event:
+            case StepEnded():
+                return self._step(event)
+            case EpochEnded(row=row, epochs=epochs) if row["epoch"] == epochs:
+                self._draw(1.0, "finishing")  # seconds still, for the test images and the pictures
+            case Stopping():
+                self._draw(self.shown.tasks[0].completed, "stopping")
+        return tell(event)
+
+    def _step(self, progress: StepEnded) -> None:
+        """Draws the line, unless that was done just now."""
         self.pace.step(progress)
         if time.monotonic() < self.pace.seen + EVERY:
             return
@@ -79,19 +84,6 @@ class _Line:
             if self._room(before, after) >= BAR:
                 break
         self._draw(progress.share, before, after)
-
-    def epoch(self, row: "Row") -> None:
-        """An epoch has ended: its line stays, above the live one."""
-        from shared.training.results import epoch_line
-
-        say(epoch_line(row, self.epochs))
-        if row["epoch"] == self.epochs:  # seconds still, for the test images and the pictures
-            self._draw(1.0, "finishing")
-
-    def stop(self) -> None:
-        """It was interrupted."""
-        say(STOPPING)
-        self._draw(self.shown.tasks[0].completed, "stopping")
 
     def _room(self, before: str, after: str) -> int:
         """Columns that these leave for the bar, between two blanks."""
@@ -115,12 +107,12 @@ class _Pace:
         self.speed: float | None = None
         self.left: float | None = None
 
-    def step(self, progress: "Progress") -> None:
+    def step(self, progress: StepEnded) -> None:
         """A step has ended: an epoch's first is its beginning here, because an epoch may lie between two looks."""
         if progress.epoch != self.epoch:
             self.epoch, self.epoch_began, self.first_images = progress.epoch, time.monotonic(), progress.images
 
-    def look(self, progress: "Progress") -> None:
+    def look(self, progress: StepEnded) -> None:
         """Takes in where the training is now."""
         self.seen = time.monotonic()
         if not self.began:

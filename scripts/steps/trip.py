@@ -8,12 +8,14 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from scripts.terminal.checks import tell
+from local.core.events import FileFetched, LogLost, LogWritten, StatusChanged
+from scripts.steps.progress import tell
+from scripts.terminal.checks import tell as tell_checks
 from scripts.terminal.edge import Ended, fail
-from scripts.terminal.output import say, say_all
-from scripts.terminal.recovery import kept
+from scripts.terminal.output import say
 from scripts.terminal.verbs import again
 from shared.core import printable
+from shared.core.events import Event
 
 if TYPE_CHECKING:
     from local.jobs.preflight import Flight
@@ -74,7 +76,7 @@ def check(flight: "Flight", *, json: bool) -> NoReturn:
     from local.jobs.preflight import preflight
 
     results = preflight(flight)
-    tell(results, json=json)
+    tell_checks(results, json=json)
     failed = [one.check for one in results if one.verdict == BAD]
     if failed:
         fail(f"a push would fail for: {', '.join(failed)}. Nothing was pushed.")
@@ -138,10 +140,10 @@ def sent(service: "Service", cargo: "Cargo", *, again: bool, wait_hours: float |
     from local.kaggle_api.errors import CapacityError
     from local.runs import journal
 
-    waiting = None if wait_hours is None else Waiting(limit=timedelta(hours=wait_hours), on_wait=say_all)
+    waiting = None if wait_hours is None else Waiting(limit=timedelta(hours=wait_hours), report=tell)
     before = {one.run_id for one in journal.every() if one.state != "intended"}
     try:
-        run = push.push(service, cargo, again=again, waiting=waiting, on_doubt=lambda text: say_all(f"WARNING: {text}"))
+        run = push.push(service, cargo, again=again, waiting=waiting, report=tell)
     except CapacityError as error:
         way = "wait until it is taken: --wait-for-capacity" if waiting is None else "wait longer: --wait-limit HOURS"
         space = " " if "\n" in str(error) else "\n"
@@ -174,35 +176,39 @@ def watched(service: "Service", run: "Run", *, quiet: bool = False, timeout: flo
     Raises RunError for one that failed, now or before.
     """
     from local.jobs.watch import remains, watch
-    from shared.core.errors import RunError, plain
+    from shared.core.errors import RunError
 
     if run.state in ("failed", "cancelled"):
         raise RunError(f"the run {run.run_id} ({run.title}) {run.state}: {run.message}\n{remains(run)}")
     if run.state != "pushed":
         return run
-    start, told = time.monotonic(), ""
-    log = Indented(sys.stderr)
-
-    def status(state: str) -> None:
-        nonlocal told
-        told = state
-        log.end_line()
-        say(f"[{time.monotonic() - start:6.1f} s] {state.lower()}")
-
-    def no_log(why: str) -> None:
-        log.end_line()
-        say(f"no live log just now: {plain(why)} The run goes on, and its whole log comes at the end.")
-
+    shown = _Shown(quiet=quiet)
     try:
-        heard, unheard = (_ignore, _ignore) if quiet else (log.write, no_log)
-        return watch(service, run, on_status=status, on_log=heard, on_no_log=unheard, timeout=timeout)
+        return watch(service, run, report=shown.report, timeout=timeout)
     except KeyboardInterrupt:
-        log.end_line()
-        raise Ended(_interrupted(run, told)) from None
+        shown.log.end_line()
+        raise Ended(_interrupted(run, shown.state)) from None
 
 
-def _ignore(text: str) -> None:
-    """For what is not shown."""
+class _Shown:
+    """What is shown of a watch: each status with the seconds so far, and below it the log, unless it is `quiet`."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet, self.start, self.state, self.log = quiet, time.monotonic(), "", Indented(sys.stderr)
+
+    def report(self, event: Event) -> None:
+        """An event of the watch."""
+        match event:
+            case LogWritten() | LogLost() if self.quiet:
+                return
+            case LogWritten(text=text):
+                self.log.write(text)
+                return
+        self.log.end_line()
+        if isinstance(event, StatusChanged):
+            self.state = event.state
+            say(f"[{time.monotonic() - self.start:6.1f} s] {self.state.lower()}")
+        tell(event)
 
 
 def _interrupted(run: "Run", state: str) -> str:
@@ -245,7 +251,7 @@ class Indented:
 def pulled(service: "Service", run: "Run", **options: Any) -> "Run":
     """Brings a run's files home; a run that is home already is returned as it is."""
     from local.core import workspace
-    from local.jobs.pull import NAME_THERE, pull
+    from local.jobs.pull import pull
     from local.kaggle_api.kernel_spec import other_accelerator
     from shared.core import manifest
 
@@ -253,22 +259,22 @@ def pulled(service: "Service", run: "Run", **options: Any) -> "Run":
         return run
     count = 0
 
-    def file(name: str, size: int) -> None:
+    def report(event: Event) -> None:
         nonlocal count
-        count += 1
-        say(f"  {size:>12,} bytes   {name}")
+        count += isinstance(event, FileFetched)
+        tell(event)
 
-    run, left_out = pull(service, run, on_file=file, on_kept=kept, on_wait=say, **options)
+    run, left_out = pull(service, run, report=report, **options)
     say(f"pulled {count} files, every one checked, into {workspace.models() / run.name}")
     stated = manifest.read(workspace.models() / run.name)
-    for name, facts in stated["files"].items():
-        if NAME_THERE in facts:
-            say(f"  stored as {name}: in the run its name is {_shown(facts[NAME_THERE])}")
+    for name, stored in stated.files.items():
+        if stored.name_in_run:
+            say(f"  stored as {name}: in the run its name is {_shown(stored.name_in_run)}")
     for name, why in left_out.items():
         say(f"  left out: {_shown(name)} ({why})")
     if run.log.is_file() and not run.log.stat().st_size:
         say(f"  no log: the service has none of it, or none yet. Ask for it later: k2l pull --again {run.run_id}")
-    if other := other_accelerator(run.accelerator, str(stated["environment"].get("accelerator", ""))):
+    if other := other_accelerator(run.accelerator, str(stated.environment.get("accelerator", ""))):
         say(_OTHER[run.remote == "emulator"].format(other))
     return run
 

@@ -16,6 +16,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperOption
 
+from scripts.terminal.verbs import OUTPUT
+
 OURS = ("local", "shared", "scripts")
 LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 HELP = "Show on stderr what is asked, found and decided; -vv in detail."
@@ -95,6 +97,7 @@ def listening(command: Any) -> Any:
             is_eager=True,
             callback=_asked,
             show_default=False,
+            rich_help_panel=OUTPUT,
             help=HELP,
         )
     )

@@ -7,19 +7,21 @@ words or a traceback are shown, and control nothing. Results go to stdout, remar
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scripts.terminal.verbs import pasteable
+from scripts.terminal.verbs import OUTPUT, pasteable
 from shared.core import printable
+from shared.core.events import Event, Progress, Report, silent
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, ProgressColumn
+    import rich.progress
+    from rich.progress import ProgressColumn
 
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable lines, alone on stdout.")]
+Json = Annotated[bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Machine-readable lines, alone on stdout.")]
 
 
 def say(*lines: str) -> None:
@@ -63,25 +65,30 @@ def _finite(value: Any) -> Any:
 
 
 @contextmanager
-def bar(what: str) -> Iterator[Callable[[float], None]]:
-    """A progress bar on a terminal's stderr, and nothing elsewhere: gives the call that sets the share done, 0 to 1."""
+def bar(what: str) -> Iterator[Report]:
+    """A progress bar on a terminal's stderr, and nothing elsewhere: gives the report whose Progress it shows."""
     if not sys.stderr.isatty():
-        yield lambda done: None
+        yield silent
         return
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with live(*columns) as progress:
-        task = progress.add_task(what, total=1.0)
-        yield lambda done: progress.update(task, completed=done)
+    with live(*columns) as shown:
+        task = shown.add_task(what, total=1.0)
+
+        def report(event: Event) -> None:
+            if isinstance(event, Progress):
+                shown.update(task, completed=event.share)
+
+        yield report
 
 
-def live(*columns: "ProgressColumn", **options: Any) -> "Progress":
+def live(*columns: "ProgressColumn", **options: Any) -> "rich.progress.Progress":
     """Lines on a terminal's stderr that are drawn anew until they go; what is said meanwhile stands above them."""
+    import rich.progress
     from rich.console import Console
-    from rich.progress import Progress
 
     # Results for a file or a pipe are no remarks: they must not be drawn above the lines.
-    return Progress(
+    return rich.progress.Progress(
         *columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty(), **options
     )

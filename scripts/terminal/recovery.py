@@ -26,8 +26,8 @@ def kept(aside: Path) -> None:
     back = ""
     try:
         stated = manifest.read(aside)
-        what = f"{stated['name']} that was there ({stated['metrics']['test']['accuracy']:.2%} of {stated['dataset']})"
-        back = _back(stated["name"])
+        what = f"{stated.name} that was there ({stated.metrics['test']['accuracy']:.2%} of {stated.dataset})"
+        back = _back(stated.name)
     except ModelError:  # whatever it was
         what = "model that was there"
     say(f"the {what} is kept in {aside}{back}")

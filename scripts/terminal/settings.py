@@ -16,6 +16,7 @@ from typing import Any
 
 import typer
 
+from scripts.terminal.usage import closest
 from scripts.terminal.verbs import VERBS
 from shared.core.errors import ConfigError, plain
 
@@ -61,7 +62,8 @@ def _read(path: Path) -> dict[str, Any]:
 def _check(path: Path, where: str, table: Mapping[str, Any], known: Any) -> None:
     unknown = [plain(key) for key in table if key not in known]
     if unknown:
-        raise ConfigError(f"{path}: {', '.join(unknown)} cannot stand {where}. There are: {', '.join(known)}.")
+        said = " ".join(filter(None, (closest(unknown[0], known), f"There are: {', '.join(known)}.")))
+        raise ConfigError(f"{path}: {', '.join(unknown)} cannot stand {where}. {said}")
 
 
 def _fitting(path: Path, key: str, value: Any, parameter: Any) -> Any:

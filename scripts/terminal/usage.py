@@ -10,6 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+from scripts.terminal.verbs import OPTIONS, OUTPUT, PANELS
 from shared.core import printable
 
 _OTHERWISE = re.compile(r"\s*\[default: [^]]*\]")
@@ -33,6 +34,17 @@ class Verb(TyperCommand):
             _settle(self.params, ctx.default_map or {})
             return super().parse_args(ctx, args)
 
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The arguments, then the options in PANELS."""
+        panels: dict[str, list[tuple[str, str]]] = {title: [] for title in ("Arguments", *PANELS)}
+        for one in self.get_params(ctx):
+            if record := one.get_help_record(ctx):
+                panels[_panel(one)].append(record)
+        for title, records in panels.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
     def get_help(self, ctx: Any) -> str:
         return printable.lines(super().get_help(ctx))
 
@@ -41,6 +53,13 @@ class Verb(TyperCommand):
 
         tell_recovered()
         return super().invoke(ctx)
+
+
+def _panel(parameter: Any) -> str:
+    """Where help shows it; the option that shows the help has no panel of its own."""
+    if parameter.param_type_name == "argument":
+        return "Arguments"
+    return OUTPUT if parameter.name == "help" else getattr(parameter, "rich_help_panel", None) or OPTIONS
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Which verbs there are, in the groups that `k2l --help` shows, and how `k2l` is called on this machine."""
+"""Which verbs there are, in the groups that help shows, as options are, and how `k2l` is called on this machine."""
 
 import itertools
 import re
@@ -16,6 +16,7 @@ GROUPS = {
     "Reading digits": ("predict", "explain", "camera", "web"),
     "This machine": ("interactive", "doctor"),
 }  # fmt: skip
+OPTIONS, TRAINING, KAGGLE, OUTPUT = PANELS = ("Options", "Training", "Kaggle", "Output")  # of a verb's help
 VERBS = tuple(itertools.chain.from_iterable(GROUPS.values()))
 
 # A command in a sentence; what `web` says of itself is none.

@@ -1,77 +1,143 @@
-"""`manifest.json`: what a model folder holds, where it came from, and the proof that nothing was swapped or lost.
+"""`manifest.json`: what a folder holds, where it came from, and the proof that nothing was swapped or lost.
 
-It is written last, so its existence means that the rest is whole. `verify` reads every byte again.
+    found = read(folder)                     # TrainingManifest, checked; its files are not read
+    found = verify(folder)                   # the same, and every byte was read again
+    write(folder, TrainingManifest(…))       # hashes the folder, and writes the manifest last
+
+It is written last, so its existence means that the rest is complete. The JSON is flat: the fields of `Manifest`, and
+for a training those of `TrainingManifest`. Keys that this release does not know are kept in `more`.
 Standard library only; it runs in the notebook, at the pull, and before a model is used.
 """
 
+import dataclasses
 import hashlib
 import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from shared.core.errors import ModelError, plain
+from shared.core.file_names import safe_name, stays_inside
 from shared.core.files import read as read_file
 from shared.core.files import write as write_file
+from shared.core.input_spec import InputSpec
 
 NAME = "manifest.json"
-SCHEMA = 1
+SCHEMA = 2  # 1 had no `input`, `classes` and `read_by`
+READ_BY = "0.2"  # the first release of k2l that reads this schema
 LARGEST = 10_000_000  # bytes; parsed, the worst JSON takes 25 times as much
 DEEPEST = 50  # lists and objects in each other; Python reads more of them than it writes
-
-KEYS = (
-    "schema", "run_id", "name", "framework", "architecture", "trainable_parameters", "dataset", "parameters",
-    "bundle_sha256", "source_commit", "environment", "metrics", "files", "created_at",
-)  # fmt: skip
-
-# What every reader counts on; `metrics` and `threshold` are looked into besides.
-_TYPES: dict[str, type] = dict.fromkeys(KEYS, str) | {
-    "schema": int, "trainable_parameters": int, "parameters": dict, "environment": dict, "metrics": dict, "files": dict,
-}  # fmt: skip
-_WORDS = {str: "text", int: "a whole number", dict: "an object"}
-
-# One path segment or more below the folder; no drive letters, no backslashes, no control characters. Windows drops
-# dots and spaces at an end, so that "..  " would be "..", and keeps some names for its devices.
-_SAFE = re.compile(r"[^\x00-\x1f\\:*?\"<>|/]+(/[^\x00-\x1f\\:*?\"<>|/]+)*")
-_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}
-_LONGEST, _LONGEST_PART = 1000, 200  # bytes; systems take 255 a part, and our own may come behind it
-_LONGEST_PATH, _LONGEST_SEGMENT = 4096, 255  # bytes; no run can write more, for Linux takes no more
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_AGAIN = "Pull or train the model again."
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A file's SHA-256 in hex and its size; `name_in_run` where the run gave it a name that not every system holds."""
+
+    sha256: str
+    bytes: int
+    name_in_run: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What any run leaves: whose it is, what it was started with, and its files by name.
+
+    `left_out` names files that are there and could not be proven; `more` has the keys that no field stands for.
+    """
+
+    schema: int = SCHEMA
+    read_by: str = READ_BY
+    run_id: str
+    name: str
+    parameters: dict[str, Any]
+    bundle_sha256: str
+    source_commit: str
+    environment: dict[str, str]
+    files: dict[str, File] = field(default_factory=dict)
+    created_at: str = ""
+    left_out: tuple[str, ...] = ()
+    more: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it: every required key, and of the others those that say something."""
+        facts = {one.name: getattr(self, one.name) for one in dataclasses.fields(self) if one.name != "more"}
+        known = {
+            name: value for name, value in facts.items() if name in REQUIRED or value not in (None, "", (), {}, [])
+        }
+        files = {
+            name: {key: value for key, value in vars(file).items() if value != ""} for name, file in self.files.items()
+        }
+        known |= {"files": files} | {name: list(known[name]) for name in ("left_out", "classes") if name in known}
+        if isinstance(known.get("input"), InputSpec):
+            known["input"] = known["input"].as_dict()
+        return known | self.more
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingManifest(Manifest):
+    """What a training leaves: `metrics` has the figures of "validation" and "test", `training` its seconds.
+
+    `input` and `classes` are unknown in schema 1: there they follow from the data set's name. What comes after the
+    training is optional: `seeds` (a row a seed), `threshold` (the least probability of an answer) and `threshold_of`
+    (what that was chosen on), `published`, `bench`.
+    """
+
+    framework: str
+    architecture: str
+    trainable_parameters: int
+    dataset: str
+    metrics: dict[str, dict[str, Any]]
+    input: InputSpec | None = None
+    classes: tuple[str, ...] = ()
+    training: dict[str, float] = field(default_factory=dict)
+    interrupted: dict[str, int] | None = None
+    seeds: list[dict[str, Any]] = field(default_factory=list)
+    kept: str = ""
+    processor: str = ""
+    threshold: float | None = None
+    threshold_of: dict[str, Any] = field(default_factory=dict)
+    published: dict[str, Any] = field(default_factory=dict)
+    bench: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def test_accuracy(self) -> float:
+        """The share of the test images that was right, 0 to 1."""
+        return float(self.metrics["test"]["accuracy"])
+
+
+M = TypeVar("M", bound=Manifest)
+
+# The keys that a manifest must have, each with what its value is in JSON; then those of a training, and what may be.
+ENVELOPE: dict[str, type] = {
+    "schema": int, "run_id": str, "name": str, "parameters": dict, "bundle_sha256": str, "source_commit": str,
+    "environment": dict, "files": dict, "created_at": str,
+}  # fmt: skip
+OF_TRAINING: dict[str, type] = {
+    "framework": str, "architecture": str, "trainable_parameters": int, "dataset": str, "metrics": dict,
+}  # fmt: skip
+OPTIONAL: dict[str, type] = {
+    "read_by": str, "left_out": list, "input": dict, "classes": list, "training": dict, "interrupted": dict,
+    "seeds": list, "kept": str, "processor": str, "threshold_of": dict, "published": dict, "bench": dict,
+}  # fmt: skip
+REQUIRED = ENVELOPE | OF_TRAINING
+_NOTHING: tuple[Any, ...] = (None, "", (), {}, [])
+_WORDS = {str: "text", int: "a whole number", dict: "an object", list: "a list"}
+
+
+def _proof(file: File) -> dict[str, Any]:
+    named = {"name_in_run": file.name_in_run} if file.name_in_run else {}
+    return {"sha256": file.sha256, "bytes": file.bytes, **named}
 
 
 def now() -> str:
     """The time in UTC, to the millisecond, as ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def safe_name(name: str) -> bool:
-    """True for a relative path that stays in its folder, and can be made and shown, on every system."""
-    parts = name.split("/")
-    return (
-        name.isprintable()
-        and bool(_SAFE.fullmatch(name))
-        and len(name.encode()) <= _LONGEST
-        and all(len(part.encode()) <= _LONGEST_PART for part in parts)
-        and all(part == part.rstrip(" .") and part.split(".")[0].upper() not in _DEVICES for part in parts)
-    )
-
-
-def stays_inside(name: str) -> bool:
-    """True for a name that a run can give a file below its folder; not every system can hold such a name."""
-    parts = name.split("/")
-    try:
-        sizes = [len(part.encode()) for part in parts]
-    except UnicodeEncodeError:
-        return False
-    return (
-        "\0" not in name
-        and not {"", ".", ".."} & set(parts)
-        and max(sizes) <= _LONGEST_SEGMENT
-        and sum(sizes) + len(parts) <= _LONGEST_PATH
-    )
 
 
 def sha256(path: Path) -> str:
@@ -87,9 +153,9 @@ def write_json(path: Path, value: Any) -> None:
     write_file(path, text.encode(errors="backslashreplace"), sync=True)
 
 
-def describe(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """{name: {sha256, bytes}} of files below a folder, sorted by name."""
-    return {name: {"sha256": sha256(folder / name), "bytes": (folder / name).stat().st_size} for name in sorted(names)}
+def describe(folder: Path, names: Iterable[str]) -> dict[str, File]:
+    """The hash and size of files below a folder, sorted by name."""
+    return {name: File(sha256=sha256(folder / name), bytes=(folder / name).stat().st_size) for name in sorted(names)}
 
 
 def contents(folder: Path) -> list[str]:
@@ -102,64 +168,65 @@ def contents(folder: Path) -> list[str]:
     return sorted(name for name in _files(folder) if _goes_out(folder, name))
 
 
-def write(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Hashes everything in the folder and writes its manifest, last of all files. Returns the manifest.
+def write(folder: Path, manifest: M) -> M:
+    """Hashes everything in the folder and writes its manifest, last of all files. Returns it with these files.
 
-    Its `left_out` names the files that are there and cannot be vouched for, where there are any.
+    Its `left_out` names the files that are there and cannot be proven.
     """
     files = contents(folder)
-    left_out = sorted(set(_files(folder)) - set(files))
-    manifest = {
-        "schema": SCHEMA,
-        **facts,
-        "files": describe(folder, files),
-        **({"left_out": left_out} if left_out else {}),
-        "created_at": facts.get("created_at") or now(),
-    }
-    manifest = {key: manifest[key] for key in (*KEYS, *(key for key in manifest if key not in KEYS))}
-    write_json(folder / NAME, manifest)
+    left_out = tuple(sorted(set(_files(folder)) - set(files)))
+    made = manifest.created_at or now()
+    return save(
+        folder, dataclasses.replace(manifest, files=describe(folder, files), left_out=left_out, created_at=made)
+    )
+
+
+def save(folder: Path, manifest: M) -> M:
+    """Writes a manifest as it is. Returns it."""
+    write_json(folder / NAME, manifest.as_dict())
     return manifest
 
 
-def add_files(folder: Path, names: Iterable[str]) -> dict[str, Any]:
-    """Vouches for files made here (an export, an evaluation) beside those that came with the manifest."""
-    manifest = read(folder)
-    manifest["files"] = dict(sorted({**manifest["files"], **describe(folder, names)}.items()))
-    write_json(folder / NAME, manifest)
-    return manifest
+def add_files(folder: Path, names: Iterable[str]) -> Manifest:
+    """Adds files made here (an export, an evaluation) to those that came with the manifest. Returns it."""
+    manifest = read_any(folder)
+    files = manifest.files | describe(folder, names)
+    return save(folder, dataclasses.replace(manifest, files=dict(sorted(files.items()))))
 
 
 def remove_files(folder: Path, names: Iterable[str]) -> None:
-    """Vouches no longer for these files, before they are replaced: a crash then leaves files that are to be made.
+    """Takes files out of the manifest before they are replaced: a crash then leaves files that are to be made.
 
     Names that are not in the manifest are passed over.
     """
-    manifest, gone = read(folder), set(names)
-    if gone & manifest["files"].keys():
-        manifest["files"] = {name: stated for name, stated in manifest["files"].items() if name not in gone}
-        write_json(folder / NAME, manifest)
+    manifest, gone = read_any(folder), set(names)
+    if gone & manifest.files.keys():
+        left = {name: file for name, file in manifest.files.items() if name not in gone}
+        save(folder, dataclasses.replace(manifest, files=left))
 
 
-def parse(text: str | bytes, where: str, *, fits: Callable[[str], bool] = safe_name) -> dict[str, Any]:
-    """A manifest from its text; ModelError if it is not one, or one of another schema. `where` is for the error.
+def parse(text: str | bytes, where: str, *, fits: Callable[[str], bool] = safe_name) -> Manifest:
+    """A manifest from its text: a TrainingManifest where it has a `framework`. `where` is for the error.
 
     `fits` is what the files' names have to be: `stays_inside` for the manifest of a run, as long as its files are
-    stored under safe names.
+    stored under safe names. Raises ModelError if it is no manifest, or one of a newer schema.
     """
     try:
-        manifest = json.loads(text)
+        facts = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"{where} is not JSON ({plain(str(error))}). Pull or train the model again.") from None
-    if deeper(manifest):
-        raise ModelError(f"{where} has lists in lists, more than {DEEPEST} deep. Pull or train the model again.")
-    missing = [key for key in KEYS if key not in manifest] if isinstance(manifest, dict) else list(KEYS)
-    if missing:
-        raise ModelError(f"{where} is no manifest of k2l: {', '.join(missing)} missing. Pull or train the model again.")
-    if manifest["schema"] != SCHEMA:
-        raise ModelError(f"{where} has schema {plain(manifest['schema'])}, this k2l reads {SCHEMA}. Update k2l.")
-    _check_facts(manifest, where)
-    _check_files(manifest["files"], where, fits)
-    return dict(manifest)
+        raise ModelError(f"{where} is not JSON ({plain(str(error))}). {_AGAIN}") from None
+    if deeper(facts):
+        raise ModelError(f"{where} has lists in lists, more than {DEEPEST} deep. {_AGAIN}")
+    facts = facts if isinstance(facts, dict) else {}
+    _check_schema(facts, where)
+    kind = TrainingManifest if OF_TRAINING.keys() & facts.keys() else Manifest
+    needed = REQUIRED if kind is TrainingManifest else ENVELOPE
+    if missing := [key for key in needed if key not in facts]:
+        raise ModelError(f"{where} is no manifest of k2l: {', '.join(missing)} missing. {_AGAIN}")
+    _check_types(facts, needed, where)
+    _check_figures(facts, where)
+    _check_files(facts["files"], where, fits)
+    return _made(kind, facts, where)
 
 
 def deeper(value: Any, levels: int = DEEPEST) -> bool:
@@ -168,37 +235,46 @@ def deeper(value: Any, levels: int = DEEPEST) -> bool:
     return not levels or any(deeper(one, levels - 1) for one in inner)
 
 
-def read(folder: Path) -> dict[str, Any]:
+def read(folder: Path) -> TrainingManifest:
     """The manifest of a model folder; ModelError if the folder or the manifest is missing or broken."""
+    return _of_training(read_any(folder), str(folder / NAME))
+
+
+def parse_training(text: str | bytes, where: str, *, fits: Callable[[str], bool] = safe_name) -> TrainingManifest:
+    """As `parse`, for a run that must have trained a model: ModelError where it did not."""
+    return _of_training(parse(text, where, fits=fits), where)
+
+
+def read_any(folder: Path) -> Manifest:
+    """The manifest of whatever run left that folder; ModelError as `read` has it."""
     path = folder / NAME
     if not folder.is_dir():
         raise ModelError(f"{folder} is not a folder.")
     if not path.is_file():
         raise ModelError(
-            f"{folder} has no {NAME}: it is not a model folder, or was not pulled whole.\n"
+            f"{folder} has no {NAME}: it is not a model folder, or its pull was interrupted.\n"
             "Pull it again (k2l pull) or train it here (k2l train)."
         )
     try:
         text = read_file(path, most=LARGEST)
     except ValueError as error:
-        raise ModelError(f"{path} is no manifest of k2l: {error}. Pull or train the model again.") from None
+        raise ModelError(f"{path} is no manifest of k2l: {error}. {_AGAIN}") from None
     return parse(text, str(path))
 
 
-def verify(folder: Path, names: Iterable[str] | None = None) -> dict[str, Any]:
-    """Checks files against the manifest, all of them or those named, and returns the manifest.
+def verify(folder: Path, names: Iterable[str] | None = None) -> TrainingManifest:
+    """Checks files of a model folder against its manifest, all of them or those named, and returns the manifest.
 
-    Raises ModelError with the first file that is missing, unknown to the manifest, or not the one it vouches for.
+    Raises ModelError with the first file that is missing, unknown to the manifest, or not the one it names.
     """
     manifest = read(folder)
-    for name in manifest["files"] if names is None else names:
-        stated = manifest["files"].get(name)
-        path = folder / name
-        if stated is None:
-            raise ModelError(f"{path} is not in the folder's {NAME}: nobody vouches for it. Pull or train again.")
+    for name in manifest.files if names is None else names:
+        file, path = manifest.files.get(name), folder / name
+        if file is None:
+            raise ModelError(f"{path} is not in the folder's {NAME}: nothing proves its origin. Pull or train again.")
         if not path.is_file():
             raise ModelError(f"{path} is missing, though {NAME} names it. Pull or train again.")
-        if path.stat().st_size != stated["bytes"] or sha256(path) != stated["sha256"]:
+        if path.stat().st_size != file.bytes or sha256(path) != file.sha256:
             raise ModelError(f"{path} was changed after its {NAME} was written. Pull or train again.")
     return manifest
 
@@ -218,6 +294,42 @@ def _goes_out(folder: Path, name: str) -> bool:
     return stays_inside(name) and not path.is_symlink() and os.access(path, os.R_OK)
 
 
+def _of_training(found: Manifest, where: str) -> TrainingManifest:
+    if not isinstance(found, TrainingManifest):
+        raise ModelError(f"{where} is of a run that trained no model: {', '.join(OF_TRAINING)} missing. {_AGAIN}")
+    return found
+
+
+def _check_schema(facts: Mapping[str, Any], where: str) -> None:
+    schema = facts.get("schema")
+    if schema is None:
+        raise ModelError(f"{where} is no manifest of k2l: schema missing. {_AGAIN}")
+    if type(schema) is not int or not 1 <= schema <= SCHEMA:
+        release = facts.get("read_by")
+        reader = f"k2l {plain(release)} or newer reads it" if isinstance(release, str) else "a newer k2l reads it"
+        raise ModelError(f"{where} has schema {plain(schema)}: {reader}, this one reads 1 to {SCHEMA}. Update k2l.")
+
+
+def _check_types(facts: Mapping[str, Any], needed: Mapping[str, type], where: str) -> None:
+    for key, kind in {**needed, **{key: OPTIONAL[key] for key in OPTIONAL if key in facts}}.items():
+        if type(facts[key]) is not kind:
+            raise ModelError(f"{where}: `{key}` must be {_WORDS[kind]}. {_AGAIN}")
+
+
+def _check_figures(facts: Mapping[str, Any], where: str) -> None:
+    """What every reader of a model counts on: the accuracy on the test images, and a threshold that can be one."""
+    if "metrics" in facts:
+        test = facts["metrics"].get("test")
+        if not _share(test.get("accuracy") if isinstance(test, dict) else None):
+            raise ModelError(f"{where} has no test accuracy in 0..1. {_AGAIN}")
+    if not _share(facts.get("threshold", 0)):
+        raise ModelError(f"{where} has the threshold {plain(facts['threshold'])}, not 0..1. {_AGAIN}")
+
+
+def _share(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 1
+
+
 def _check_files(files: dict[str, Any], where: str, fits: Callable[[str], bool]) -> None:
     for name, stated in files.items():
         if not stays_inside(name):
@@ -231,20 +343,20 @@ def _check_files(files: dict[str, Any], where: str, fits: Callable[[str], bool])
             and _SHA256.fullmatch(str(stated.get("sha256")))
         )
         if not good:
-            raise ModelError(f"{where}: {name!r} has no sha256 and bytes. Pull or train the model again.")
+            raise ModelError(f"{where}: {name!r} has no sha256 and bytes. {_AGAIN}")
 
 
-def _check_facts(manifest: dict[str, Any], where: str) -> None:
-    """What every reader counts on: the types, the accuracy on the test images, and a threshold that can be one."""
-    for key, kind in _TYPES.items():
-        if type(manifest[key]) is not kind:
-            raise ModelError(f"{where}: `{key}` must be {_WORDS[kind]}. Pull or train the model again.")
-    test, sure = manifest["metrics"].get("test"), manifest.get("threshold", 0)
-    if not _share(test.get("accuracy") if isinstance(test, dict) else None):
-        raise ModelError(f"{where} has no test accuracy in 0..1. Pull or train the model again.")
-    if not _share(sure):
-        raise ModelError(f"{where} has the threshold {plain(sure)}, not 0..1. Pull or train the model again.")
-
-
-def _share(value: Any) -> bool:
-    return type(value) in (int, float) and 0 <= value <= 1
+def _made(kind: type[M], facts: dict[str, Any], where: str) -> M:
+    """The manifest of facts that were checked."""
+    fields = {one.name for one in dataclasses.fields(kind)} - {"more"}
+    known = {name: value for name, value in facts.items() if name in fields}
+    known["files"] = {
+        name: File(sha256=one["sha256"], bytes=one["bytes"], name_in_run=str(one.get("name_in_run", "")))
+        for name, one in facts["files"].items()
+    }
+    known |= {name: tuple(map(str, known[name])) for name in ("left_out", "classes") if name in known}
+    try:
+        known |= {"input": InputSpec.from_dict(known["input"])} if "input" in known else {}
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{where}: `input` describes no picture ({plain(str(error))}). {_AGAIN}") from None
+    return kind(**known, more={name: value for name, value in facts.items() if name not in fields})

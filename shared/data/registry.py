@@ -7,38 +7,11 @@ One record adds a data set of files in MNIST's layouts: who loads it (`datasets`
 labels, or attaches it to a kernel asks here.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+
+from shared.core.input_spec import InputSpec
 
 AUTO = "auto"  # mnist, or digits where mnist cannot be had
-
-
-@dataclass(frozen=True, kw_only=True)
-class InputSpec:
-    """What a network takes: how a picture becomes a tensor. A value is `(byte * scale - mean) / std`, a channel each.
-
-    `color` is "grey" (white ink on black) or "RGB"; `resize` says how a picture is brought to that size: "glyph" cuts
-    out one digit and centres it as MNIST does.
-    """
-
-    height: int
-    width: int
-    channels: int
-    color: str
-    layout: str = "NCHW"
-    resize: str
-    scale: float = 1 / 255
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Channels, height, width."""
-        return self.channels, self.height, self.width
-
-    def as_dict(self) -> dict[str, Any]:
-        """As the manifest has it."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -161,19 +161,19 @@ _TABLE = (
             *_head(1072, 0.5),
         ),
         parameters=2_494_138,
-        source="VGG's pairs of convolutions (Simonyan & Zisserman 2015) with batch norm, unpadded as in An et al. 2020",
+        source="VGG's pairs of convolutions (Simonyan & Zisserman 2015) with batch norm, no padding (An et al. 2020)",
     ),
     Architecture(
         name="ds_cnn_v1",
         layers=_small(16, 32),
         parameters=5_226,
-        source="the table of a public README (16-32); its own code is deeper than its table",
+        source="the table of a public README (16-32); the code of that README has more layers",
     ),
     Architecture(
         name="ds_cnn_v2",
         layers=_small(14, 28),
         parameters=4_070,
-        source="the same table (14-28); a receptive field of 10 pixels bounds what it can learn",
+        source="the same table (14-28); its receptive field of 10 pixels limits what it can learn",
     ),
     Architecture(
         name="ds_cnn_v3",
@@ -198,7 +198,7 @@ _TABLE = (
             Flatten(), Dense(192), Relu(), Dense(10),
         ),
         parameters=109_114,
-        source="ours, after tuomaso/train_mnist_fast: strided convolutions on the middle of the picture",
+        source="ours, based on tuomaso/train_mnist_fast: strided convolutions on the middle of the picture",
     ),
     Architecture(
         name="camera",
@@ -208,7 +208,7 @@ _TABLE = (
             *_normed(128, same=False), GlobalAveragePool(), Dense(11),
         ),
         parameters=124_251,
-        source="ours, after lite: small where the picture is large; its eleventh answer is that there is no digit",
+        source="ours, based on lite: few filters while the maps are large; an eleventh class is “no digit”",
     ),
     Architecture(
         name="best",
@@ -218,7 +218,7 @@ _TABLE = (
             *_normed(96, same=False), GlobalAveragePool(), Dense(10),
         ),
         parameters=241_642,
-        source="lite, eight times as wide: with no dense layer but the last, little can be learnt by heart",
+        source="lite, eight times as wide; its only dense layer is small, so that it learns little by heart",
     ),
 )  # fmt: skip
 

@@ -4,17 +4,21 @@
     config = TrainConfig.create(recipe="plain", batch_size=32)         # what a tutorial does, but batches of 32
 
 A recipe is a table of values, some for all networks, some for one. Values given by name win over the recipe.
+A parameter is written once, as a field of `TrainConfig`: from there come the options of the command line, the
+notebook's cell of parameters and the manifest.
 Standard library only: the command line checks parameters with this before anything heavy is imported.
 """
 
 import dataclasses
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from shared.core.errors import ConfigError, one_of
 from shared.data.registry import AUTO, DATASETS
-from shared.networks.architectures import architecture
+from shared.networks.architectures import ARCHITECTURES
+from shared.networks.architectures import architecture as network_of  # a field has the other name
 from shared.training.augmentation import Augmentation
+from shared.training.parameter import Number, Parameter, Word, parameters_of
 
 # What people call parameters elsewhere. None is a parameter's name here: they serve the error that says which is.
 SHORT = {
@@ -67,83 +71,64 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
     },
 }  # fmt: skip
 
-CHOICES: dict[str, Collection[str]] = {
-    "dataset": (AUTO, *DATASETS),
-    "recipe": RECIPES,
-    "loading": ("per-sample", "in-memory"),
-    "optimizer": ("adam", "adamw"),
-    "schedule": ("constant", "one-cycle", "triangle"),
-    "device": ("auto", "cpu", "cuda"),
-    "precision": ("auto", "float32", "bfloat16"),
-}
-
-# Inclusive bounds, and the unit in which the value is given.
-RANGES: dict[str, tuple[float, float, str]] = {
-    "epochs": (1, 1000, "epochs"),
-    "batch_size": (1, 60_000, "images"),
-    "learning_rate": (1e-7, 10.0, ""),
-    "beta1": (0.0, 0.9999, "decay a step"),
-    "beta2": (0.0, 0.99999, "decay a step"),
-    "weight_decay": (0.0, 1.0, ""),
-    "label_smoothing": (0.0, 0.5, ""),
-    "rotation": (0.0, 180.0, "degrees"),
-    "shift": (0.0, 14.0, "pixels"),
-    "scale": (0.0, 0.9, "fraction"),
-    "elastic": (0.0, 14.0, "pixels"),
-    "stroke": (0.0, 1.0, "fraction"),
-    "ema": (0.0, 0.99999, "decay a step; 0 is off"),
-    "patience": (0, 1000, "epochs; 0 is off"),
-    "seed": (0, 2**31 - 1, ""),
-}
+# Where a recipe may give the value: whoever gives none leaves it to the recipe.
+BY_RECIPE = {name for tables in RECIPES.values() for table in tables.values() for name in table} - {"dataset"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """Everything that decides what a training does. Make it with `create`, which fills in the recipe.
 
-    schedule: the learning rate rises to its peak in the first 30 % of the steps and falls to nearly nothing in the
-    others, along a cosine (one-cycle) or a straight line (triangle); or it stays.
-    loading: batches cut from the data set in memory, or images prepared one by one, as tutorials do.
-    beta1, beta2: how slowly Adam forgets past gradients and their squares; a short training needs a short memory.
-    rotation, shift, scale, elastic, stroke: bounds of the random augmentation, see `shared.training.augmentation`.
-    ema: decay per step of the averaged weights. patience: early stopping on the validation loss, in epochs.
+    A parameter more is a field more here. A field has a default, unless every recipe gives the value. The rest is its
+    use: in `loop`, `train_torch` and `train_keras`, or in `augmentation`.
     Raises ConfigError for an unknown name, a wrong type or a value out of range, and says what would do.
     """
 
-    architecture: str = "compact"
-    dataset: str = AUTO
-    recipe: str = "tuned"
-    seed: int = 0
-    patience: int = 0
-    device: str = "auto"
-    epochs: int
-    loading: str
-    batch_size: int
-    optimizer: str
-    schedule: str
-    learning_rate: float
-    precision: str
-    beta1: float = 0.9
-    beta2: float = 0.999
-    weight_decay: float = 0.0
-    label_smoothing: float = 0.0
-    rotation: float = 0.0
-    shift: float = 0.0
-    scale: float = 0.0
-    elastic: float = 0.0
-    stroke: float = 0.0
-    ema: float = 0.0
+    architecture: Annotated[
+        str, Word("which network; lite@2 is lite, twice as wide", ARCHITECTURES, also=network_of)
+    ] = "compact"
+    dataset: Annotated[
+        str, Word("what it learns to read; auto is mnist, or digits where there is none", (AUTO, *DATASETS))
+    ] = AUTO
+    recipe: Annotated[str, Word("gives all other values; plain is what a tutorial does", RECIPES)] = "tuned"
+    epochs: Annotated[
+        int, Number(f"how often to go through the training images; for digits {EPOCHS['digits']}", 1, 1000)
+    ]
+    seed: Annotated[int, Number("decides the first weights and the order of the images", 0, 2**31 - 1)] = 0
+    patience: Annotated[
+        int, Number("epochs without a better validation loss before it stops early; 0 never stops", 0, 1000)
+    ] = 0
+    device: Annotated[str, Word("auto is the GPU where it can be used", ("auto", "cpu", "cuda"))] = "auto"
+    loading: Annotated[
+        str, Word("batches cut from one array, or images one by one, as tutorials do", ("in-memory", "per-sample"))
+    ]
+    batch_size: Annotated[int, Number("what a step takes", 1, 60_000, "images")]
+    optimizer: Annotated[str, Word("what moves the weights", ("adam", "adamw"))]
+    # It rises in the first 30 % of the steps and then falls to nearly nothing: along a cosine, or a straight line.
+    schedule: Annotated[
+        str, Word("how the learning rate goes up and down again", ("constant", "one-cycle", "triangle"))
+    ]
+    learning_rate: Annotated[float, Number("how far a step goes; with one-cycle and triangle, at its peak", 1e-7, 10.0)]
+    # A short training needs a short memory.
+    beta1: Annotated[float, Number("how slowly Adam forgets past gradients", 0.0, 0.9999)] = 0.9
+    beta2: Annotated[float, Number("how slowly Adam forgets their squares", 0.0, 0.99999)] = 0.999
+    weight_decay: Annotated[float, Number("how strongly weights are pulled towards 0; not with adam", 0.0, 1.0)] = 0.0
+    label_smoothing: Annotated[float, Number("how much of the target is spread over all classes", 0.0, 0.5)] = 0.0
+    rotation: Annotated[float, Number("augmentation: turned by up to so much", 0.0, 180.0, "degrees")] = 0.0
+    shift: Annotated[float, Number("augmentation: moved by up to so much", 0.0, 14.0, "pixels")] = 0.0
+    scale: Annotated[float, Number("augmentation: larger or smaller by up to this fraction", 0.0, 0.9)] = 0.0
+    elastic: Annotated[float, Number("augmentation: bent by up to so much", 0.0, 14.0, "pixels")] = 0.0
+    stroke: Annotated[
+        float, Number("augmentation: strokes thicker or thinner by up to so much a side", 0.0, 1.0, "pixels")
+    ] = 0.0
+    ema: Annotated[float, Number("averages the weights over the steps, with this decay; 0 is off", 0.0, 0.99999)] = 0.0
+    precision: Annotated[
+        str, Word("auto is bfloat16 where the hardware multiplies it", ("auto", "float32", "bfloat16"))
+    ]
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = _typed(field.name, field.type, getattr(self, field.name))
-            object.__setattr__(self, field.name, value)
-            if field.name == "architecture":
-                architecture(value)
-            elif field.name in CHOICES:
-                one_of(field.name, value, CHOICES[field.name])
-            else:
-                _in_range(field.name, value)
+        for name, parameter in PARAMETERS.items():
+            object.__setattr__(self, name, parameter.checked(getattr(self, name)))
         if self.optimizer == "adam" and self.weight_decay:
             # What Adam makes of it differs from framework to framework.
             raise ConfigError(f"optimizer 'adam' takes no weight_decay, not {self.weight_decay}: use 'adamw'.")
@@ -154,13 +139,12 @@ class TrainConfig:
 
         A value of None means "what the recipe says"; so does the data set `auto` of a network that has one of its own.
         """
-        known = [field.name for field in dataclasses.fields(cls)]
         for name in parameters:
-            one_of("parameter", name, known, short=SHORT)
+            known(name)
         unsaid = {"dataset": AUTO}
         given = {name: value for name, value in parameters.items() if value not in (None, unsaid.get(name))}
         recipe = one_of("recipe", given.get("recipe", cls.recipe), RECIPES)
-        network = architecture(given.get("architecture", cls.architecture))
+        network = network_of(given.get("architecture", cls.architecture))
         tables = RECIPES[recipe]
         values = {**tables["*"], **tables.get(network.family, {})}
         values["epochs"] = EPOCHS.get(given.get("dataset", cls.dataset), values["epochs"])
@@ -169,13 +153,14 @@ class TrainConfig:
     @property
     def augmentation(self) -> Augmentation:
         """The bounds of the random augmentation."""
-        return Augmentation(
-            rotation=self.rotation, shift=self.shift, scale=self.scale, elastic=self.elastic, stroke=self.stroke
-        )
+        return Augmentation(**{bound.name: getattr(self, bound.name) for bound in dataclasses.fields(Augmentation)})
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, in the order of the fields: what a manifest records."""
         return dataclasses.asdict(self)
+
+
+PARAMETERS = parameters_of(TrainConfig)
 
 
 def beside_recipe(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,32 +170,11 @@ def beside_recipe(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in parameters.items() if key in usual and value != usual[key]}
 
 
-def from_text(name: str, text: str) -> Any:
-    """A parameter's value from the command line (`--set name=value`), typed as TrainConfig types it."""
-    kinds = {field.name: field.type for field in dataclasses.fields(TrainConfig)}
-    kind = kinds[one_of("parameter", name, kinds, short=SHORT)]
-    if kind is str:
-        return text
-    try:
-        return int(text) if kind is int else float(text)
-    except ValueError:
-        raise ConfigError(f"{name} must be {_article(kind)}, not {text!r}.") from None
+def known(name: str) -> Parameter:
+    """The parameter of that name. ConfigError for a name that is none, with what was probably meant."""
+    return PARAMETERS[one_of("parameter", name, PARAMETERS, short=SHORT)]
 
 
-def _typed(name: str, kind: Any, value: Any) -> Any:
-    """int is a float to a reader, and to us; bool is no number."""
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(value, kind) and not isinstance(value, bool):
-        return value
-    raise ConfigError(f"{name} must be {_article(kind)}, not {value!r}.")
-
-
-def _article(kind: Any) -> str:
-    return {int: "a whole number", float: "a number", str: "a word"}[kind]
-
-
-def _in_range(name: str, value: float) -> None:
-    low, high, unit = RANGES[name]
-    if not low <= value <= high:  # also refuses NaN
-        raise ConfigError(f"{name}={value} is out of range: give {low} to {high}{f' ({unit})' if unit else ''}.")
+def options_of(parameters: Mapping[str, Any]) -> list[str]:
+    """The words of a command line that give these values: `--learning-rate 0.1`."""
+    return [word for name, value in parameters.items() for word in (f"--{name.replace('_', '-')}", str(value))]

@@ -1,13 +1,13 @@
-"""What the two training loops share: what they tell on their way, when they end, and what comes out.
+"""What the two training loops share: the rows of the history, when they end, and what comes out.
 
-    trained = train(config, data, on_epoch, on_step, on_snapshot)        # of shared.training.train_torch or train_keras
-    trained = train(config, data, resume=snapshot)                         # as if it had never been interrupted
+    trained = train(config, data, report)                # of shared.training.train_torch or train_keras
+    trained = train(config, data, resume=snapshot)       # as if it had never been interrupted
 
 Framework-free: a `model` here is a torch module or a Keras model, and nothing looks inside it.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.core.errors import ConfigError, DivergedError
+from shared.core.events import StepEnded
 from shared.networks.architectures import architecture, trace
 from shared.training.config import TrainConfig
 from shared.training.metrics import Scores, score
@@ -42,27 +43,7 @@ class Trained:
 
 
 class StopTraining(Exception):
-    """Raised by `on_step` to interrupt a training: `train` returns the best so far, or passes it on where none is."""
-
-
-@dataclass(kw_only=True)
-class Progress:
-    """How far a training is, told after each step. One object, changed in place, so that a step costs next to nothing.
-
-    `images` are those of this epoch so far. `running` gives their mean loss and the accuracy on them: a GPU has to be
-    waited for to tell that, so ask a few times a second, not each step.
-    """
-
-    epochs: int
-    images_per_epoch: int
-    epoch: int = 1
-    images: int = 0
-    running: Callable[[], tuple[float, float]] = lambda: (float("nan"), float("nan"))
-
-    @property
-    def share(self) -> float:
-        """The share of the whole training that is done, 0 to 1."""
-        return (self.epoch - 1 + self.images / self.images_per_epoch) / self.epochs
+    """A `report` raises it to interrupt a training: `train` returns the best so far; else it is raised."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +85,7 @@ def check_classes(config: TrainConfig, classes: tuple[str, ...]) -> None:
         )
 
 
-def epoch_row(progress: Progress, checked: Scores, *, learning_rate: float, began: Stopwatch) -> Row:
+def epoch_row(progress: StepEnded, checked: Scores, *, learning_rate: float, began: Stopwatch) -> Row:
     """One line of the history, the same from both frameworks.
 
     `progress` is that of the epoch's end: its loss (cross-entropy in nats, without smoothing) and accuracy are of the

@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.core import files, manifest
+from shared.core.manifest import TrainingManifest
 from shared.data.datasets import DataSet
+from shared.data.registry import DATASETS
 from shared.networks.architectures import architecture, count_parameters
 from shared.training import plots
 from shared.training.config import TrainConfig
@@ -57,7 +59,7 @@ def write(
     logits: NDArray[np.float32],
     data: DataSet,
     figures: dict[str, Any],
-) -> dict[str, Any]:
+) -> TrainingManifest:
     """Writes metrics.json, history.csv, predictions.npy, labels.npy and the pictures beside the weights that are
     already in `folder`, hashes all of it, and writes manifest.json last. Returns the manifest.
 
@@ -71,23 +73,24 @@ def write(
     save_array(folder / "labels.npy", data.test_labels)
     for name, figure in figures.items():
         plots.save(figure, folder / f"{name}.png")
-    facts = {
-        "run_id": identity["run_id"],
-        "name": identity["name"],
-        "framework": framework,
-        "architecture": config.architecture,
-        "trainable_parameters": count_parameters(architecture(config.architecture)),
-        "dataset": data.name,
-        "parameters": config.as_dict(),
-        "bundle_sha256": identity["bundle_sha256"],
-        "source_commit": identity["source_commit"],
-        "environment": environment,
-        "training": {"seconds": trained.seconds, "cpu_seconds": trained.cpu_seconds},
-        "metrics": {part: {key: values[key] for key in SCALARS} for part, values in scores.items()},
-    }
-    if trained.interrupted:
-        facts["interrupted"] = trained.interrupted
-    return manifest.write(folder, facts)
+    made = TrainingManifest(
+        run_id=identity["run_id"],
+        name=identity["name"],
+        bundle_sha256=identity["bundle_sha256"],
+        source_commit=identity["source_commit"],
+        framework=framework,
+        architecture=config.architecture,
+        trainable_parameters=count_parameters(architecture(config.architecture)),
+        dataset=data.name,
+        input=known.input if (known := DATASETS.get(data.name)) else None,
+        classes=data.classes,
+        parameters=config.as_dict(),
+        environment=environment,
+        training={"seconds": trained.seconds, "cpu_seconds": trained.cpu_seconds},
+        metrics={part: {key: values[key] for key in SCALARS} for part, values in scores.items()},
+        interrupted=trained.interrupted,
+    )
+    return manifest.write(folder, made)
 
 
 def epoch_line(row: dict[str, Any], epochs: int) -> str:

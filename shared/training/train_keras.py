@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.core.events import EpochEnded, Report, StepEnded, silent
 from shared.data.datasets import DataSet
 from shared.data.preprocessing import to_float, to_nhwc
 from shared.frameworks.device_keras import describe_device, pick_device, pick_precision
@@ -28,8 +29,6 @@ from shared.training.augment_keras import augment
 from shared.training.augmentation import DRAWN
 from shared.training.config import TrainConfig
 from shared.training.loop import (
-    Progress,
-    Row,
     Snapshot,
     StopTraining,
     Stopwatch,
@@ -49,15 +48,13 @@ WEIGHTS = "model.keras"
 def train(
     config: TrainConfig,
     data: DataSet,
-    on_epoch: Callable[[Row], None] = lambda row: None,
-    on_step: Callable[[Progress], None] = lambda progress: None,
-    on_snapshot: Callable[[Snapshot], None] | None = None,
+    report: Report = silent,
     resume: Snapshot | None = None,
 ) -> Trained:
     """Trains `config.architecture` on the training split of `data`, from the start or from where `resume` was taken.
 
-    `on_epoch` is told each epoch's row, `on_step` after each step how far it is; it may raise StopTraining.
-    `on_snapshot` is given all it takes to go on from an epoch's end; on a CPU the network is then the same to the bit.
+    Reports StepEnded and EpochEnded; `report` may raise StopTraining. A training that is resumed from an epoch's
+    snapshot gives, on a CPU, the same network to the bit.
     Raises ConfigError when the device cannot be had, DivergedError when the training diverges.
     """
     check_classes(config, data.classes)
@@ -74,7 +71,7 @@ def train(
         with _precision(precision):
             model = build_keras(for_training(architecture(config.architecture)))
         _compile(model, config, steps=config.epochs * per_epoch)
-        recorder = _Recorder(config, data, on_epoch, on_step, on_snapshot, resume)
+        recorder = _Recorder(config, data, report, resume)
         with recorder.interruptible():
             model.fit(
                 batches,
@@ -172,26 +169,18 @@ class _Callbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
 
 
 class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
-    """Follows a `fit`: averages the weights, checks them on the validation images, tells each epoch, stops early."""
+    """Follows a `fit`: averages the weights, checks them on the validation images, reports each epoch, stops early."""
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        data: DataSet,
-        on_epoch: Callable[[Row], None],
-        on_step: Callable[[Progress], None],
-        on_snapshot: Callable[[Snapshot], None] | None,
-        resume: Snapshot | None,
-    ) -> None:
+    def __init__(self, config: TrainConfig, data: DataSet, report: Report, resume: Snapshot | None) -> None:
         super().__init__()
         inner, held_out = data.split()
         self.config, self.held_out = config, (data.train_images[held_out], data.train_labels[held_out])
-        self.on_epoch, self.on_step, self.on_snapshot, self.resume = on_epoch, on_step, on_snapshot, resume
+        self.report, self.resume = report, resume
         # The network that is measured and kept, in float32: it has the averaged weights, where the training averages.
         self.evaluated = build_keras(architecture(config.architecture))
         self.history = list(resume.history) if resume else []
         self.whole, self.began = Stopwatch(resume), Stopwatch()
-        self.progress = Progress(epochs=config.epochs, images_per_epoch=len(inner))
+        self.progress = StepEnded(epochs=config.epochs, images_per_epoch=len(inner))
         self.best: list[NDArray[Any]] = []
         self.checked: Scores | None = None
         self.interrupted = False
@@ -236,7 +225,7 @@ class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
             self._average(self.config.ema if progress.share else 0.0)
         progress.images = min(progress.images + self.config.batch_size, progress.images_per_epoch)
         progress.running = lambda: (float(logs["cross_entropy"]), float(logs["accuracy"]))
-        self.on_step(progress)
+        self.report(progress)
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def _average(self, decay: tf.Tensor) -> None:
@@ -251,10 +240,11 @@ class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         self.history.append(epoch_row(self.progress, self.checked, learning_rate=rate, began=self.began))
         if best_epoch(self.history) == epoch + 1:
             self.best = self.evaluated.get_weights()
-        if self.on_snapshot:
-            self.on_snapshot(Snapshot(history=self.history.copy(), state=self._state(), **self.whole.read()))
-        self.on_epoch(self.history[-1])
+        self.report(EpochEnded(row=self.history[-1], epochs=self.config.epochs, snapshot=self._snapshot))
         self.model.stop_training = not any(epochs_to_come(self.config, self.history))
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(history=self.history.copy(), state=self._state(), **self.whole.read())
 
     def _measured(self) -> Scores:
         images, labels = self.held_out

@@ -24,6 +24,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
 from shared.core import files
+from shared.core.events import EpochEnded, Report, StepEnded, silent
 from shared.data.datasets import DataSet
 from shared.data.preprocessing import to_float
 from shared.frameworks.device_torch import describe_device, pick_device, pick_precision
@@ -33,7 +34,6 @@ from shared.training.augment_torch import augment
 from shared.training.augmentation import DRAWN
 from shared.training.config import TrainConfig
 from shared.training.loop import (
-    Progress,
     Row,
     Snapshot,
     StopTraining,
@@ -53,15 +53,13 @@ WEIGHTS = "model.pth"
 def train(
     config: TrainConfig,
     data: DataSet,
-    on_epoch: Callable[[Row], None] = lambda row: None,
-    on_step: Callable[[Progress], None] = lambda progress: None,
-    on_snapshot: Callable[[Snapshot], None] | None = None,
+    report: Report = silent,
     resume: Snapshot | None = None,
 ) -> Trained:
     """Trains `config.architecture` on the training split of `data`, from the start or from where `resume` was taken.
 
-    `on_epoch` is told each epoch's row, `on_step` after each step how far it is; it may raise StopTraining.
-    `on_snapshot` is given all it takes to go on from an epoch's end; on a CPU the network is then the same to the bit.
+    Reports StepEnded and EpochEnded; `report` may raise StopTraining. A training that is resumed from an epoch's
+    snapshot gives, on a CPU, the same network to the bit.
     Raises ConfigError when the device cannot be had, DivergedError when the training diverges.
     """
     check_classes(config, data.classes)
@@ -73,7 +71,7 @@ def train(
     step = _Step(config, model, device, steps=steps)
     source = {"in-memory": _in_memory, "per-sample": _per_sample}[config.loading]
     batches = source(data.train_images[inner], data.train_labels[inner], step)
-    progress = Progress(epochs=config.epochs, images_per_epoch=len(inner))
+    progress = StepEnded(epochs=config.epochs, images_per_epoch=len(inner))
     history: list[Row] = []
     whole = Stopwatch(resume)
     if resume:
@@ -83,18 +81,19 @@ def train(
     def measured() -> Scores:
         return check(predict(step.evaluated, data.train_images[held_out]), data.train_labels[held_out], progress.epoch)
 
+    def snapshot() -> Snapshot:
+        return Snapshot(history=history.copy(), state=step.state(), **whole.read())
+
     checked, interrupted = None, False
     try:
         for epoch in epochs_to_come(config, history):
             began, progress.epoch = Stopwatch(), epoch
-            _epoch(step, batches(), progress, on_step)
+            _epoch(step, batches(), progress, report)
             checked = measured()
             history.append(epoch_row(progress, checked, learning_rate=step.learning_rate, began=began))
             if best_epoch(history) == epoch:
                 step.keep_best()
-            if on_snapshot:
-                on_snapshot(Snapshot(history=history.copy(), state=step.state(), **whole.read()))
-            on_epoch(history[-1])
+            report(EpochEnded(row=history[-1], epochs=config.epochs, snapshot=snapshot))
     except StopTraining:
         if not history:
             raise
@@ -164,8 +163,8 @@ def _per_sample(images_nhw: NDArray[np.uint8], labels: NDArray[np.int64], step: 
 def _epoch(
     step: "_Step",
     batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
-    progress: Progress,
-    on_step: Callable[[Progress], None],
+    progress: StepEnded,
+    report: Report,
 ) -> None:
     """Once through the training images in a new order; `progress` has the mean loss and the accuracy on the way."""
     step.model.train()
@@ -178,7 +177,7 @@ def _epoch(
         loss_sum += loss * len(labels)
         correct += hits
         progress.images += len(labels)
-        on_step(progress)
+        report(progress)
 
 
 class _Step:

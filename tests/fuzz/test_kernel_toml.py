@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from local.core import workspace
 from local.kaggle_api import kernel_spec
-from shared.core import manifest
+from shared.core.file_names import safe_name
 from tests.fuzz.malformed import DEEP, anything, told
 from tests.local import trips
 
@@ -47,7 +47,7 @@ def good(one):
     assert all(isinstance(text, str) for text in texts)
     assert all(isinstance(ref, str) for refs in one.data_sources.values() for ref in refs)
     assert type(one.time_limit) is int and type(one.private) is type(one.internet) is bool
-    assert set(one.slug) <= {*string.ascii_lowercase, *string.digits, "-"} and manifest.safe_name(one.slug)
+    assert set(one.slug) <= {*string.ascii_lowercase, *string.digits, "-"} and safe_name(one.slug)
 
 
 @given(st.dictionaries(st.sampled_from(sorted(GOOD)), values, max_size=3))

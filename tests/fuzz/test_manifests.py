@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.core import manifest
+from shared.core.file_names import safe_name
 from tests.fuzz.malformed import DEEP, everything, json_values, mutated, names, told
 from tests.local import trips
 
@@ -29,22 +30,14 @@ def nested(files):
 
 def good(stated):
     """All that a reader of a manifest counts on, without looking again."""
-    assert set(manifest.KEYS) <= set(stated)
-    for key in (
-        "run_id",
-        "name",
-        "framework",
-        "architecture",
-        "dataset",
-        "bundle_sha256",
-        "source_commit",
-        "created_at",
-    ):
-        assert isinstance(stated[key], str), key
-    assert f"{stated['trainable_parameters']:,}" and f"{stated['metrics']['test']['accuracy']:.2%}"
-    assert {**stated["parameters"]} == stated["parameters"] and stated["environment"].get("accelerator") != 0
-    for name, facts in stated["files"].items():
-        assert manifest.safe_name(name) and facts["bytes"] >= 0 and len(facts["sha256"]) == 64
+    needed = manifest.REQUIRED if isinstance(stated, manifest.TrainingManifest) else manifest.ENVELOPE
+    assert all(type(getattr(stated, key)) is kind for key, kind in needed.items())
+    if isinstance(stated, manifest.TrainingManifest):
+        assert f"{stated.trainable_parameters:,}" and f"{stated.test_accuracy:.2%}"
+    assert manifest.parse(text_of(stated.as_dict()), "it") == stated
+    assert {**stated.parameters} == stated.parameters and stated.environment.get("accelerator") != 0
+    for name, file in stated.files.items():
+        assert safe_name(name) and file.bytes >= 0 and len(file.sha256) == 64
         name.encode()
 
 
@@ -108,15 +101,15 @@ def test_a_folder_is_verified_by_reading_alone(model, value):
     before = everything(model.parent.parent)
     with told():
         stated = manifest.verify(model)
-        assert all((model / name).read_bytes() == CONTENT for name in stated["files"])
-        assert "../../outside" not in stated["files"]
+        assert all((model / name).read_bytes() == CONTENT for name in stated.files)
+        assert "../../outside" not in stated.files
     assert everything(model.parent.parent) == before
 
 
 @given(names | st.text())
 @example(".. /evil")
 def test_a_safe_name_stays_in_its_folder_and_can_be_made(model, name):
-    if manifest.safe_name(name):
+    if safe_name(name):
         path = model / "inside" / f"{name}.123456.part"  # as it is while it is being written
         assert model / "inside" in path.resolve().parents
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,7 +123,7 @@ def test_a_link_is_read_and_never_written_through(model, name):
     (model / manifest.NAME).write_bytes(text_of(GOOD))
     (model / name).unlink()
     (model / name).symlink_to(model.parent.parent / "outside")
-    assert manifest.verify(model) == GOOD
+    assert manifest.verify(model) == manifest.parse(text_of(GOOD), "it")
     (model.parent.parent / "outside").write_bytes(b"another")
     with told():
         manifest.verify(model)

@@ -10,8 +10,9 @@ from local.kaggle_api import kernel_spec
 from tests.fuzz.malformed import DEEP, json_values, mutated, told
 from tests.local import trips
 
-PARAMETERS = {"name": trips.NAME, **trips.CONFIG.as_dict()}
-SIGNED = bundle.build(kernel_spec.load("torch"), PARAMETERS).sign(run_id="r1", source_commit="c")
+SIGNED = bundle.pack(kernel_spec.load("torch"), name=trips.NAME, config=trips.CONFIG).sign(
+    run_id="r1", source_commit="c"
+)
 GOOD = json.loads(SIGNED)
 SMALL = GOOD | {"cells": [cell for cell in GOOD["cells"] if cell["metadata"].get("tags")]}
 

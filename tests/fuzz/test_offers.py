@@ -80,7 +80,7 @@ def pulled(there, listed, text, surroundings, content=CONTENT):
             assert everything(mine[1]) == old
         else:
             there_now = {path for path, held in everything(mine[1]).items() if held is not None}
-            assert there_now == {mine[1] / name for name in (manifest.NAME, *manifest.verify(mine[1])["files"])}
+            assert there_now == {mine[1] / name for name in (manifest.NAME, *manifest.verify(mine[1]).files)}
         return done
     finally:
         for place in mine:

@@ -47,4 +47,4 @@ def write_manifest(folder, name, **changed):
         "environment": {},
         "metrics": {"validation": {}, "test": {"accuracy": 0.5}},
     }
-    return manifest.write(folder, facts | changed)
+    return manifest.write(folder, manifest.TrainingManifest(**facts | changed))

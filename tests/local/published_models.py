@@ -30,7 +30,8 @@ def model(folder, files=FILES, **changes):
     for name, content in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
-    manifest.write_json(folder / manifest.NAME, FACTS | {"files": manifest.describe(folder, files)} | changes)
+    found = {"files": manifest.describe(folder, files)}
+    manifest.save(folder, manifest.TrainingManifest(**FACTS | found | changes))
     return folder
 
 

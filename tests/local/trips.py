@@ -7,13 +7,11 @@
 Plain functions; conftest makes fixtures of those that most tests want. `K2L_HOME` must be a folder of the test's own.
 """
 
-import dataclasses
 import hashlib
 import json
 
 from local.core import workspace
 from local.jobs import connect, push
-from local.jobs.bundle import IDENTITY
 from local.kaggle_api import kernel_spec
 from local.runs.journal import Run
 from shared.core import manifest
@@ -66,11 +64,11 @@ def tiny_kernel(folder, monkeypatch):
     cargo.mkdir(parents=True)
     monkeypatch.setattr(workspace, "kernels", lambda: cargo.parent)
     (cargo / "kernel.toml").write_text(TOML)
-    names = [*(field.name for field in dataclasses.fields(TrainConfig)), "name", *IDENTITY]
-    head = '# %% tags=["parameters"]\n' + "".join(f"{name} = None\n" for name in names)
+    (cargo / "cells.py").write_text("# %% nothing\n")
+    head = '# %% tags=["parameters"]\n\n# %% nothing tags=["framework"]\n'
 
     def write(code):
-        (cargo / "notebook.py").write_text(f'{head}\n# %% tags=["shared"]\n{SCRATCH}\n# %%\n{code}\n')
+        (cargo.parent / "notebook.py").write_text(f'{head}\n# %% tags=["shared"]\n{SCRATCH}\n# %%\n{code}\n')
         return kernel_spec.load("torch")
 
     return write
@@ -79,6 +77,11 @@ def tiny_kernel(folder, monkeypatch):
 def cargo_of(kernel, config=CONFIG):
     """What is pushed for that kernel."""
     return push.prepare(kernel, name=NAME, config=config)
+
+
+def stated(**changes):
+    """The manifest of a run, before its files are hashed."""
+    return manifest.TrainingManifest(**FACTS | {"run_id": "r1", "bundle_sha256": "b", "name": NAME} | changes)
 
 
 def manifest_text(files, /, **changes):

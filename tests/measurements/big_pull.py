@@ -1,6 +1,6 @@
 """What a pull of 500 files and 2 GB costs, beside a plain copy over the same loopback.
 
-    python tests/measurements/big_pull.py [--files 500] [--bytes 2000000000] [--rounds 3]
+    python -m tests.measurements.big_pull [--files 500] [--bytes 2000000000] [--rounds 3]
 
 The emulator is a process of its own. The plain copy is as many threads, each writing to disk what `requests` gives it,
 nothing checked. Both run in turns, each in a fresh process; JSON last: seconds, CPU seconds, memory, transfers at once.

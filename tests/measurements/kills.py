@@ -1,6 +1,6 @@
 """Every verb that writes, killed before each rename, before each journal line and at its end; then the same command.
 
-    python tests/measurements/kills.py [--verbs train,pull,…]
+    python -m tests.measurements.kills [--verbs train,pull,…]
 
 At the moment of each kill every model folder must be the old model or the new one, each file of it as its manifest has
 it. The same command, given once more, must end as one that nobody killed: exit 0, the same hashes, nothing pushed
@@ -139,7 +139,7 @@ def digests(home):
 def weights(folder):
     """The hash of a model's weights, every file of which is as the manifest has it; else what is wrong."""
     try:
-        return manifest.verify(folder)["files"]["model.pth"]["sha256"]
+        return manifest.verify(folder).files["model.pth"].sha256
     except (ModelError, LookupError) as error:
         return f"wrong: {error}"
 

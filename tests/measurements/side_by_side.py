@@ -1,8 +1,10 @@
 """What the unmodified `kaggle` command and k2l make of each fault of the emulator, side by side.
 
-    python tests/measurements/side_by_side.py                        the table, as README has it
-    python tests/measurements/side_by_side.py --json                 an object a fault
-    python tests/measurements/side_by_side.py --write README.md      the table, between that page's two comments
+    python -m tests.measurements.side_by_side                   the table
+    python -m tests.measurements.side_by_side --json            an object a fault
+    python -m tests.measurements.side_by_side --write PAGE      the table, between the two comments of that page
+
+The page is docs/faults-and-measurements.md.
 
 Both are the real commands in processes of their own, each against an emulator of its own with the same fault, and with
 all their own waits: a few minutes in all. What became of it is judged by the bytes on the disk, the versions on the
@@ -40,7 +42,7 @@ from tests.measurements.side_by_side_judgement import judged
 
 PLACE = "<!-- side by side: written by tests/measurements/side_by_side.py -->", "<!-- side by side: end -->"
 HEAD = "what goes wrong"
-COMMAND = "python tests/measurements/side_by_side.py --write README.md"
+COMMAND = "python -m tests.measurements.side_by_side --write docs/faults-and-measurements.md"
 LATER = 15.0  # seconds after the push in which a session ends that is to end later: not before a slow machine looks
 AGE = 3600  # seconds by which an older file is older
 
@@ -193,13 +195,12 @@ def section(rows: list[Row]) -> str:
     table = markdown(columns, [[one.fault, one.kaggle, one.k2l] for one in rows])
     how = wrapped(
         f"Measured on {datetime.now(UTC):%Y-%m-%d} with `kaggle` {metadata.version('kaggle')} and `kagglesdk` "
-        f"{metadata.version('kagglesdk')}, by `{COMMAND}`: both commands as a user has them, each in a process of its "
-        "own against an emulator of its own, with the same fault and all their own waits, and judged by the bytes on "
-        "the disk, the versions on the emulator and the exit code. The emulator is ours and so is the choice of "
-        "faults; how often each happens on Kaggle itself, nobody counted. “Right” is what would have come of it "
-        "without the fault; after an “error” nothing is wrong on the disk. `kaggle` is asked after the notebook and "
-        "not after a version of it, though it can name one. Where a download stalls, k2l waits through a minute "
-        "of silence before it asks again."
+        f"{metadata.version('kagglesdk')}, by `{COMMAND}`. Each command ran as a user has it: in a process of its own, "
+        "against an emulator of its own with the same fault, and with all its own waits. The result was judged by the "
+        "bytes on the disk, the versions on the emulator and the exit code. “right” is the result without the fault. "
+        "After an “error” nothing is wrong on the disk. The emulator is ours, and we chose the faults; nobody counted "
+        "how often each happens on Kaggle. `kaggle` was asked for the notebook and not for one of its versions, though "
+        "it can name one. If a download stalls, k2l waits through a minute of silence before it asks again."
     )
     return f"{table}\n\n{how}"
 

@@ -1,6 +1,6 @@
 """Trip after trip on a bad day: a fifth of all calls fails, in every way the emulator knows.
 
-    python tests/measurements/soak.py [--loops 200] [--seed 0] [--share 0.2]
+    python -m tests.measurements.soak [--loops 200] [--seed 0] [--share 0.2]
 
 Each trip pushes a small real notebook whose weights are its own, and gives the same command again while that ends in
 an error it has a name for. In the end: were the right weights installed, was anything pushed twice, is anything half
@@ -133,9 +133,9 @@ def wrong(run):
     """What is wrong under models/ after a trip; "" if nothing is."""
     for folder in workspace.models().iterdir() if workspace.models().is_dir() else []:
         stated = manifest.verify(folder)
-        if (folder / "model.pth").read_bytes() != weights_of(stated["run_id"]):
+        if (folder / "model.pth").read_bytes() != weights_of(stated.run_id):
             return f"{folder.name} has weights of another run"
-        if run and stated["run_id"] != run.run_id:
+        if run and stated.run_id != run.run_id:
             return "an older run's model is still there"
     return ""
 

@@ -1,4 +1,4 @@
-"""README's table of what goes wrong: it has every fault, and what matters most in it is measured anew."""
+"""The table of what goes wrong: it has every fault, and what matters most in it is measured anew."""
 
 import re
 from importlib import metadata
@@ -8,13 +8,14 @@ from packaging.requirements import Requirement
 
 from local.core import workspace
 from local.emulator.faults import KINDS
+from tests.documents import PAGES
 from tests.measurements import side_by_side
 from tests.measurements.side_by_side_faults import FAULTS, NOT_MEASURED
 
 NAMED = {fault.named: fault for fault in FAULTS}
-README = workspace.CHECKOUT / "README.md"
-TOLD = side_by_side.written(README)
-MEASURED_WITH = side_by_side.measured_with(README)
+PAGE = workspace.CHECKOUT / "docs/faults-and-measurements.md"
+TOLD = side_by_side.written(PAGE)
+MEASURED_WITH = side_by_side.measured_with(PAGE)
 MEASURED_ANEW = (
     "push: no room for another run",
     "output: a download is cut short once, over an old good file",
@@ -31,7 +32,7 @@ def test_every_kind_of_fault_is_measured_and_told():
 def test_the_table_was_measured_with_the_release_that_is_installed():
     here = metadata.version("kaggle")
     assert here == MEASURED_WITH, (
-        f"README compares with kaggle {MEASURED_WITH}, and {here} is installed: pip install kaggle=={MEASURED_WITH}, "
+        f"the table has kaggle {MEASURED_WITH}, and {here} is installed: pip install kaggle=={MEASURED_WITH}, "
         f"or measure again (ten minutes) with: {side_by_side.COMMAND}"
     )
 
@@ -47,9 +48,9 @@ def test_what_is_installed_with_k2l_is_the_release_that_was_measured():
     assert not wanted.specifier.contains(f"{major}.{int(minor) + 1}.0")
 
 
-def test_readme_names_that_release_alone_and_counts_what_its_table_says():
-    text = README.read_text(encoding="utf-8")
-    assert set(re.findall(r"`kaggle` (\d+\.\d+\.\d+)", text)) == {MEASURED_WITH}
+def test_the_pages_name_that_release_alone_and_count_what_the_table_says():
+    named = {one for text in PAGES.values() for one in re.findall(r"`kaggle` (\d+\.\d+\.\d+)", text)}
+    assert named == {MEASURED_WITH}
     rows = [row for fault, row in TOLD.items() if fault != side_by_side.HEAD]
     counts = {
         column: {word: sum(getattr(row, column).startswith(word) for row in rows) for word in ("wrong file", "hangs")}
@@ -58,7 +59,7 @@ def test_readme_names_that_release_alone_and_counts_what_its_table_says():
     numbers = ("none", "one", "two", "three", "four", "five", "six", "seven")
     wrong, hangs = (numbers[counts["kaggle"][word]] for word in ("wrong file", "hangs"))
     said = f"`kaggle` leaves a wrong file on the disk with {wrong} of them and hangs with {hangs}, `k2l` with none"
-    assert said in " ".join(text.split()) and set(counts["k2l"].values()) == {0}
+    assert said in " ".join(PAGES["docs/faults-and-measurements.md"].split()) and set(counts["k2l"].values()) == {0}
 
 
 @pytest.mark.parametrize("named", MEASURED_ANEW)

@@ -15,6 +15,7 @@ from local.core import installation, workspace
 from local.core.checks import BAD, GOOD, WARN, Result
 from local.doctor import examine
 from scripts.__main__ import EXIT_CODES, VERBS
+from tests.documents import PAGES
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 COLOURS = re.compile(r"\x1b\[(?:[0-9;]*;)?(?:[34]\d|9\d|10\d)(?:;[0-9;]*)?m")
@@ -111,9 +112,8 @@ def test_the_version_is_told_in_a_line(k2l):
     assert (code, out, err) == (0, f"k2l {installation.version()} (commit {commit})\n", "")
 
 
-def test_exit_codes_are_told_by_help_as_in_the_readme(k2l):
-    readme = (workspace.CHECKOUT / "README.md").read_text(encoding="utf-8")
-    assert EXIT_CODES in readme and EXIT_CODES in " ".join(k2l("--help")[1].split())
+def test_exit_codes_are_told_by_help_as_in_docs(k2l):
+    assert EXIT_CODES in PAGES["docs/settings.md"] and EXIT_CODES in " ".join(k2l("--help")[1].split())
 
 
 @pytest.mark.parametrize(
@@ -168,8 +168,9 @@ def test_colours_are_for_terminals_that_want_them(no_color):
     """Every part of the edge that draws with rich."""
     code = (
         "from scripts.terminal import output, tables\n"
+        "from shared.core.events import Progress\n"
         "tables.table(['check', 'verdict'], [['a', 'GOOD'], ['b', 'WARN'], ['c', 'BAD']])\n"
-        "with output.bar('reading') as done: done(.5); output.say('beside'); done(1)"
+        "with output.bar('reading') as report: report(Progress(.5)); output.say('beside'); report(Progress(1))"
     )
     out = terminal("-c", code, **({"NO_COLOR": "1"} if no_color else {}))
     assert "GOOD" in out and "reading" in out

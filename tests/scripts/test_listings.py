@@ -49,7 +49,7 @@ def begun(number, *, state="done", **changes):
 def leave(folder, **changes):
     folder.mkdir(parents=True)
     (folder / "model.pth").write_bytes(b"weights")
-    manifest.write(folder, FACTS | {"run_id": "r", "name": folder.name} | changes)
+    manifest.write(folder, manifest.TrainingManifest(**FACTS | {"run_id": "r", "name": folder.name} | changes))
 
 
 def test_on_a_pipe_runs_are_lines_with_tabs_newest_first(k2l):
@@ -155,7 +155,7 @@ def test_models_are_listed_newest_first_with_how_they_stand(k2l, home, monkeypat
     leave(workspace.models() / "old", created_at="2026-01-01T00:00:00+00:00")
     leave(workspace.models() / "new")
     (workspace.models() / "old" / "model.pth").write_bytes(b"changed")
-    leave(workspace.zoo() / "lite", published={}, created_at="2025-01-01T00:00:00+00:00")
+    leave(workspace.zoo() / "lite", published={"left_out": {}}, created_at="2025-01-01T00:00:00+00:00")
     begun = checkpoints.place("half")
     begun.mkdir(parents=True)
     training = {"framework": "torch", "parameters": {"architecture": "compact", "dataset": "digits", "epochs": 5}}

@@ -95,9 +95,9 @@ def test_the_loop_leaves_a_proven_model(first):
     assert {
         "model.pth", "model.onnx", "model.int8.onnx", "metrics.json", "history.csv", "predictions.npy", "labels.npy",
         "curves.png", "confusion.png", "samples.png", "misclassified.png", "notebook.ipynb", "run.log",
-    } == set(stated["files"])  # fmt: skip
-    assert (row["dataset"], row["name"], stated["dataset"]) == ("digits", "small", "digits")
-    assert row["accuracy"] == stated["metrics"]["test"]["accuracy"] == pytest.approx(row["accuracy_here"], abs=0.001)
+    } == set(stated.files)  # fmt: skip
+    assert (row["dataset"], row["name"], stated.dataset) == ("digits", "small", "digits")
+    assert row["accuracy"] == stated.metrics["test"]["accuracy"] == pytest.approx(row["accuracy_here"], abs=0.001)
     assert row["accuracy"] > 0.9
     assert row["seconds_training"] < row["seconds_push_to_installed"] < row["seconds_command"]
     assert "quantizing to model.int8.onnx …\n" in err and err.count("curves.png") == 1
@@ -141,8 +141,8 @@ def test_the_same_trip_with_keras(home, start):
     assert code == 0, err
     row = json.loads(out)
     stated = manifest.verify(home / "models" / "small")
-    assert {"model.keras", "model.onnx"} <= set(stated["files"]) and "model.pth" not in stated["files"]
-    assert stated["framework"] == "keras" and {"keras", "tensorflow"} <= set(stated["environment"])
+    assert {"model.keras", "model.onnx"} <= set(stated.files) and "model.pth" not in stated.files
+    assert stated.framework == "keras" and {"keras", "tensorflow"} <= set(stated.environment)
     assert row["accuracy"] > 0.9 and row["accuracy"] == pytest.approx(row["accuracy_here"], abs=0.001)
 
 
@@ -155,7 +155,8 @@ def test_killed_at_every_step_the_same_command_goes_on(home, start):
     before.mkdir(parents=True)
     (before / "model.pth").write_bytes(b"old")
     tables = {"parameters": {}, "environment": {}, "metrics": {"test": {"accuracy": 0.5}}, "trainable_parameters": 1}
-    manifest.write(before, dict.fromkeys(manifest.KEYS, "old") | tables | {"schema": manifest.SCHEMA, "files": {}})
+    words = {key: "old" for key, kind in manifest.REQUIRED.items() if kind is str}
+    manifest.write(before, manifest.TrainingManifest(**words | tables))
     for wanted, later in (("intended", 0.0), ("pushed", 0.0), ("pushed", 0.3), ("complete", 0.0), ("pulled", 0.3)):
         process = start(*LOOP)
         while process.poll() is None and (reached := state(home)) != wanted and reached != "done":
@@ -168,7 +169,7 @@ def test_killed_at_every_step_the_same_command_goes_on(home, start):
     assert code == 0, err
     assert versions(home) == 1
     assert state(home) == "done"
-    assert manifest.verify(before)["run_id"] != "old"
+    assert manifest.verify(before).run_id != "old"
     assert json.loads(out)["version"] == 1
     assert [path.read_bytes() for path in home.glob(".k2l/runs/*/replaced*/model.pth")] == [b"old"]
 

@@ -10,7 +10,9 @@ from local.zoo import pages
 def checkout(tmp_path, monkeypatch):
     monkeypatch.setenv("K2L_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(workspace, "zoo", lambda: tmp_path / "models")
-    (tmp_path / "README.md").write_text("".join([*pages.ZOO, *pages.NETWORKS]), encoding="utf-8")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "zoo.md").write_text("".join([*pages.ZOO, *pages.NETWORKS]), encoding="utf-8")
+    (tmp_path / "README.md").write_text("".join(pages.SHORT), encoding="utf-8")
     (tmp_path / ".gitignore").write_text("".join(pages.KEPT), encoding="utf-8")
     return tmp_path
 
@@ -20,7 +22,7 @@ def test_it_checks_then_writes_and_is_then_up_to_date(k2l, checkout):
     assert (code, out) == (1, "") and "out of date" in err and "k2l report" in err and err.count("\n") == 1
     assert not (checkout / "models" / "README.md").exists()
     code, out, err = k2l("report", "--json")
-    assert (code, out) == (0, "") and err.count("written: ") == 3
+    assert (code, out) == (0, "") and err.count("written: ") == 4
     code, _, err = k2l("report", "--check")
     assert code == 0 and "up to date" in err
 

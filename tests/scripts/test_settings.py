@@ -36,9 +36,9 @@ def test_what_is_shared_goes_where_there_is_such_an_option_and_a_verb_has_its_ow
     ("text", "said"),
     [
         ("remote = ", "cannot be read"),
-        ('remot = "emulator"', r"remot cannot stand at the top. There are: remote, owner"),
-        ("[pusch]\nseed = 1", r"pusch cannot stand as a table. There are: loop, push"),
-        ('[push]\nsede = 1', r"sede cannot stand under \[push\]. There are: architecture"),
+        ('remot = "emulator"', r"remot cannot stand at the top. Did you mean remote\? There are: remote, owner"),
+        ("[pusch]\nseed = 1", r"pusch cannot stand as a table. Did you mean push\? There are: loop, push"),
+        ('[push]\nsede = 1', r"sede cannot stand under \[push\]. Did you mean seed\? There are: framework, name, arch"),
         ('[push]\nseed = "many"', r"seed: 'many' is not a valid int"),
         ("[push]\nseed = [1, 2]", r"seed must be a single value"),
         ('[push]\nset = "a=1"', r"set must be a list"),
@@ -80,6 +80,8 @@ def test_help_shows_the_files_default_and_no_other(k2l, tmp_path, monkeypatch):
     monkeypatch.setenv("K2L_HOME", str(tmp_path))
     (tmp_path / settings.FILE).write_text('[train]\nepochs = 5\nname = "x\\u001b[2J"\n')
     out = " ".join(k2l("train", "--help")[1].split())
-    assert "training images. [default: 5]" in out and r"models/. [default: x\x1b[2J]" in out
-    assert "recipe's" not in out and "ARCHITECTURE-FRAMEWORK" not in out and "\x1b" not in out
-    assert "[default: the recipe's; 40 for digits]" in " ".join(k2l("push", "--help")[1].split())
+    assert "for digits 40 (1 to 1000). [default: 5]" in out and r"models/. [default: x\x1b[2J]" in out
+    assert "ARCHITECTURE-FRAMEWORK" not in out and "\x1b" not in out
+    assert "training images; for digits 40 (1 to 1000). [default: the recipe's]" in " ".join(
+        k2l("push", "--help")[1].split()
+    )

@@ -34,9 +34,10 @@ SMALL = ("sweep", "--architecture", "lite", "--dataset", "digits", *SPACE)
     ("options", "said"),
     [
         ("--search lerning_rate=1:2", "did you mean 'learning_rate'"),
-        ("--search learning_rate=0.1", "a single value is given by --set"),
+        ("--search learning_rate=0.1", "a single value is given by its own option"),
         ("--search learning_rate=1e-9:1", "out of range"),
-        ("--search rotation=0:9 --set rotation=3", "given by --set and by --search"),
+        ("--search rotation=0:9 --rotation 3", "given as an option and by --search"),
+        ("--search rotation=0:9 --set rotation=3", "given as an option and by --search"),
         ("--objective f1", "there are: accuracy, loss"),
         ("--framework jax", "there are: torch, keras"),
         ("--architecture vgg", "there are: compact"),
@@ -161,6 +162,7 @@ def test_trials_on_the_emulator_survive_a_kill_without_a_second_push(home, start
     first.communicate()
     rows, err = finish(start(*command))
     assert [row["state"] for row in rows] == ["complete"] * 2 and "Warning" not in err
+    assert "2 trials of other commands; those of a killed one are tried again within 20 s" in err
     assert len(list(home.glob(".k2l/emulator/kernels/*/*/*/source.ipynb"))) == 2
     assert len({run for row in rows for run in row["runs"]}) == 2
     assert not (home / "models").exists()

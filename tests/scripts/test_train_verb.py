@@ -15,6 +15,7 @@ from local.experiments.train import Interrupted
 from scripts.terminal.recovery import kept
 from scripts.train import interrupted
 from shared.core import manifest
+from tests.local import trips
 
 TRAIN = ("train", "--architecture", "sprint", "--dataset", "digits", "--name", "small")
 # Each epoch is written down, however short.
@@ -55,8 +56,8 @@ def test_ctrl_c_keeps_the_best_epoch_and_the_command_it_names_goes_on(home, star
     out, err = first.communicate(timeout=120)
     assert (first.returncode, out) == (130, "")
     stated = manifest.verify(home / "models" / "small")
-    epoch = stated["interrupted"]["epoch"]
-    assert stated["interrupted"]["of"] == 500 and 2 <= epoch < 500
+    epoch = stated.interrupted["epoch"]
+    assert stated.interrupted["of"] == 500 and 2 <= epoch < 500
     assert f"interrupted after epoch {epoch} of 500: {home / 'models' / 'small'} has the best one" in err
     go_on = "k2l train --architecture sprint --dataset digits --name small --epochs 500 --resume"
     assert err.splitlines()[-1] == f"Go on with: {go_on}"
@@ -88,7 +89,7 @@ def test_killed_at_any_moment_it_is_resumed_to_the_very_same_network(home, start
     code, _, err = k2l(*TRAIN, "--epochs", "6")
     assert code == 0 and "NOTE" not in err
     whole = manifest.verify(home / "models" / "small")
-    assert resumed["files"]["model.pth"] == whole["files"]["model.pth"] and "interrupted" not in resumed
+    assert resumed.files["model.pth"] == whole.files["model.pth"] and "interrupted" not in resumed
 
 
 def visible(screen):
@@ -144,7 +145,7 @@ def test_several_seeds_are_told_with_their_mean_and_trained_once(home, k2l):
     code, out, err = k2l(*command)
     assert code == 0 and len(re.findall(r"^epoch 1/1", err, re.M)) == 2
     assert "of 2 seeds" in err and str(home / "models" / "small") in out
-    assert [row["seed"] for row in manifest.verify(home / "models" / "small")["seeds"]] == [0, 1]
+    assert [row["seed"] for row in manifest.verify(home / "models" / "small").seeds] == [0, 1]
     code, _, err = k2l(*command)
     assert code == 0 and "epoch" not in err
 
@@ -166,7 +167,7 @@ def test_where_a_model_of_the_zoo_was_replaced_its_way_back_is_named(home, tmp_p
     checkout = tmp_path / "checkout"
     aside = checkout / "models" / "small"
     aside.mkdir(parents=True)
-    facts = {"name": "small", "dataset": "digits", "metrics": {"test": {"accuracy": 0.9}}}
+    facts = trips.stated(name="small", metrics={"test": {"accuracy": 0.9}})
     monkeypatch.setattr("shared.core.manifest.read", lambda folder: facts)
     (aside / "manifest.json").write_text("{}")
     monkeypatch.setattr(workspace, "CHECKOUT", checkout)

@@ -3,7 +3,7 @@
 import pytest
 
 from scripts.steps import training
-from shared.training.loop import Progress
+from shared.core.events import StepEnded
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def clock(monkeypatch):
 
 
 def test_epochs_shorter_than_the_time_between_two_looks_still_have_a_speed(clock):
-    pace, progress = training._Pace(), Progress(epochs=50, images_per_epoch=100)
+    pace, progress = training._Pace(), StepEnded(epochs=50, images_per_epoch=100)
     for step in range(500):  # ten a second's tenth: an epoch takes 0.1 s, a look is due every 0.23 s
         clock[0] += 0.01
         progress.epoch, progress.images = step // 10 + 1, step % 10 * 10 + 10
@@ -26,7 +26,7 @@ def test_epochs_shorter_than_the_time_between_two_looks_still_have_a_speed(clock
 
 
 def test_the_pause_for_a_check_is_not_in_the_speed(clock):
-    pace, progress = training._Pace(), Progress(epochs=2, images_per_epoch=100)
+    pace, progress = training._Pace(), StepEnded(epochs=2, images_per_epoch=100)
     for epoch in (1, 2):
         clock[0] += 60.0
         for images in (10, 50, 100):
@@ -39,8 +39,8 @@ def test_the_pause_for_a_check_is_not_in_the_speed(clock):
 
 def test_nothing_is_told_before_there_is_anything_to_tell_it_from(clock):
     pace = training._Pace()
-    pace.step(Progress(epochs=2, images_per_epoch=100, images=10))
-    pace.look(Progress(epochs=2, images_per_epoch=100, images=10))
+    pace.step(StepEnded(epochs=2, images_per_epoch=100, images=10))
+    pace.look(StepEnded(epochs=2, images_per_epoch=100, images=10))
     assert pace.speed is None and pace.left is None
 
 

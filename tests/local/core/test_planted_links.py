@@ -45,7 +45,7 @@ def test_an_export_replaces_links_of_any_name_and_the_manifest_too(small_model, 
     before = (tmp_path / "their-manifest").read_bytes()
     export.export(folder, ["onnx"], images_nhw=images())
     assert (tmp_path / "their-manifest").read_bytes() == before
-    assert "model.onnx" in manifest.verify(folder)["files"]
+    assert "model.onnx" in manifest.verify(folder).files
 
 
 def test_pictures_go_into_no_folder_that_a_link_leads_to(tmp_path):

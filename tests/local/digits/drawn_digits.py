@@ -1,8 +1,8 @@
 """Digits drawn by us, stroke by stroke, for tests and for tests/data/pictures: no photograph, no font, no licence.
 
 picture = drawn(7, height=120, ink=30, paper=220)       # uint8 [h, w]
-python tests/local/digits/drawn_digits.py                     # writes tests/data/pictures anew
-python tests/local/digits/drawn_digits.py clip.mp4 300      # a film of so many frames, for k2l camera --source clip.mp4
+python -m tests.local.digits.drawn_digits                     # writes tests/data/pictures anew
+python -m tests.local.digits.drawn_digits clip.mp4 300      # a film of so many frames, for k2l camera --source clip.mp4
 """
 
 import sys

@@ -1,10 +1,9 @@
 """Pages that do not fill the picture: a sheet on a desk, or held up in a room, all of it made here from a seed.
 
-scene = framed(seed, desk="wood", share=0.5)            # Scene(grey uint8 [480, 640], text): digits drawn by us scene =
-full(seed, desk="full shadow")                  # a page that fills the picture, to stay as it is python
-tests/local/digits/framed_pages.py --seeds 100-119      # how many are read, without and with the sheet being looked for
-python tests/local/digits/framed_pages.py --mnist --show pages.png    # of MNIST's test images (K2L_DATA); what is not
-read
+scene = framed(seed, desk="wood", share=0.5)    # Scene(grey uint8 [480, 640], text): digits drawn by us
+scene = full(seed, desk="full shadow")          # a page that fills the picture, to stay as it is
+python -m tests.local.digits.framed_pages --seeds 100-119             # how many are read, with and without the search
+python -m tests.local.digits.framed_pages --mnist --show pages.png    # of MNIST's test images; what is not read
 """
 
 import argparse

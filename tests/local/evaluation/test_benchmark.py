@@ -12,6 +12,7 @@ from local.models import registry
 from shared.core import manifest
 from shared.core.errors import ModelError
 from shared.training import plots
+from tests.heard import Heard
 
 FIELDS = [
     "model", "file", "runtime", "batch", "threads", "p50_us", "p90_us", "p99_us", "images_per_second", "cold_start_s",
@@ -80,8 +81,8 @@ def subject(runtime, batch=2):
 
 
 def test_rows_are_by_batch_size_and_hold_to_the_first_file(named):
-    steps = []
-    rows = benchmark.bench(registry.files(named), batches=(1, 4), cold_start=False, seconds=0.2, on_step=steps.append)
+    heard = Heard()
+    rows = benchmark.bench(registry.files(named), batches=(1, 4), cold_start=False, seconds=0.2, report=heard)
     assert [(row.batch, row.runtime) for row in rows] == [
         (1, "onnxruntime"), (1, "torch"), (4, "onnxruntime"), (4, "torch"),
     ]  # fmt: skip
@@ -93,7 +94,8 @@ def test_rows_are_by_batch_size_and_hold_to_the_first_file(named):
         assert (one.overhead_us is None) == (one.batch > 1) and one.cold_start_s is None
         assert list(one.as_dict())[: len(FIELDS)] == FIELDS
     assert rows[0].ratio == rows[2].ratio == 1.0
-    assert steps == sorted(steps) and steps[-1] == 1.0
+    shares = heard.all("share")
+    assert shares == sorted(shares) and shares[-1] == 1.0
 
 
 def test_all_take_turns_and_warm_up_is_left_out(clock):

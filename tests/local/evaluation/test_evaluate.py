@@ -16,6 +16,7 @@ from shared.core.errors import ModelError
 from shared.data.datasets import load
 from shared.data.splits import split
 from shared.training.metrics import score
+from tests.heard import Heard
 from tests.local.model_folders import write_manifest, write_weights
 from tests.local.model_formats import write_classifier
 
@@ -97,9 +98,9 @@ def test_the_validation_images_are_those_that_no_training_learns_from(named, k2l
 
 
 def test_the_share_done_is_told_over_all_models(tmp_path, home, digits):
-    model, told = write_classifier(tmp_path / "one.onnx"), []
-    evaluate.evaluate_all([(model, digits), (model, digits)], batch=200, on_step=told.append)
-    assert told == [pytest.approx(share) for share in (200 / 720, 0.5, 560 / 720, 1)]
+    model, heard = write_classifier(tmp_path / "one.onnx"), Heard()
+    evaluate.evaluate_all([(model, digits), (model, digits)], batch=200, report=heard)
+    assert heard.all("share") == [0.25, 0.5, 0.75, 1]
 
 
 def test_different_class_counts_are_refused_before_anything_is_run(tmp_path, home, digits, monkeypatch):

@@ -11,6 +11,7 @@ from local.models import registry
 from shared.core import manifest
 from shared.core.errors import ModelError
 from shared.training.results import write_history
+from tests.heard import Heard
 from tests.local.model_folders import write_manifest
 
 
@@ -26,14 +27,14 @@ def folder(small_model, tmp_path, digits):
 
 
 def test_a_model_that_came_home_is_exported_evaluated_and_quantized(folder):
-    steps = []
-    told = receive(folder, on_step=steps.append)
-    assert [step.split()[0] for step in steps] == ["exporting", "evaluating", "quantizing"]
+    heard = Heard()
+    told = receive(folder, report=heard)
+    assert [what.split()[0] for what in heard.all("what")] == ["exporting", "evaluating", "quantizing"]
     assert told.seconds_training == 4.0 and told.why_not == ""
-    assert told.here.scores.accuracy == told.manifest["metrics"]["test"]["accuracy"]
+    assert told.here.scores.accuracy == told.manifest.metrics["test"]["accuracy"]
     assert told.quantized.file.name == "model.int8.onnx" and told.quantized.base.name == "model.onnx"
     # An untrained network guesses: int8 may guess worse, which is told and no error.
-    assert ("model.int8.onnx" in told.manifest["files"]) == told.quantized.kept
+    assert ("model.int8.onnx" in told.manifest.files) == told.quantized.kept
     assert told.manifest == manifest.verify(folder)
     exported = (folder / "model.onnx").stat()
     again = receive(folder)
@@ -47,7 +48,7 @@ def test_an_export_that_was_killed_is_made_again(folder, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(manifest, "add_files", kill)
         export.export(folder, ["onnx"])
-    assert receive(folder).manifest == manifest.verify(folder) and "model.onnx" in manifest.read(folder)["files"]
+    assert receive(folder).manifest == manifest.verify(folder) and "model.onnx" in manifest.read(folder).files
 
 
 def test_another_accuracy_than_the_runs_is_an_error(folder):
@@ -62,7 +63,7 @@ def test_without_the_data_set_there_is_still_an_export_and_the_reason(folder, ho
     write_manifest(folder, "lite", dataset="kmnist")
     told = receive(folder)
     assert told.here is None and told.quantized is None and "kmnist was not found" in told.why_not
-    assert "model.onnx" in manifest.verify(folder)["files"]
+    assert "model.onnx" in manifest.verify(folder).files
 
 
 @pytest.mark.slow

@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 
 from local.core import workspace
+from local.core.events import Resumed
 from local.experiments import compare
-from local.experiments.compare import Network, Training, trained
+from local.experiments.compare import Network, trained
+from local.experiments.train import Training
 from local.models import checkpoints, registry
 from shared.core.errors import ModelError
+from shared.core.events import StepEnded
 from shared.training.config import TrainConfig
+from tests.heard import Heard
 
 
 def training(architecture, **changed):
@@ -29,13 +33,13 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def epochs():
-    return []
+def heard():
+    return Heard()
 
 
 @pytest.fixture(scope="module")
-def pair(home, epochs):
-    return [trained(training(name), on_epoch=epochs.append) for name in ("ds_cnn_v1", "lite")]
+def pair(home, heard):
+    return [trained(training(name), report=heard) for name in ("ds_cnn_v1", "lite")]
 
 
 @pytest.fixture
@@ -52,9 +56,9 @@ def untrained(monkeypatch):
     return Started
 
 
-def test_a_network_is_trained_once_and_found_again(pair, epochs, untrained):
+def test_a_network_is_trained_once_and_found_again(pair, heard, untrained):
     again = trained(training("lite"))
-    assert (pair[1].trained_now, again.trained_now, len(epochs)) == (True, False, 2)
+    assert (pair[1].trained_now, again.trained_now, len(heard.all("row"))) == (True, False, 2)
     assert again.manifest == pair[1].manifest and registry.find("lite-torch").architecture == "lite"
     assert again.row() | {"trained_now": True} == pair[1].row()
 
@@ -79,17 +83,17 @@ def test_an_interrupted_training_goes_on_in_place_of_being_taken_for_trained(hom
     monkeypatch.setattr(checkpoints, "EVERY", 0.0)
     wanted = dataclasses.replace(training("sprint", epochs=3), name="stopped")
 
-    def ctrl_c(progress):
-        if progress.epoch == 2:
+    def ctrl_c(event):
+        if isinstance(event, StepEnded) and event.epoch == 2:
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        trained(wanted, on_step=ctrl_c)
+        trained(wanted, report=ctrl_c)
     assert json.loads((wanted.folder / "manifest.json").read_text())["interrupted"] == {"epoch": 1, "of": 3}
-    told, rows = [], []
-    network = trained(wanted, on_resume=told.append, on_epoch=rows.append)
-    assert told == [1] and [row["epoch"] for row in rows] == [2, 3]
-    assert network.trained_now and network.row()["epochs"] == 3 and "interrupted" not in network.manifest
+    heard = Heard()
+    network = trained(wanted, report=heard)
+    assert heard[0] == Resumed(1, 3) and [row["epoch"] for row in heard.all("row")] == [2, 3]
+    assert network.trained_now and network.row()["epochs"] == 3 and not network.manifest.interrupted
 
 
 def test_a_row_has_what_a_comparison_is_made_of(pair):
@@ -97,7 +101,7 @@ def test_a_row_has_what_a_comparison_is_made_of(pair):
     assert (row["name"], row["architecture"], row["trainable_parameters"]) == ("lite-torch", "lite", 4006)
     assert (row["epochs"], row["test_images"], row["trained_now"]) == (1, 360, True)
     assert row["seconds_epoch"] == row["seconds_training"] > 0 and 0 <= row["standard_error"] < 0.03
-    assert row["test_accuracy"] == pair[1].manifest["metrics"]["test"]["accuracy"]
+    assert row["test_accuracy"] == pair[1].manifest.metrics["test"]["accuracy"]
 
 
 def test_differences_come_from_the_answers_left_behind(pair):
@@ -131,7 +135,7 @@ def test_a_network_of_another_width_has_a_name_that_a_folder_can_have():
     from scripts.compare import plan
     from scripts.steps import options as options
 
-    wanted = options.Wanted(dataset="digits", framework="torch,keras")
+    wanted = options.Wanted(named={"dataset": "digits"}, framework="torch,keras")
     trainings = plan(wanted, "lite,lite@1.5", prefix="my-", data_dir=None)
     assert [one.name for one in trainings] == [
         "my-lite-torch",

@@ -8,8 +8,9 @@ from local.experiments import race, time_to_target
 from local.experiments.race import Contestant, Finish, Rules
 from scripts.race import show_all
 from shared.core.errors import ConfigError, UserError
+from shared.core.events import EpochEnded, StepEnded
 from shared.training.config import TrainConfig
-from shared.training.loop import Progress, StopTraining
+from shared.training.loop import StopTraining
 
 SPRINT, COMPACT = Contestant(architecture="sprint"), Contestant(architecture="compact", recipe="plain")
 ROW = [
@@ -105,26 +106,30 @@ class Watch:
         return {"seconds": self.now, "cpu_seconds": 2 * self.now}
 
 
+def epoch_ended(epoch, accuracy):
+    return EpochEnded(row={"epoch": epoch, "validation_accuracy": accuracy}, epochs=9, snapshot=pytest.fail)
+
+
 def test_the_checks_are_not_in_the_time():
     clock = time_to_target.Clock(0.99, 9, framework="torch")
     clock.watch = Watch()
-    progress = Progress(epochs=9, images_per_epoch=100)
+    progress = StepEnded(epochs=9, images_per_epoch=100)
     for epoch, (half, end, checked) in enumerate([(1, 2, 5), (6, 8, 9)], start=1):
         for clock.watch.now, progress.images in ((half, 50), (end, 100)):
-            clock.step(progress)
+            clock.report(progress)
         clock.watch.now = checked
         if epoch == 1:
-            clock.epoch({"epoch": epoch, "validation_accuracy": 0.9899})
+            clock.report(epoch_ended(epoch, 0.9899))
     assert not clock.reached and clock.spent == {"seconds": 5, "cpu_seconds": 10}
     with pytest.raises(StopTraining):
-        clock.epoch({"epoch": 2, "validation_accuracy": 0.99})
+        clock.report(epoch_ended(2, 0.99))
     assert clock.reached and (clock.epochs_taken, clock.accuracy) == (2, 0.99)
 
 
 def test_a_training_at_its_end_is_not_cut_short():
     clock = time_to_target.Clock(0.5, 1, framework="torch")
-    clock.step(Progress(epochs=1, images_per_epoch=100, images=100))
-    clock.epoch({"epoch": 1, "validation_accuracy": 0.6})
+    clock.report(StepEnded(epochs=1, images_per_epoch=100, images=100))
+    clock.report(epoch_ended(1, 0.6))
     assert clock.reached
 
 

@@ -1,12 +1,17 @@
+import dataclasses
+
 import pytest
 
 from local.core import workspace
+from local.core.events import SeedBegun, SeedEnded
+from local.core.shared_code import training_sha256
 from local.experiments import seeds, train
-from local.experiments.compare import Training
+from local.experiments.train import Training
 from local.runs import journal
 from shared.core import manifest
 from shared.core.errors import ConfigError
 from shared.training.config import TrainConfig
+from tests.heard import Heard
 from tests.local.model_folders import write_manifest
 
 LOSSES = [0.3, 0.1, 0.2, 0.4, 0.05]
@@ -36,18 +41,21 @@ def fake(begun):
         return write_manifest(
             folder, "lite", run_id=f"r{config.seed}", parameters=config.as_dict(), metrics=metrics,
             training={"seconds": 2.0 + config.seed, "cpu_seconds": 4.0},
+            bundle_sha256=training_sha256(config, framework="torch"),
         )  # fmt: skip
 
     return fake_training
 
 
 def test_each_seed_is_trained_once_and_the_lowest_validation_loss_is_kept(fake, begun):
-    told = []
-    done = seeds.trained(TRAINING, 3, train=fake, on_seed=lambda seed, row: told.append((seed, row is not None)))
-    assert begun == [0, 1, 2] and told == [(0, False), (0, True), (1, False), (1, True), (2, False), (2, True)]
+    heard = Heard()
+    done = seeds.trained(TRAINING, 3, train=fake, report=heard)
+    assert begun == [0, 1, 2] and heard == [
+        one for row in done.rows for one in (SeedBegun(row["seed"]), SeedEnded(row))
+    ]
     assert done.elsewhere == [] and done.manifest == manifest.verify(workspace.models() / "mine")
     assert (workspace.models() / "mine" / "model.pth").read_bytes() == b"\x01"
-    assert done.manifest["seeds"] == done.rows
+    assert done.manifest.seeds == done.rows
     assert done.rows[2] == {
         "seed": 2, "validation_loss": 0.2, "validation_accuracy": 0.9, "test_accuracy": 0.97, "seconds": 4.0,
         "cpu_seconds": 4.0,
@@ -56,8 +64,8 @@ def test_each_seed_is_trained_once_and_the_lowest_validation_loss_is_kept(fake, 
 
 def test_a_seed_that_was_chosen_on_something_else_is_kept(fake, begun):
     done = seeds.trained(TRAINING, 3, train=fake, keep=2)
-    assert (workspace.models() / "mine" / "model.pth").read_bytes() == b"\x02" and done.manifest["kept"] == "by hand"
-    assert "kept" not in seeds.trained(TRAINING, 3, train=fake).manifest and begun == [0, 1, 2]
+    assert (workspace.models() / "mine" / "model.pth").read_bytes() == b"\x02" and done.manifest.kept == "by hand"
+    assert not seeds.trained(TRAINING, 3, train=fake).manifest.kept and begun == [0, 1, 2]
     with pytest.raises(ConfigError, match="seed 3 cannot be kept: it is none of 0 to 2"):
         seeds.trained(TRAINING, 3, train=fake, keep=3)
 
@@ -67,10 +75,10 @@ def test_finished_seeds_are_not_trained_again_and_more_can_be_added(fake, begun)
     export = workspace.models() / "mine" / "model.onnx"
     export.write_bytes(b"onnx")
     manifest.add_files(export.parent, [export.name])
-    assert "model.onnx" in seeds.trained(TRAINING, 4, train=fake).manifest["files"]
-    assert begun == [0, 1, 2, 3] and len(manifest.verify(export.parent)["seeds"]) == 4 and export.exists()
+    assert "model.onnx" in seeds.trained(TRAINING, 4, train=fake).manifest.files
+    assert begun == [0, 1, 2, 3] and len(manifest.verify(export.parent).seeds) == 4 and export.exists()
     seeds.trained(TRAINING, 5, train=fake)
-    assert manifest.verify(export.parent)["run_id"] == "r4" and not export.exists()
+    assert manifest.verify(export.parent).run_id == "r4" and not export.exists()
     assert [path.read_bytes() for path in workspace.state().glob("replaced/mine/model.onnx")] == [b"onnx"]
 
 
@@ -91,8 +99,8 @@ def test_a_training_that_was_killed_or_ended_is_made_again(fake, begun):
         return fake(config, folder)
 
     def ended(config, folder):
-        stated = fake(config, folder) | {"interrupted": {"epoch": 1, "of": 2}}
-        manifest.write_json(folder / manifest.NAME, stated)
+        stated = dataclasses.replace(fake(config, folder), interrupted={"epoch": 1, "of": 2})
+        manifest.save(folder, stated)
         raise train.Interrupted(1, 2, stated)
 
     with pytest.raises(RuntimeError):
@@ -118,7 +126,7 @@ def test_two_commands_share_the_seeds_and_the_last_one_installs(fake, begun):
         return fake(config, folder)
 
     done = seeds.trained(TRAINING, 3, train=beside_another)
-    assert begun == [1, 2, 0] and done.elsewhere == [] and len(done.manifest["seeds"]) == 3
+    assert begun == [1, 2, 0] and done.elsewhere == [] and len(done.manifest.seeds) == 3
 
 
 def test_a_model_that_another_command_makes_is_not_replaced(fake, begun):
@@ -142,7 +150,7 @@ def test_real_trainings_are_told_apart_by_their_seed(home, monkeypatch):
 
     done = seeds.trained(TRAINING, 2, train=one)
     stated = manifest.verify(home / "models" / "mine")
-    assert stated["seeds"] == done.rows and [row["seed"] for row in done.rows] == [0, 1]
+    assert stated.seeds == done.rows and [row["seed"] for row in done.rows] == [0, 1]
     assert done.rows[0]["validation_loss"] != done.rows[1]["validation_loss"]
-    assert stated["parameters"]["seed"] == min(done.rows, key=lambda row: row["validation_loss"])["seed"]
+    assert stated.parameters["seed"] == min(done.rows, key=lambda row: row["validation_loss"])["seed"]
     assert all(row["cpu_seconds"] > 0 for row in done.rows)

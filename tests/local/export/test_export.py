@@ -16,6 +16,7 @@ from shared.core import manifest
 from shared.core.errors import ConfigError, KernelError, ModelError
 from shared.data import datasets
 from shared.networks.architectures import architecture
+from tests.heard import Heard
 from tests.local.model_folders import write_folder, write_manifest
 from tests.local.model_formats import images as probes
 
@@ -54,12 +55,12 @@ def test_an_export_says_what_its_source_says(tmp_path, capfd, name):
 def test_every_format_is_reached_from_either_framework(tmp_path, capfd, framework):
     folder = write_folder(tmp_path / "m", "sprint", framework)
     capfd.readouterr()
-    steps = []
-    done = export.export(folder, on_step=steps.append)
+    heard = Heard()
+    done = export.export(folder, report=heard)
     other = {"torch": "keras", "keras": "pth"}[framework]
     assert {one.file.name for one in done} == {f"model.{kind}" for kind in (other, "onnx", "tflite", "pt2")}
-    assert all(one.difference < 1e-4 for one in done) and steps == [0.25, 0.5, 0.75, 1.0]
-    assert sorted(manifest.verify(folder)["files"]) == [name for name in names(folder) if name != manifest.NAME]
+    assert all(one.difference < 1e-4 for one in done) and heard.all("share") == [0.25, 0.5, 0.75, 1.0]
+    assert sorted(manifest.verify(folder).files) == [name for name in names(folder) if name != manifest.NAME]
     assert capfd.readouterr() == ("", "")
     for one in done:
         assert str(workspace.CHECKOUT).encode() not in one.file.read_bytes(), one.file
@@ -140,9 +141,9 @@ def test_an_export_that_was_killed_is_made_by_the_same_command(small_model, tmp_
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(manifest, "add_files", kill)
         export.export(folder, ["onnx"])
-    assert list(manifest.verify(folder)["files"]) == ["model.pth"]
+    assert list(manifest.verify(folder).files) == ["model.pth"]
     assert [one.file.name for one in export.ensure(folder, ["onnx"])] == ["model.onnx"]
-    assert list(manifest.verify(folder)["files"]) == ["model.onnx", "model.pth"]
+    assert list(manifest.verify(folder).files) == ["model.onnx", "model.pth"]
     assert names(folder) == names(small_model)
 
 
@@ -153,7 +154,7 @@ def test_an_export_that_was_changed_or_lost_can_be_made_again(small_model, home,
     folder = shutil.copytree(small_model, home / "models" / "small")
     change(folder / "model.onnx")
     verb("small", to="onnx")
-    assert "model.onnx" in capsys.readouterr().out and "model.onnx" in manifest.verify(folder)["files"]
+    assert "model.onnx" in capsys.readouterr().out and "model.onnx" in manifest.verify(folder).files
 
 
 def test_one_command_at_a_time_works_on_a_model(small_model, home):

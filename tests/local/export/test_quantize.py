@@ -22,6 +22,7 @@ from shared.data.preprocessing import to_float
 from shared.networks.architectures import ARCHITECTURES, architecture
 from shared.networks.build_torch import build_torch
 from shared.training.config import TrainConfig
+from tests.heard import Heard
 from tests.local.model_folders import write_folder, write_manifest
 from tests.local.model_formats import images as probes
 from tests.local.model_formats import save_filling
@@ -72,12 +73,12 @@ def write_other_weights(source, images, path):
 
 
 def test_every_quantized_file_is_smaller_reads_as_well_and_is_vouched_for(folder, digits, capfd):
-    steps = []
-    made = quantize(folder, max_drop=2, on_step=steps.append)  # an image of 144 is 0.7 points
-    assert capfd.readouterr() == ("", "") and steps == [0.25, 0.5, 0.75, 1.0]
+    heard = Heard()
+    made = quantize(folder, max_drop=2, report=heard)  # an image of 144 is 0.7 points
+    assert capfd.readouterr() == ("", "") and heard.all("share") == [0.25, 0.5, 0.75, 1.0]
     assert all(one.kept and one.why == "" and one.images == 144 for one in made)
     assert {one.file.name for one in made} == FILES
-    assert set(manifest.verify(folder)["files"]) == FILES | {f"model.{one}" for one in ("pth", "onnx", "tflite")}
+    assert set(manifest.verify(folder).files) == FILES | {f"model.{one}" for one in ("pth", "onnx", "tflite")}
     for one in made:
         share = 0.52 if one.format == "float16" else 0.3
         assert one.bytes == one.file.stat().st_size <= share * one.base_bytes, one
@@ -117,7 +118,7 @@ def test_calibration_sees_training_images_alone_the_classes_in_equal_shares(fold
 def test_the_test_set_is_not_touched(folder, digits):
     without = dataclasses.replace(digits, test_images=None, test_labels=None)
     assert len(quantize(folder, ["torch"], dataset=without, beside=["onnx"])) == 1
-    assert "model.onnx" in manifest.verify(folder)["files"]
+    assert "model.onnx" in manifest.verify(folder).files
 
 
 def test_a_quantization_that_was_killed_is_made_by_the_same_command(folder, monkeypatch):
@@ -129,10 +130,10 @@ def test_a_quantization_that_was_killed_is_made_by_the_same_command(folder, monk
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(manifest, "add_files", kill)
         quantize(folder, ["onnx"], max_drop=5)
-    assert manifest.verify(folder)["files"].keys() == stated["files"].keys() - {"model.int8.onnx"}
+    assert manifest.verify(folder).files.keys() == stated.files.keys() - {"model.int8.onnx"}
     quantize(folder, ["onnx"], max_drop=5)
-    assert manifest.verify(folder)["files"].keys() == stated["files"].keys()
-    assert {path.name for path in folder.iterdir()} == {*stated["files"], manifest.NAME}
+    assert manifest.verify(folder).files.keys() == stated.files.keys()
+    assert {path.name for path in folder.iterdir()} == {*stated.files, manifest.NAME}
 
 
 def test_a_file_that_loses_too_much_is_refused_and_nothing_changes(folder, monkeypatch):

@@ -19,6 +19,7 @@ from local.runs import download, journal, live_log
 from scripts.steps import trip as trip
 from shared.core import manifest
 from shared.core.errors import CredentialsError, DiskFullError, KernelError, RefusedError, RunError, ServiceError
+from tests.heard import Heard
 from tests.local import trips
 
 SLUG = trips.SLUG
@@ -125,9 +126,9 @@ def test_a_state_that_is_new_to_us_is_shown_by_its_name_and_ends_nothing(emulato
     emulator.faults.add(fault="stuck", state="Failed\x1b[2J", times=3)
     emulator.faults.add(fault="stuck", state="ACKNOWLEDGED", times=90)
     emulator.faults.add(fault="stuck", state="cancelRequested")
-    seen = []
-    assert watch.watch(service, one, on_status=seen.append, sleep=no_sleep).state == "complete"
-    assert seen == ["Failed\\x1b[2J", "ACKNOWLEDGED", "CANCEL_REQUESTED", "COMPLETE"]
+    heard = Heard()
+    assert watch.watch(service, one, report=heard, sleep=no_sleep).state == "complete"
+    assert heard.all("state") == ["Failed\\x1b[2J", "ACKNOWLEDGED", "CANCEL_REQUESTED", "COMPLETE"]
 
 
 def test_the_usual_wait_is_the_time_limit_and_an_hour(emulator, service, monkeypatch):
@@ -174,8 +175,8 @@ def test_the_text_of_a_log_is_what_came_of_it(log, text):
 def test_of_a_run_that_prints_for_ever_the_end_is_kept(monkeypatch):
     monkeypatch.setattr(live_log, "KEPT", 3)
     endless = SimpleNamespace(follow_log=lambda slug, version: map(str, range(1000)))
-    heard = []
-    log = live_log.LiveLog(endless, SimpleNamespace(slug=SLUG, version=1), heard.append)
+    heard = Heard()
+    log = live_log.LiveLog(endless, SimpleNamespace(slug=SLUG, version=1), heard)
     log.run()
     assert (list(log.pieces), len(heard)) == (["997", "998", "999"], 1000)
 
@@ -232,9 +233,10 @@ def test_an_emulator_killed_and_restarted_is_waited_for(emulator, service, kerne
     emulator.leave()
     later = threading.Timer(1.5, emulator.start)
     later.start()
-    states = []
-    one, _ = pull(service, watch.watch(service, one, on_status=states.append))
+    heard = Heard()
+    one, _ = pull(service, watch.watch(service, one, report=heard))
     later.join()
+    states = heard.all("state")
     assert (one.state, one.version, states[-1]) == ("pulled", 1, "COMPLETE")
     assert "OUT OF REACH" in states
 
@@ -368,7 +370,7 @@ def test_five_hundred_outputs_come_over_many_pages(emulator, service):
     asked, outputs = [], service._kernels.list_kernel_session_output
     service._kernels.list_kernel_session_output = lambda request: asked.append(1) or outputs(request)
     pull(service, trips.finished(emulator, files))
-    assert len(manifest.verify(workspace.models() / "mine")["files"]) == 501
+    assert len(manifest.verify(workspace.models() / "mine").files) == 501
     assert len(asked) == 6
 
 

@@ -15,6 +15,7 @@ from local.kaggle_api.errors import CapacityError, QuotaError
 from local.runs import journal
 from scripts.steps import trip
 from shared.core.errors import RefusedError, RunError
+from tests.heard import Heard
 from tests.local import trips
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -53,13 +54,13 @@ def clock():
 
 
 @pytest.fixture
-def said():
-    return []
+def heard():
+    return Heard()
 
 
 @pytest.fixture
-def waiting(clock, said):
-    return Waiting(limit=timedelta(hours=12), on_wait=said.append, sleep=clock.sleep, now=lambda: clock.now)
+def waiting(clock, heard):
+    return Waiting(limit=timedelta(hours=12), report=heard, sleep=clock.sleep, now=lambda: clock.now)
 
 
 @pytest.fixture
@@ -113,14 +114,15 @@ def test_without_waiting_the_push_fails_at_once_and_says_how_to_wait(service, ke
     assert one.state == "failed" and FULL in one.message
 
 
-def test_a_push_waits_until_there_is_room_as_one_run(emulator, service, kernel, full, saves, clock, said, waiting):
+def test_a_push_waits_until_there_is_room_as_one_run(emulator, service, kernel, full, saves, clock, heard, waiting):
     states = []
     clock.at(90, lambda: states.extend(one.state for one in journal.every()))
     clock.at(200, lambda: emulator.store.cancel(full))
     one = push.push(service, trips.cargo_of(kernel("1")), waiting=waiting)
     assert (one.state, one.version, states) == ("pushed", 1, ["intended"])
     assert journal.every() == [one]
-    assert len(said) == 1 and FULL in said[0] and "every minute, for 12 h at most" in said[0] and "Ctrl-C" in said[0]
+    (why,) = heard.all("why")
+    assert FULL in why and "every minute, for 12 h at most" in why and "Ctrl-C" in why
     assert 3 <= len(saves) - 1 <= 4 and all(nap <= capacity.POLL for nap in clock.naps)
 
 
@@ -132,7 +134,7 @@ def test_tries_are_a_minute_apart_and_not_all_in_the_same_second(service, clock,
 
 
 def test_when_the_limit_is_up_the_run_has_failed_and_says_so(service, kernel, full, saves, clock):
-    short = Waiting(limit=timedelta(minutes=5), on_wait=str, sleep=clock.sleep, now=lambda: clock.now)
+    short = Waiting(limit=timedelta(minutes=5), sleep=clock.sleep, now=lambda: clock.now)
     with pytest.raises(CapacityError, match=rf"{FULL}\.\nWaited for 0\.1 h in vain"):
         push.push(service, trips.cargo_of(kernel("1")), waiting=short)
     assert [one.state for one in journal.every()] == ["failed"]
@@ -225,24 +227,25 @@ def gpu(emulator, kernel, monkeypatch):
     return trips.cargo_of(dataclasses.replace(kernel("1"), accelerator="NvidiaTeslaT4", time_limit=3600))
 
 
-def test_gpu_time_is_waited_for_with_nothing_in_the_journal(service, gpu, clock, said, waiting, monkeypatch):
+def test_gpu_time_is_waited_for_with_nothing_in_the_journal(service, gpu, clock, heard, waiting, monkeypatch):
     quotas(service, monkeypatch, clock, left=timedelta(0), refresh=MIDDAY + timedelta(hours=2, minutes=5))
     seen = []
     clock.at(3600, lambda: seen.extend(journal.every()))
     assert push.push(service, gpu, waiting=waiting).version == 1
     assert seen == [] and 7500 <= sum(clock.naps) <= 7600
-    assert len(said) == 1 and "in 2 h 5 min (Thursday 14:05 UTC)" in said[0]
+    (why,) = heard.all("why")
+    assert "in 2 h 5 min (Thursday 14:05 UTC)" in why
 
 
 def test_gpu_time_refused_by_the_push_itself_is_waited_for_too(
-    emulator, service, gpu, clock, said, waiting, monkeypatch
+    emulator, service, gpu, clock, heard, waiting, monkeypatch
 ):
     quotas(service, monkeypatch, clock, left=timedelta(hours=9), refresh=MIDDAY + timedelta(hours=1))
     spent = {"error": "Maximum weekly GPU quota of 30.00 hours reached."}
     emulator.faults.add(fault="status", status=200, method="SaveKernel", body=spent)
     one = push.push(service, gpu, waiting=waiting)
     assert (one.version, journal.every()) == (1, [one])
-    assert 3600 <= sum(clock.naps) < 3700 and "Thursday 13:00 UTC" in said[-1]
+    assert 3600 <= sum(clock.naps) < 3700 and "Thursday 13:00 UTC" in heard[-1].why
 
 
 def test_gpu_time_beyond_the_limit_is_refused_at_once(service, gpu, clock, waiting, monkeypatch):

@@ -13,6 +13,7 @@ from local.kaggle_api import errors, http
 from local.runs import download, journal
 from shared.core import manifest
 from shared.core.errors import CredentialsError, KernelError, RefusedError, RunError, ServiceError
+from tests.heard import Heard
 from tests.local import trips
 
 SLUG = trips.SLUG
@@ -314,7 +315,7 @@ def test_an_executed_notebook_that_does_not_come_is_not_worth_the_model(emulator
     (emulator.version(SLUG).folder / "__notebook__.ipynb").write_text("{}")
     emulator.faults.add(fault="truncate", match="__notebook__", times=None)
     pull.pull(service, one)
-    assert sorted(manifest.verify(workspace.models() / "mine")["files"]) == ["model.pth", "run.log"]
+    assert sorted(manifest.verify(workspace.models() / "mine").files) == ["model.pth", "run.log"]
 
 
 def test_the_previous_versions_status_is_not_taken_for_ours(emulator, service, kernel):
@@ -322,11 +323,12 @@ def test_the_previous_versions_status_is_not_taken_for_ours(emulator, service, k
     emulator.faults.add(fault="stale_status", times=None)
     one = push.push(service, trips.cargo_of(kernel(f"import time; time.sleep(1)\n{trips.LEAVES_A_MODEL}")))
     assert emulator.status(SLUG) == "COMPLETE"  # who asks for no version is told of the previous one
-    seen = []
-    one = watch.watch(service, one, on_status=seen.append)
+    heard = Heard()
+    one = watch.watch(service, one, report=heard)
+    seen = heard.all("state")
     assert seen[0] in ("QUEUED", "RUNNING") and seen[-1] == "COMPLETE"
     pull.pull(service, one)
-    assert manifest.verify(workspace.models() / "mine")["run_id"] == one.run_id
+    assert manifest.verify(workspace.models() / "mine").run_id == one.run_id
 
 
 @pytest.mark.parametrize("late", [1, None], ids=["at first", "for ever"])

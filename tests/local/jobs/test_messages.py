@@ -19,6 +19,7 @@ from local.runs import journal
 from scripts.steps import trip
 from scripts.terminal import logs
 from shared.core.errors import KernelError, RefusedError, ServiceError
+from tests.heard import Heard
 from tests.local import trips
 
 SLUG = trips.SLUG
@@ -107,7 +108,7 @@ def test_with_waiting_a_push_is_sent_again_when_the_service_asks_to(emulator, se
     emulator.faults.add(**too_many("SaveKernel", 1800, times=2))
     began = datetime.now(UTC)
     clock = SimpleNamespace(passed=0.0)
-    said = []
+    heard = Heard()
 
     def sleep(seconds):
         clock.passed += seconds
@@ -115,15 +116,16 @@ def test_with_waiting_a_push_is_sent_again_when_the_service_asks_to(emulator, se
     def now():
         return began + timedelta(seconds=clock.passed)
 
-    waiting = Waiting(limit=timedelta(hours=2), on_wait=said.append, sleep=sleep, now=now)
+    waiting = Waiting(limit=timedelta(hours=2), report=heard, sleep=sleep, now=now)
     assert push.push(service, cargo, waiting=waiting).version == 1
-    assert len(said) == 1 and "HTTP 429" in said[0] and "Asked again in 30 min" in said[0] and "2 h at most" in said[0]
+    (why,) = heard.all("why")
+    assert "HTTP 429" in why and "Asked again in 30 min" in why and "2 h at most" in why
     assert clock.passed >= 1795
 
 
 def test_beyond_the_limit_a_push_is_not_waited_for(emulator, service, cargo):
     emulator.faults.add(**too_many("SaveKernel", 7200))
-    waiting = Waiting(limit=timedelta(hours=1), on_wait=str, sleep=pytest.fail)
+    waiting = Waiting(limit=timedelta(hours=1), sleep=pytest.fail)
     with pytest.raises(errors.BusyError, match=r"in (2 h|1 h 59 min) .*1 h were to be waited at most"):
         push.push(service, cargo, waiting=waiting)
 
@@ -154,9 +156,9 @@ def test_a_question_put_off_for_long_says_when_to_ask_again(emulator, service, n
 def test_a_watch_asks_again_when_the_service_asks_to(emulator, service, caplog):
     run = trips.finished(emulator, {"a": b"a"}, state="pushed")
     emulator.faults.add(**too_many("GetKernelSessionStatus", 900, times=3))  # more than a watch bears without an answer
-    slept, states = [], []
-    assert watch.watch(service, run, sleep=slept.append, on_status=states.append).state == "complete"
-    assert slept[:3] == [900, 900, 900] and states == ["COMPLETE"]
+    slept, heard = [], Heard()
+    assert watch.watch(service, run, sleep=slept.append, report=heard).state == "complete"
+    assert slept[:3] == [900, 900, 900] and heard.all("state") == ["COMPLETE"]
     assert [record.levelno for record in caplog.records if "asked again in 900 s" in record.message] == [
         logging.WARNING
     ] * 3

@@ -14,6 +14,7 @@ from local.runs.download import part_of
 from scripts.steps import trip as trip
 from shared.core import manifest
 from shared.core.errors import KernelError
+from tests.heard import Heard
 from tests.local import trips
 
 pytestmark = pytest.mark.usefixtures("home", "no_waits")
@@ -23,7 +24,7 @@ def test_files_of_many_pages_all_come(emulator, service):
     files = {f"plots/{n:03d}.png": bytes([n % 256]) * n for n in range(230)}
     _, left_out = pull.pull(service, trips.finished(emulator, files))
     assert left_out == {}
-    assert len(manifest.verify(workspace.models() / "mine")["files"]) == 231
+    assert len(manifest.verify(workspace.models() / "mine").files) == 231
 
 
 def test_files_that_the_manifest_does_not_name_are_left_out_and_told(emulator, service):
@@ -168,9 +169,9 @@ def test_a_model_that_was_there_is_kept_aside(emulator, service):
     old.mkdir(parents=True)
     (old / "model.pth").write_bytes(b"old")
     one = trips.finished(emulator, {"a": b"a"})
-    told = []
-    done, _ = pull.pull(service, one, on_kept=told.append)
-    assert told == [one.folder / "replaced"] and not (workspace.models() / "mine" / "model.pth").exists()
+    heard = Heard()
+    done, _ = pull.pull(service, one, report=heard)
+    assert heard.all("folder") == [one.folder / "replaced"] and not (workspace.models() / "mine" / "model.pth").exists()
     pull.pull(service, one)  # killed before the journal knew: nothing is fetched, nothing moved
     pull.pull(service, done, again=True)
     kept = sorted(path.name for path in one.folder.glob("replaced*"))

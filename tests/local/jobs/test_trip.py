@@ -13,6 +13,7 @@ from local.runs import journal
 from local.runs.journal import Run
 from shared.core import manifest
 from shared.core.errors import CredentialsError, KernelError, RefusedError, RunError, ServiceError
+from tests.heard import Heard
 from tests.local import trips
 
 pytestmark = pytest.mark.usefixtures("home", "plain_sessions")
@@ -21,15 +22,15 @@ pytestmark = pytest.mark.usefixtures("home", "plain_sessions")
 def test_a_training_goes_there_and_comes_back_proven(emulator, service, kernel):
     one = push.push(service, trips.cargo_of(kernel(trips.LEAVES_A_MODEL)))
     assert (one.state, one.version, journal.get(one.run_id)) == ("pushed", 1, one)
-    states, logged = [], []
-    one = watch.watch(service, one, on_status=states.append, on_log=logged.append)
-    assert (one.state, states[-1]) == ("complete", "COMPLETE")
+    heard = Heard()
+    one = watch.watch(service, one, report=heard)
+    assert (one.state, heard.all("state")[-1]) == ("complete", "COMPLETE")
     assert "trained" in one.log.read_text()
     one, left_out = pull.pull(service, one)
     assert (one.state, left_out) == ("pulled", {})
     stated = manifest.verify(workspace.models() / "mine")
-    assert sorted(stated["files"]) == ["model.pth", "notebook.ipynb", "run.log"]
-    assert (stated["run_id"], stated["bundle_sha256"]) == (one.run_id, one.bundle_sha256)
+    assert sorted(stated.files) == ["model.pth", "notebook.ipynb", "run.log"]
+    assert (stated.run_id, stated.bundle_sha256) == (one.run_id, one.bundle_sha256)
     assert not one.stage.exists()
 
 
@@ -136,9 +137,9 @@ def test_an_older_versions_end_is_not_taken_for_ours(emulator, service, kernel):
     assert one.version == 2
     assert service.status("k2l-mine", 1).state == "COMPLETE"
     assert service.status("k2l-mine", 2).state in ("QUEUED", "RUNNING")
-    seen = []
-    watch.watch(service, one, on_status=seen.append)
-    assert seen[0] != "COMPLETE"
+    heard = Heard()
+    watch.watch(service, one, report=heard)
+    assert heard.all("state")[0] != "COMPLETE"
 
 
 def test_nobody_pushes_for_another(emulator, monkeypatch):
@@ -183,9 +184,9 @@ def test_a_short_outage_does_not_end_the_watch(emulator, service, monkeypatch):
         return status(*arguments)
 
     monkeypatch.setattr(service, "status", flaky)
-    seen = []
-    assert watch.watch(service, one, on_status=seen.append, sleep=lambda seconds: None).state == "complete"
-    assert seen == ["OUT OF REACH", "COMPLETE"]
+    heard = Heard()
+    assert watch.watch(service, one, report=heard, sleep=lambda seconds: None).state == "complete"
+    assert heard.all("state") == ["OUT OF REACH", "COMPLETE"]
     monkeypatch.setattr(service, "status", lambda *arguments: (_ for _ in ()).throw(errors.OutOfReachError("gone")))
     with pytest.raises(ServiceError, match="gone"):
         watch.watch(service, one.record(state="pushed"), sleep=lambda seconds: None)

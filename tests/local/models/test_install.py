@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from local.core import workspace
+from local.core.events import Kept
 from local.models.install import install, recover
 from shared.core import files, manifest
 from shared.core.errors import DiskFullError
+from tests.heard import Heard
 from tests.local.model_folders import write_manifest
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -125,11 +127,11 @@ def test_killed_at_any_rename_it_is_the_old_model_or_the_new_one_and_the_next_co
 @pytest.mark.parametrize("elsewhere", ["models", "journal"])
 def test_models_and_journal_may_lie_on_two_disks(other_disk, elsewhere):
     lies_on({"models": workspace.models(), "journal": workspace.state()}[elsewhere], other_disk)
-    told = []
+    heard = Heard()
     for _ in range(2):
-        install(stage(), "lite", aside=aside(), on_kept=told.append)
+        install(stage(), "lite", aside=aside(), report=heard)
     assert weights(workspace.models() / "lite") == b"new" and left() == ["lite"]
-    assert told == [aside()] and weights(aside()) == b"new" and not (workspace.state() / "runs/r/pull").exists()
+    assert heard == [Kept(aside())] and weights(aside()) == b"new" and not (workspace.state() / "runs/r/pull").exists()
 
 
 def full(*_, **__):
@@ -150,11 +152,11 @@ def test_without_room_for_the_older_model_it_stays_and_the_new_one_is_there(othe
     model(workspace.models() / "lite", b"old")
     new = model(workspace.models().parent / "stage", b"new")
     lies_on(workspace.state(), other_disk)
-    told = []
+    heard = Heard()
     with monkeypatch.context() as patch:
         patch.setattr("shutil.copyfile", full)
-        install(new, "lite", aside=aside(), on_kept=told.append)
-    assert weights(workspace.models() / "lite") == b"new" and weights(told[0]) == b"old"
+        install(new, "lite", aside=aside(), report=heard)
+    assert weights(workspace.models() / "lite") == b"new" and weights(heard[0].folder) == b"old"
     (done,) = recover(workspace.models())
     assert done.kept == [aside()] and weights(aside()) == b"old" and left() == ["lite"]
 

@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 
 import pytest
@@ -85,8 +86,8 @@ def test_a_file_that_is_far_too_large_is_refused_before_its_bytes_are_read(copy)
     with (copy / "model.onnx").open("wb") as file:
         file.truncate(10**12)  # bytes, of which none is on the disk
     stated = manifest.read(copy)
-    stated["files"]["model.onnx"]["bytes"] = 10**12
-    manifest.write_json(copy / manifest.NAME, stated)
+    stated.files["model.onnx"] = dataclasses.replace(stated.files["model.onnx"], bytes=10**12)
+    manifest.save(copy, stated)
     with pytest.raises(ModelError, match="more than 400 MB"):
         registry.find("small")
 

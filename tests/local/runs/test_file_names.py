@@ -13,6 +13,8 @@ from local.runs.file_names import stored_names
 from scripts.steps import trip as trip
 from shared.core import manifest
 from shared.core.errors import RunError
+from shared.core.file_names import safe_name, stays_inside
+from tests.heard import Heard
 from tests.local import trips
 
 CLOCK = "log-2026-11-28T15:00:00.txt"
@@ -34,7 +36,7 @@ def left(emulator, folder, names, *, state="complete"):
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
-    manifest.write(folder, trips.FACTS | {"run_id": "r1", "bundle_sha256": "b", "name": trips.NAME})
+    manifest.write(folder, trips.stated())
     one = trips.finished(emulator, files, state=state)
     text = (folder / manifest.NAME).read_bytes()
     (emulator.version(trips.SLUG).working / manifest.NAME).write_bytes(text)
@@ -45,14 +47,14 @@ def test_whatever_a_run_names_its_files_they_come_proven(emulator, service, tmp_
     one = left(emulator, tmp_path / "working", ["model.pth", *ODD])
     trip.pulled(service, one)
     home = workspace.models() / trips.NAME
-    files = manifest.verify(home)["files"]
-    assert len(files) == len(ODD) + 2 and all(manifest.safe_name(name) for name in files)
+    files = manifest.verify(home).files
+    assert len(files) == len(ODD) + 2 and all(safe_name(name) for name in files)
     assert (home / "run.log").read_text() == "it ran\n"  # the run's own file of that name is stored beside it
     del files["run.log"]
-    came = {facts.get(pull.NAME_THERE, name): (home / name).read_bytes() for name, facts in files.items()}
+    came = {file.name_in_run or name: (home / name).read_bytes() for name, file in files.items()}
     assert came == {name: name.encode() for name in ("model.pth", *ODD)}
     said = capsys.readouterr().err
-    renamed = {facts[pull.NAME_THERE]: name for name, facts in files.items() if pull.NAME_THERE in facts}
+    renamed = {file.name_in_run: name for name, file in files.items() if file.name_in_run}
     assert f"stored as {renamed[CLOCK]}: in the run its name is {CLOCK}\n" in said and "\x1b" not in said
     assert said.count("stored as ") == len(renamed) and not renamed.keys() & KEPT
 
@@ -63,9 +65,9 @@ def test_a_pull_that_was_interrupted_fetches_no_odd_file_twice(emulator, service
         patch.setattr(pull, "install", lambda *arguments, **options: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             pull.pull(service, one)
-    came = []
-    pull.pull(service, one, on_file=lambda name, size: came.append(name))
-    assert came == [] and manifest.verify(workspace.models() / trips.NAME)
+    heard = Heard()
+    pull.pull(service, one, report=heard)
+    assert heard == [] and manifest.verify(workspace.models() / trips.NAME)
 
 
 def test_what_nobody_can_prove_or_bring_is_left_out_and_said(emulator, service, tmp_path, capsys):
@@ -78,8 +80,8 @@ def test_what_nobody_can_prove_or_bring_is_left_out_and_said(emulator, service, 
     one = left(emulator, folder, ["model.pth", CLOCK])
     for path in (tmp_path / "tricks").iterdir():
         path.rename(folder / path.name)
-    text = manifest.write(folder, trips.FACTS | {"run_id": "r1", "bundle_sha256": "b", "name": trips.NAME})
-    assert sorted(text["files"]) == [CLOCK, "model.pth"] and text["left_out"] == ["link.pth", "\udcff.txt"]
+    text = manifest.write(folder, trips.stated())
+    assert sorted(text.files) == [CLOCK, "model.pth"] and text.left_out == ("link.pth", "\udcff.txt")
     (emulator.version(trips.SLUG).working / manifest.NAME).write_bytes((folder / manifest.NAME).read_bytes())
     emulator.faults.add(fault="unlisted", names=[CLOCK], times=None)
     trip.pulled(service, one)
@@ -87,7 +89,7 @@ def test_what_nobody_can_prove_or_bring_is_left_out_and_said(emulator, service, 
     assert "left out: link.pth (the run could not prove what it is" in said and r"left out: '\udcff.txt'" in said
     assert f"left out: {CLOCK} (the service does not list it)" in said
     here = manifest.verify(workspace.models() / trips.NAME)
-    assert sorted(here["files"]) == ["model.pth", "run.log"] and set(here["left_out"]) == {*text["left_out"], CLOCK}
+    assert sorted(here.files) == ["model.pth", "run.log"] and set(here.left_out) == {*text.left_out, CLOCK}
 
 
 def test_what_a_failed_run_left_comes_under_safe_names_too(emulator, service, tmp_path):
@@ -96,7 +98,7 @@ def test_what_a_failed_run_left_comes_under_safe_names_too(emulator, service, tm
     with pytest.raises(RunError, match="unproven: 3 in"):
         watch.watch(service, one, sleep=lambda seconds: None)
     kept = {path.read_bytes() for path in one.partial.iterdir()}
-    assert {CLOCK.encode(), b"a\\b"} <= kept and all(manifest.safe_name(path.name) for path in one.partial.iterdir())
+    assert {CLOCK.encode(), b"a\\b"} <= kept and all(safe_name(path.name) for path in one.partial.iterdir())
 
 
 def test_a_stored_name_is_never_anothers():
@@ -107,15 +109,15 @@ def test_a_stored_name_is_never_anothers():
     for stored in (first, both):
         folded = [name.casefold() for name in stored.values()]
         assert len(set(folded)) == len(folded) and "run.log" not in folded
-        assert all(manifest.safe_name(name) for name in stored.values())
+        assert all(safe_name(name) for name in stored.values())
         assert stored["a_b"] == "a_b" or stored["A_B"] == "A_B"
 
 
 def test_only_names_below_the_folder_are_a_runs():
     for name in (*ODD, "a" * 255, "/".join("ab" * 100)):
-        assert manifest.stays_inside(name), name
+        assert stays_inside(name), name
     for name in ("", "/", "/a", "a/", "a//b", "..", "a/../b", "./a", "a\0", "a" * 256, "\udcff", "a/" * 3000 + "b"):
-        assert not manifest.stays_inside(name), name
+        assert not stays_inside(name), name
 
 
 def test_a_name_that_not_every_system_can_hold_is_refused_in_a_model_folder(tmp_path):
@@ -125,9 +127,9 @@ def test_a_name_that_not_every_system_can_hold_is_refused_in_a_model_folder(tmp_
         manifest.read(tmp_path)
 
 
-@given(st.lists(st.text("aA.:/\\~ e\u0301é_\n", min_size=1, max_size=8).filter(manifest.stays_inside), max_size=8))
+@given(st.lists(st.text("aA.:/\\~ e\u0301é_\n", min_size=1, max_size=8).filter(stays_inside), max_size=8))
 def test_any_names_are_stored_beside_each_other(names):
     stored = list(stored_names(names, taken=pull.OURS).values())
     folded = [unicodedata.normalize("NFC", name).casefold() for name in stored]
-    assert len(stored) == len(set(names)) == len(set(folded)) and all(map(manifest.safe_name, stored))
+    assert len(stored) == len(set(names)) == len(set(folded)) and all(map(safe_name, stored))
     assert not any(one.startswith(f"{other}/") for one in folded for other in [*folded, *pull.OURS])

@@ -12,6 +12,7 @@ from local.runs import live_log
 from local.runs.live_log import LiveLog, Unseen
 from scripts.steps import trip as trip
 from shared.core.errors import ServiceError
+from tests.heard import Heard
 from tests.local import trips
 
 pytestmark = pytest.mark.usefixtures("no_waits", "plain_sessions")
@@ -49,10 +50,9 @@ def service_of(*connections):
 
 
 def heard(service):
-    shown, troubles = [], []
-    log = LiveLog(service, SimpleNamespace(slug="s", version=1), shown.append, troubles.append)
-    log.run()
-    return "".join(shown), troubles
+    events = Heard()
+    LiveLog(service, SimpleNamespace(slug="s", version=1), events).run()
+    return "".join(events.all("text")), events.all("why")
 
 
 @given(st.integers(0, 10**6), st.lists(st.integers(0, len(TEXT)), max_size=6))

@@ -29,7 +29,7 @@ def test_a_dimension_is_read_as_it_is_written():
     [
         ("lerning_rate=1:2", "did you mean 'learning_rate'"),
         ("learning_rate", "is no space"),
-        ("learning_rate=0.1", "a single value is given by --set"),
+        ("learning_rate=0.1", "a single value is given by its own option"),
         ("batch_size=64,64", "is no space"),
         ("learning_rate=3:1", "low end must be below"),
         ("learning_rate=nan:1", "low end must be below"),
@@ -73,7 +73,7 @@ def test_every_architecture_has_a_usual_space_that_can_be_trained(name, recipe):
     assert "learning_rate" in {one.name for one in usual}
     assert Task(config=config, framework="torch", space=usual).recipe() is not None  # the first trial
     assert ("weight_decay" in {one.name for one in usual}) == (config.optimizer != "adam")
-    assert "rotation" not in {one.name for one in usual_space(config, settled=["rotation"])}
+    assert "rotation" not in {one.name for one in usual_space(config, fixed=["rotation"])}
 
 
 def test_a_usual_space_holds_values_that_are_unusual():

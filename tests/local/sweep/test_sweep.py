@@ -3,20 +3,19 @@
 import math
 import os
 import signal
+import threading
 import time
-from datetime import timedelta
 
 import pytest
 
-from local.sweep import owner as sweep_owner
 from local.sweep import plots as sweep_charts
 from local.sweep import search as sweep
 from local.sweep import study as sweep_study
 from local.sweep.space import space
-from local.sweep.task import Task
-from local.sweep.workers import Done, Epoch, Failed, Stopped
-from shared.core.errors import ConfigError, UserError
+from local.sweep.task import Task, TrialError
+from shared.core.errors import ConfigError, DivergedError, UserError
 from shared.training.config import TrainConfig
+from tests.heard import Heard
 
 EPOCHS = 4
 RATE = 0.02
@@ -28,41 +27,30 @@ def task(*texts, **changes):
     return Task(config=TrainConfig.create(**given), framework="torch", space=space(texts), **changes)
 
 
-class Crew:
-    """Trains by a formula: best at the recipe's learning rate; `slots` trials at once, each an epoch a turn."""
+class Trainer:
+    """Trains by a formula: best at the recipe's learning rate. `errors` are raised by the trials of these numbers."""
 
-    outlive = False
+    def __init__(self, slots=1, *, errors=None, seconds=0.0):
+        self.slots, self.errors, self.seconds = slots, errors or {}, seconds
+        self.under_way, self.epochs, self.most, self.stopped = set(), [], 0, False
 
-    def __init__(self, slots=1, *, happens=None):
-        self.slots, self.happens = slots, happens or {}
-        self.under_way, self.epochs, self.most = {}, [], 0
-
-    def start(self, trial, configs):
-        self.under_way[trial] = [configs, 0]
+    def train(self, trial, configs, on_epoch):
+        self.under_way.add(trial.number)
         self.most = max(self.most, len(self.under_way))
-
-    def wait(self, seconds):
-        return [self.turn(trial) for trial in list(self.under_way)]
-
-    def turn(self, trial):
-        configs, step = self.under_way[trial]
-        if trial in self.happens:
-            event = self.happens[trial]
-            if isinstance(event, BaseException):
-                raise event
-            del self.under_way[trial]
-            return event
+        if error := self.errors.get(trial.number):
+            raise error
         good = 0.99 - 0.05 * abs(math.log10(configs[0].learning_rate / RATE))
-        if step == EPOCHS * len(configs):
-            del self.under_way[trial]
-            return Done(trial=trial, parts=[part(config.seed, good + config.seed / 1000) for config in configs])
-        self.under_way[trial][1] += 1
-        self.epochs.append((trial, step + 1))
-        return Epoch(trial=trial, step=step + 1, value=good - 0.1 / (step + 1))
+        for step in range(1, EPOCHS * len(configs) + 1):
+            time.sleep(self.seconds)
+            if self.stopped:
+                raise TrialError("its process ended", lost=True)
+            self.epochs.append((trial.number, step))
+            on_epoch(step, good - 0.1 / step)
+        self.under_way.remove(trial.number)
+        return [part(config.seed, good + config.seed / 1000) for config in configs]
 
-    def answer(self, trial, *, go_on):
-        if not go_on:
-            self.happens[trial] = Stopped(trial=trial)
+    def stop(self):
+        self.stopped = True
 
 
 def part(seed, accuracy):
@@ -91,26 +79,27 @@ def states(study):
 
 
 def test_a_search_goes_on_to_the_total_and_no_further(database):
-    told, shares = [], []
+    heard = Heard()
     with opened(database) as study:
-        sweep.search(study, Crew(), total=4, on_trial=told.append, on_share=shares.append)
-        assert states(study) == ["complete"] * 4 and [row["trial"] for row in told] == [0, 1, 2, 3]
+        sweep.search(study, Trainer(), total=4, report=heard)
+        rows, shares = heard.all("row"), heard.all("share")
+        assert states(study) == ["complete"] * 4 and [row["trial"] for row in rows] == [0, 1, 2, 3]
         assert shares == sorted(shares) and shares[-1] == 1
-        assert told[0]["params"] == {"learning_rate": RATE, "batch_size": 64}  # the recipe itself comes first
+        assert rows[0]["params"] == {"learning_rate": RATE, "batch_size": 64}  # the recipe itself comes first
     with opened(database) as study:
-        crew = Crew(slots=3)
-        sweep.search(study, crew, total=7)
-        sweep.search(study, crew, total=7)
-        assert states(study) == ["complete"] * 7 and crew.most == 3
+        trainer = Trainer(slots=3, seconds=0.01)
+        sweep.search(study, trainer, total=7)
+        sweep.search(study, trainer, total=7)
+        assert states(study) == ["complete"] * 7 and trainer.most == 3
         best = study.rows()[0]
         assert (best["trial"], best["best"], best["accuracy"]) == (0, True, best["value"])
-        assert best["command"].endswith("--set batch_size=64 --set learning_rate=0.02 --name s-0")
+        assert best["command"].endswith("--batch-size 64 --learning-rate 0.02 --name s-0")
         assert [row["best"] for row in study.rows()].count(True) == 1
 
 
 def test_a_trial_of_several_seeds_counts_by_their_mean(url):
     with opened(url, task(seeds=3)) as study:
-        sweep.search(study, Crew(), total=2)
+        sweep.search(study, Trainer(), total=2)
         row = study.row(study.trial(0))
         assert [one["seed"] for one in row["seeds"]] == [0, 1, 2]
         assert row["value"] == pytest.approx(0.991) and row["seconds"] == 6
@@ -126,156 +115,195 @@ def test_lower_is_better_for_a_loss(url):
 @pytest.mark.parametrize("prune", [True, False])
 def test_trials_that_half_of_the_others_were_ahead_of_end_early(url, prune):
     with opened(url, prune=prune) as study:
-        crew = Crew()
-        sweep.search(study, crew, total=16)
+        trainer = Trainer()
+        sweep.search(study, trainer, total=16)
         ended = [row["trial"] for row in study.rows() if row["state"] == "pruned"]
         assert bool(ended) == prune
         for trial in ended:
-            last = max(step for number, step in crew.epochs if number == trial)
+            last = max(step for number, step in trainer.epochs if number == trial)
             assert EPOCHS // 2 <= last < EPOCHS  # never in the first half, never when it is trained anyway
 
 
 def test_a_training_that_diverges_counts_as_a_bad_trial(url):
     with opened(url) as study:
-        crew = Crew(happens={1: Stopped(trial=1, diverged="the training diverged in epoch 1")})
-        sweep.search(study, crew, total=3)
+        trainer = Trainer(errors={1: DivergedError("the training diverged in epoch 1")})
+        sweep.search(study, trainer, total=3)
         assert states(study) == ["complete", "diverged", "complete"]
         assert study.row(study.trial(1))["message"] == "the training diverged in epoch 1"
 
 
 def test_a_trial_that_fails_does_not_count_and_three_in_a_row_end_the_search(url, tmp_path):
     with opened(url) as study:
-        sweep.search(study, Crew(happens={1: Failed(trial=1, message="no memory")}), total=3)
+        sweep.search(study, Trainer(errors={1: TrialError("no memory")}), total=3)
         assert states(study) == ["complete", "failed", "complete", "complete"]
     with opened(url) as study:
-        crew = Crew(happens={n: Failed(trial=n, message="no memory", detail="Traceback …") for n in range(4, 9)})
+        trainer = Trainer(errors={n: TrialError("no memory", "Traceback …") for n in range(4, 9)})
         with pytest.raises(UserError, match="3 trials in a row failed; the last: no memory") as error:
-            sweep.search(study, crew, total=9)
+            sweep.search(study, trainer, total=9)
         (log,) = tmp_path.rglob("trial-6.log")
         assert log.read_text() == "Traceback …" and str(log) in str(error.value)
 
 
 def test_after_the_timeout_no_trial_is_begun(url):
     with opened(url) as study:
-        sweep.search(study, Crew(), total=5, timeout=0)
+        sweep.search(study, Trainer(), total=5, timeout=0)
         assert study.rows() == [] and study.best() is None
 
 
-def test_interrupted_trials_are_given_back_and_come_first_when_it_goes_on(url):
+def test_interrupted_trials_are_queued_again_and_come_first_when_it_is_resumed(url):
     with opened(url, prune=False) as study:
-        crew = Crew(slots=2, happens={3: KeyboardInterrupt()})
+        trainer = Trainer(slots=2, errors={3: KeyboardInterrupt()}, seconds=0.05)
         with pytest.raises(KeyboardInterrupt):
-            sweep.search(study, crew, total=6)
-        assert set(states(study)) == {"complete"} and not study.held
-        lost = [trial.params for trial in study.optuna.trials if trial.number in crew.under_way]
+            sweep.search(study, trainer, total=6)
+        assert set(states(study)) == {"complete"} and not study.running
+        lost = [trial.params for trial in study.optuna.trials if trial.number in trainer.under_way]
     with opened(url, prune=False) as study:
-        sweep.search(study, Crew(slots=2), total=6)
+        sweep.search(study, Trainer(slots=2), total=6)
         assert states(study) == ["complete"] * 6
         again = [trial.params for trial in study.optuna.trials if trial.state.name == "COMPLETE"]
         assert all(params in again for params in lost) and len(lost) == 2
 
 
-def test_ctrl_c_waits_until_the_storage_has_what_was_being_written(url):
-    class Struck(Crew):
-        def start(self, trial, configs):
+def test_ctrl_c_waits_until_the_storage_has_what_was_being_written(database):
+    class Interrupted(Trainer):
+        def train(self, trial, configs, on_epoch):
             if not self.under_way:  # a second one is not waited for
                 os.kill(os.getpid(), signal.SIGINT)
-            super().start(trial, configs)
+            return super().train(trial, configs, on_epoch)
 
-    with opened(url) as study:
-        crew = Struck(slots=2)
+    with opened(database) as study:
+        trainer = Interrupted(slots=2, seconds=1)
         with pytest.raises(KeyboardInterrupt):
-            sweep.search(study, crew, total=3)
-        assert len(crew.under_way) == 2 and not study.held  # both were begun in peace, and given back
+            sweep.search(study, trainer, total=3)
+        assert len(trainer.under_way) == 2 and not study.running
         assert [trial.state.name for trial in study.optuna.trials] == ["FAIL", "FAIL", "WAITING", "WAITING"]
 
 
-def killed(study, total=9, **owner):
-    """A trial of a process that is gone."""
+SILENT = 2 * sweep_study.SILENCE
+
+
+def killed(study, total=9, silent=SILENT):
+    """A trial of a process that was killed so many seconds ago."""
     trial = study.ask(total)
-    study.held.clear()
-    trial.set_user_attr("owner", sweep_owner.me() | {"pid": 2**22 + 1, **owner})
+    study.running.clear()
+    trial.set_user_attr("heard", time.time() - silent)
     return trial
 
 
 def test_the_trial_of_a_killed_process_is_found_and_tried_again(url):
     with opened(url) as study:
         lost = killed(study)
-        sweep.search(study, Crew(), total=3)
+        sweep.search(study, Trainer(), total=3)
         assert states(study) == ["complete"] * 3
         assert lost.params in [study.trial(row["trial"]).params for row in study.rows()]
         for _ in range(9):  # what costs one process after the other is not tried for ever
             lost = killed(study)
-            study.reclaim()
+            study.requeue_lost()
         assert len([trial for trial in study.optuna.trials if trial.params == lost.params]) <= sweep_study.TRIES
+
+
+def test_a_search_waits_for_the_last_trials_until_their_process_ends_them_or_is_silent(url, monkeypatch):
+    monkeypatch.setattr(sweep_study, "SILENCE", 1)
+    with opened(url) as study, opened(url) as other:
+        lost, alive = killed(study, silent=0), other.ask(9)
+        threading.Timer(0.5, other.tell, [alive, [part(0, 0.9)]]).start()
+        sweep.search(study, Trainer(), total=2)
+        assert states(study) == ["complete"] * 2 and study.trial(lost.number).state.name == "FAIL"
 
 
 def test_what_a_killed_process_had_written_down_is_taken(url):
     with opened(url) as study:
         killed(study).set_user_attr("parts", [part(0, 0.97)])
-        assert study.reclaim() == []
+        study.requeue_lost()
         assert states(study) == ["complete"] and study.rows()[0]["value"] == 0.97
 
 
-def test_a_trial_that_has_not_said_whose_it_is_yet_is_waited_for(url, monkeypatch):
+def test_a_process_killed_before_the_first_heartbeat_leaves_no_trial_that_is_running_for_ever(url, monkeypatch):
     with opened(url) as study:
         study.optuna.ask({one.name: one.distribution() for one in study.task.space})
-        assert study.reclaim() == [] and study.settling() and states(study) == ["running"]
-        monkeypatch.setattr(sweep_study, "SETTLE", timedelta(seconds=0.5))
-        sweep.search(study, Crew(), total=1)  # it was lost: another one took its place
-        assert states(study) == ["complete"] and not study.settling()
+        study.requeue_lost()
+        assert states(study) == ["running"]
+        monkeypatch.setattr(sweep_study, "SILENCE", 0.5)
+        sweep.search(study, Trainer(), total=1)
+        assert states(study) == ["complete"]
 
 
 def test_a_trial_that_was_taken_away_while_it_was_drawn_is_drawn_again(url, monkeypatch):
+    from optuna import Trial
+
     with opened(url) as study:
-        hold = study.hold
+        note = Trial.set_user_attr
 
-        def slow(trial):
-            monkeypatch.setattr(study, "hold", hold)
+        def slow(trial, *attribute):
+            monkeypatch.setattr(Trial, "set_user_attr", note)
             study.optuna.tell(trial, state=study.state.FAIL)
-            hold(trial)
+            note(trial, *attribute)
 
-        monkeypatch.setattr(study, "hold", slow)
+        monkeypatch.setattr(Trial, "set_user_attr", slow)
         assert study.ask(3).number == 1
 
 
 def test_values_that_cost_a_process_each_time_do_not_end_the_search(url):
-    lost = {number: Failed(trial=number, message="no memory", lost=True) for number in range(sweep_study.TRIES)}
+    lost = {number: TrialError("no memory", lost=True) for number in range(sweep_study.TRIES)}
     with opened(url) as study:
-        sweep.search(study, Crew(happens=lost), total=2)
+        sweep.search(study, Trainer(errors=lost), total=2)
         assert [row["state"] for row in study.rows()].count("complete") == 2
 
 
 def test_where_every_process_is_lost_the_search_ends(url):
-    lost = {number: Failed(trial=number, message="no torch", lost=True) for number in range(99)}
+    lost = {number: TrialError("no torch", lost=True) for number in range(99)}
     with opened(url) as study, pytest.raises(UserError, match="3 trials in a row failed; the last: no torch"):
-        sweep.search(study, Crew(happens=lost), total=2)
+        sweep.search(study, Trainer(errors=lost), total=2)
 
 
-def test_living_processes_here_and_elsewhere_are_left_alone(url):
+def test_the_trials_of_processes_that_are_heard_of_are_left_alone(url):
     with opened(url) as study, opened(url) as other:
         mine = other.ask(9)
-        killed(study, machine="another", heard=time.time())
-        silent = killed(study, machine="another", heard=time.time() - 2 * sweep_owner.SILENCE)
-        assert study.reclaim() == [] and states(study) == ["running", "running"]
-        assert study.trial(silent.number).state.name == "FAIL"
+        mine.set_user_attr("heard", time.time() - SILENT)
+        other.beat()
+        silent = killed(study)
+        study.requeue_lost()
+        assert states(study) == ["running"] and study.trial(silent.number).state.name == "FAIL"
         assert other.tell(mine, [part(0, 0.9)])
 
 
 def test_a_trial_that_somebody_else_ended_is_not_counted_twice(url):
     with opened(url) as sleeper, opened(url) as other:
         trial = sleeper.ask(9)
-        trial.set_user_attr("owner", sweep_owner.me() | {"pid": 2**22 + 1})
-        other.reclaim()
-        assert not sleeper.report(trial, 1, 0.9)
+        trial.set_user_attr("heard", time.time() - SILENT)
+        other.requeue_lost()
+        assert sleeper.should_prune(trial, 1, 0.9)
         assert not sleeper.tell(trial, [part(0, 0.9)])
         assert states(other) == [] and other.ask(9).params == trial.params
+
+
+def test_two_processes_that_find_the_same_lost_trial_queue_its_values_once(url, monkeypatch):
+    from optuna import Trial
+
+    with opened(url) as study, opened(url) as other:
+        lost = killed(study)
+        note, same = study._note, Trial(other.optuna, lost._trial_id)
+
+        def slow(trial, attributes):
+            noted = note(trial, attributes)
+            other.requeue(same, "its process ended")
+            return noted
+
+        monkeypatch.setattr(study, "_note", slow)
+        study.requeue_lost()
+        assert [trial.state.name for trial in study.optuna.trials if trial.number > lost.number] == ["WAITING"]
+
+
+def test_a_result_that_is_no_number_fails_the_trial(url):
+    with opened(url) as study:
+        assert study.tell(study.ask(9), [part(0, math.nan)])
+        assert states(study) == ["failed"] and study.rows()[0]["message"] == "its accuracy is nan"
 
 
 def test_two_commands_at_once_do_not_train_more_than_the_total(url, monkeypatch):
     with opened(url) as study, opened(url) as other:
         counted = study._counted
-        monkeypatch.setattr(study, "_counted", lambda: counted()[:-1] if not study.held else counted())
+        monkeypatch.setattr(study, "_counted", lambda: counted()[:-1] if not study.running else counted())
         assert other.ask(1) and study.ask(1) is None  # it saw room when it asked, and not after
         assert states(study) == ["running"]
 
@@ -306,7 +334,7 @@ def test_a_study_that_is_not_ours_is_refused(database):
 def test_a_database_finds_the_trial_of_a_killed_process_too(database):
     with opened(database) as study:
         lost = killed(study)
-        sweep.search(study, Crew(), total=2)
+        sweep.search(study, Trainer(), total=2)
         assert states(study) == ["complete"] * 2 and study.trial(lost.number).state.name == "FAIL"
 
 
@@ -328,16 +356,16 @@ def test_a_storage_that_cannot_be_reached_is_a_line_without_its_password(url, st
 def test_a_storage_that_fails_on_the_way_is_a_line(database, tmp_path):
     with pytest.raises(UserError, match="the same command goes on") as error, opened(database) as study:
         (tmp_path / "study.log.db").write_bytes(b"no database at all, for longer than its header" * 100)
-        sweep.search(study, Crew(), total=3)
+        sweep.search(study, Trainer(), total=3)
     assert "failed" in str(error.value)
 
 
 def test_importances_and_pictures_tell_what_matters(url, tmp_path):
     with opened(url, prune=False) as study:
-        sweep.search(study, Crew(), total=9)
+        sweep.search(study, Trainer(), total=9)
         assert sweep.importances(study) == {}  # too few to tell
-        crew = Crew(happens={11: Stopped(trial=11, diverged="it diverged")})
-        sweep.search(study, crew, total=24)
+        trainer = Trainer(errors={11: DivergedError("it diverged")})
+        sweep.search(study, trainer, total=24)
         shares = sweep.importances(study)
         assert sum(shares.values()) == pytest.approx(1) and shares["learning_rate"] > 0.8
         pictures = sweep_charts.draw(study.task, study.rows(), shares, tmp_path / "out")

@@ -12,6 +12,7 @@ from shared.core import manifest
 from shared.core.errors import ConfigError, ModelError
 from shared.data import datasets
 from shared.training.results import write_history
+from tests.heard import Heard
 from tests.local.zoo.zoo_folders import ACCURACIES, write_checkout, write_manifest_of, write_ready
 
 SCORES = {"test_images": 360, "test_accuracy": {published.FLOAT: 0.99, published.INT8: 0.985, published.LITERT: 0.991}}
@@ -40,12 +41,10 @@ def scored(monkeypatch):
 def test_what_is_published_is_kept_and_vouched_for(ready, checkout, scored):
     before = manifest.verify(ready)
     stated = build.publish("lite")
-    assert stated == manifest.verify(checkout / "lite") and set(stated["files"]) == set(published.entry("lite").files)
-    assert {path.name for path in (checkout / "lite").iterdir()} == {*stated["files"], manifest.NAME}
-    assert {key: stated[key] for key in before if key != "files"} == {
-        key: before[key] for key in before if key != "files"
-    }
-    assert stated["published"]["test_accuracy"] == SCORES["test_accuracy"] and stated["published"]["left_out"] == {}
+    assert stated == manifest.verify(checkout / "lite") and set(stated.files) == set(published.entry("lite").files)
+    assert {path.name for path in (checkout / "lite").iterdir()} == {*stated.files, manifest.NAME}
+    assert dataclasses.replace(stated, files=before.files, published={}) == before
+    assert stated.published["test_accuracy"] == SCORES["test_accuracy"] and stated.published["left_out"] == {}
     assert manifest.verify(ready) == before  # the source stays as it was
 
 
@@ -54,36 +53,36 @@ def test_in_the_checkout_itself_the_whole_folder_is_kept_aside(ready, checkout, 
     shutil.move(ready, checkout / "lite")
     build.publish("lite")
     build.publish("lite")  # a second time from what was published
-    assert set(manifest.verify(checkout / "lite")["files"]) == set(published.entry("lite").files)
+    assert set(manifest.verify(checkout / "lite").files) == set(published.entry("lite").files)
     assert (checkout.parent / ".k2l" / "replaced" / "lite" / "model.pt2").exists()
 
 
 def test_large_files_are_left_out_and_named(ready, checkout, scored, monkeypatch):
     monkeypatch.setattr(published, "LARGEST", (ready / published.FLOAT).stat().st_size - 1)
     stated = build.publish(str(ready))
-    assert stated["published"]["left_out"] == {published.FLOAT: (ready / published.FLOAT).stat().st_size}
+    assert stated.published["left_out"] == {published.FLOAT: (ready / published.FLOAT).stat().st_size}
     assert (
-        published.FLOAT not in manifest.verify(checkout / "lite")["files"]
+        published.FLOAT not in manifest.verify(checkout / "lite").files
         and published.FLOAT in published.figures(stated).bytes
     )
 
 
 def test_a_model_that_is_not_ready_is_refused_with_the_command(ready, checkout, scored):
     stated = manifest.read(ready)
-    manifest.write_json(ready / manifest.NAME, stated | {"seeds": stated["seeds"][:4]})
+    manifest.save(ready, dataclasses.replace(stated, seeds=stated.seeds[:4]))
     with pytest.raises(ModelError, match=r"lacks 5 seeds.*\n.*k2l train --architecture lite .*--seeds 5 --name lite"):
         build.publish("lite")
-    manifest.write_json(ready / manifest.NAME, stated | {"interrupted": {"epoch": 1, "of": 7}})
+    manifest.save(ready, dataclasses.replace(stated, interrupted={"epoch": 1, "of": 7}))
     with pytest.raises(ModelError, match="trained to the end"):
         build.publish("lite")
-    manifest.write_json(ready / manifest.NAME, stated)
+    manifest.save(ready, stated)
     manifest.remove_files(ready, [published.INT8])
     with pytest.raises(ModelError, match=r"lacks model\.int8\.onnx.*k2l quantize lite --to onnx,tflite"):
         build.publish("lite")
-    manifest.write_json(ready / manifest.NAME, stated | {"name": "mine"})
+    manifest.save(ready, dataclasses.replace(stated, name="mine"))
     with pytest.raises(ConfigError, match=r"'mine' does not exist; .*there are: compact"):
         build.publish("lite")
-    manifest.write_json(ready / manifest.NAME, stated)
+    manifest.save(ready, stated)
     (ready / "model.keras").write_bytes(b"changed")
     with pytest.raises(ModelError, match="was changed"):
         build.publish("lite")
@@ -120,20 +119,23 @@ def test_the_whole_way_from_quantized_to_timed(checkout, home, small_model, digi
     write_history(folder / "history.csv", [{"epoch": 1, "seconds": 1.5}])
     (folder / "metrics.json").write_text("{}", encoding="utf-8")
     (folder / "model.pt2").unlink()
-    facts = {key: manifest.read(folder)[key] for key in ("parameters", "environment", "metrics", "processor", "seeds")}
+    facts = {
+        key: getattr(manifest.read(folder), key)
+        for key in ("parameters", "environment", "metrics", "processor", "seeds")
+    }
     write_manifest_of("lite", folder, **facts)
     exports.export(folder, ["onnx", "keras"])
     quantize.quantize(folder, ["onnx", "tflite"], dataset=digits, max_drop=100)
     read = build.evaluate_all([(registry.find("lite"), digits)])[0].scores.accuracy
     facts["metrics"] = {"validation": {}, "test": {"accuracy": read}}
     write_manifest_of("lite", folder, **facts)
-    told = []
-    build.publish("lite", on_step=told.append)
+    heard = Heard()
+    build.publish("lite", report=heard)
     (stated,) = build.measure(seconds=0)
-    assert told[-1] == 1.0 and manifest.verify(checkout / "lite") == stated
-    assert set(stated["bench"]["p50_us"]) == {published.FLOAT, published.INT8, published.LITERT}
-    assert all(time > 0 for time in stated["bench"]["p50_us"].values()) and stated["bench"]["processor"]
-    assert stated["published"]["test_images"] == 360 and stated["published"]["test_accuracy"][published.FLOAT] == read
+    assert heard[-1].share == 1.0 and manifest.verify(checkout / "lite") == stated
+    assert set(stated.bench["p50_us"]) == {published.FLOAT, published.INT8, published.LITERT}
+    assert all(time > 0 for time in stated.bench["p50_us"].values()) and stated.bench["processor"]
+    assert stated.published["test_images"] == 360 and stated.published["test_accuracy"][published.FLOAT] == read
     assert len(pages.write()) == 4 and pages.outdated() == []
     assert published.figures(stated).seeds == len(ACCURACIES)
 
@@ -145,13 +147,14 @@ def test_there_must_be_something_to_time(checkout):
 
 def test_a_network_is_scored_on_other_data_sets_too_and_its_card_tells(ready, checkout, scored, monkeypatch):
     monkeypatch.setitem(published.ZOO, "lite", dataclasses.replace(published.entry("lite"), also=("digits",)))
-    stated = manifest.read(ready) | {"threshold": 0.75, "threshold_of": {"photographs": 300, "sources": 4}}
-    manifest.write_json(ready / manifest.NAME, stated)
+    chosen_on = {"photographs": 300, "sources": 4}
+    stated = dataclasses.replace(manifest.read(ready), threshold=0.75, threshold_of=chosen_on)
+    manifest.save(ready, stated)
     stated = build.publish("lite")
-    also = stated[published.PUBLISHED]["also"]
+    also = stated.published["also"]
     images = datasets.load("digits", halves=["test"])
     read = registry.open_runtime(registry.find(str(ready))).logits(images.test_images).argmax(1) == images.test_labels
     assert also == {"digits": {"accuracy": read.mean(), "rejected": 0.0}}
     card = " ".join(cards.card(stated).split())
     assert "Of digits's test images they read" in card
-    assert "from a probability of 0.75 on, chosen on 300 photographs by 4 sources" in card
+    assert "from a probability of 0.75. This value was chosen on 300 photographs of 4 sources" in card

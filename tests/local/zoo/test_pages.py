@@ -1,3 +1,4 @@
+import dataclasses
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from shared.core import manifest
 from shared.core.errors import ModelError
 from shared.networks.architectures import ARCHITECTURES
 from shared.training.config import TrainConfig
+from tests.local import trips
 from tests.local.zoo.zoo_folders import write_checkout, write_ready
 
 PUBLISHED = published.published()
@@ -20,13 +22,13 @@ def test_what_is_written_about_the_zoo_is_what_its_manifests_say():
     assert pages.outdated() == [], "run: k2l report"
 
 
-@pytest.mark.parametrize("name", [stated["name"] for stated in PUBLISHED])
+@pytest.mark.parametrize("name", [stated.name for stated in PUBLISHED])
 def test_every_published_file_is_vouched_for_and_small_enough(name):
     stated = manifest.verify(workspace.zoo() / name)
-    assert set(published.entry(name).files) == {*stated["files"], *stated["published"]["left_out"]}
-    assert all(facts["bytes"] <= published.LARGEST for facts in stated["files"].values())
-    assert len(stated["seeds"]) >= published.FEWEST_SEEDS
-    assert stated["dataset"] == ("camera" if name == "camera" else "mnist")
+    assert set(published.entry(name).files) == {*stated.files, *stated.published["left_out"]}
+    assert all(file.bytes <= published.LARGEST for file in stated.files.values())
+    assert len(stated.seeds) >= published.FEWEST_SEEDS
+    assert stated.dataset == ("camera" if name == "camera" else "mnist")
 
 
 def test_git_takes_what_is_published_and_nothing_else():
@@ -76,32 +78,38 @@ def add_bench(checkout):
         "processor": "Z80", "threads": 1, "versions": {"onnxruntime": "1"},
         "p50_us": {published.FLOAT: 14.52, published.INT8: 24.13, published.LITERT: 7.1},
     }  # fmt: skip
-    manifest.write_json(folder / manifest.NAME, manifest.read(folder) | {"bench": bench})
+    manifest.save(folder, dataclasses.replace(manifest.read(folder), bench=bench))
 
 
 def test_it_is_written_once_and_told_when_it_is_out_of_date(checkout):
-    files = [checkout / name for name in ("README.md", ".gitignore", "models/README.md", "models/lite/README.md")]
+    names = ("README.md", "docs/zoo.md", ".gitignore", "models/README.md", "models/lite/README.md")
+    files = [checkout / name for name in names]
+    card = files[-1]
     assert pages.outdated() == files and pages.write() == files
     assert pages.outdated() == [] and pages.write() == []
     add_bench(checkout)
-    assert pages.outdated() == [files[0], files[3]]
+    assert pages.outdated() == [*files[:2], card]
     pages.write()
-    files[3].write_text("changed", encoding="utf-8")
-    assert pages.outdated() == [files[3]]
+    card.write_text("changed", encoding="utf-8")
+    assert pages.outdated() == [card]
     manifest.verify(checkout / "models" / "lite")  # the card is beside the manifest, not in it
 
 
-def test_readme_gets_its_table_and_keeps_the_rest(checkout):
+def test_a_page_gets_its_tables_and_keeps_the_rest(checkout):
     pages.write()
-    text = (checkout / "README.md").read_text(encoding="utf-8")
+    text = (checkout / "docs" / "zoo.md").read_text(encoding="utf-8")
     assert text.startswith(f"# before\n\n{pages.ZOO[0]}\n") and text.endswith(f"{pages.NETWORKS[1]}\n\nafter\n")
     for network in ARCHITECTURES.values():
         assert f"| `{network.name}` | {network.parameters:,} | {network.source} |" in text
-    (row,) = [line for line in text.splitlines() if line.startswith("| [`lite`]")]
-    for said in ("4,006", " 7 ", "**99.10** ± 0.16", " 5 ", "99.27 %", "22 s / 42 s", "-0.50 / +0.10", "– / –"):
-        assert said in row, said
+    (accuracy,) = [line for line in text.splitlines() if line.startswith("| [`lite`](../models/lite/README.md)")]
+    assert all(cell in accuracy for cell in (" 4,006 ", " 7 ", "**99.10** ± 0.16", "99.27 %")), accuracy
+    cost = "| `lite` | 22 s | 42 s | "
+    (cost,) = [line for line in text.splitlines() if line.startswith(cost)]
+    assert cost.endswith("| -0.50 | +0.10 | – | – |") and "standard deviation of 5 seeds" in text
     assert "k2l train --architecture lite --dataset digits --epochs 7 --seeds 5 --name lite" in text
     assert "(2 threads of an Z80)" in text
+    short = (checkout / "README.md").read_text(encoding="utf-8")
+    assert short.count("\n| [`") == 1 and "| [`lite`](models/lite/README.md) | 4,006 |" in short
     (checkout / "README.md").write_text("no place", encoding="utf-8")
     with pytest.raises(ModelError, match="no place for the table"):
         pages.write()
@@ -141,19 +149,15 @@ def test_the_projects_description_is_a_few_sentences_with_figures(checkout):
 def test_the_command_of_a_card_gives_the_manifests_parameters():
     """Whatever the recipe says by now: what differs from it is spelt out."""
     config = TrainConfig.create(architecture="lite", dataset="mnist", epochs=15, learning_rate=0.5, ema=0.9, seed=3)
-    stated = {
-        "parameters": config.as_dict(),
-        "framework": "keras",
-        "name": "lite",
-        "seeds": [{"seed": 3 + at} for at in range(6)],
-    }
+    seeds = [{"seed": 3 + at} for at in range(6)]
+    stated = trips.stated(parameters=config.as_dict(), framework="keras", name="lite", seeds=seeds)
     assert cards.training_command(stated) == (
         "k2l train --architecture lite --dataset mnist --epochs 15 --framework keras "
-        "--seed 3 --set learning_rate=0.5 --set ema=0.9 --seeds 6 --name lite"
+        "--seed 3 --learning-rate 0.5 --ema 0.9 --seeds 6 --name lite"
     )
     plain = TrainConfig.create(architecture="lite", dataset="mnist", recipe="plain", epochs=2).as_dict()
     plain.pop("loading")  # of an older manifest
-    assert cards.training_command({"parameters": plain, "framework": "torch", "name": "lite"}) == (
+    assert cards.training_command(trips.stated(parameters=plain, name="lite")) == (
         "k2l train --architecture lite --dataset mnist --epochs 2 --recipe plain --seeds 5 --name lite"
     )
 

@@ -1,5 +1,6 @@
-"""A zoo of its own for a test: a checkout with a README, and a model folder that is ready to be published."""
+"""A zoo of its own for a test: a checkout with its pages, and a model folder that is ready to be published."""
 
+import dataclasses
 import shutil
 
 from local.models import published
@@ -11,10 +12,11 @@ ACCURACIES = [0.990, 0.992, 0.991, 0.993, 0.989]
 
 
 def write_checkout(folder):
-    """An empty models/ beside a README and a .gitignore with places for what is written there; returns models/."""
+    """An empty models/ beside pages and a .gitignore with places for what is written there; returns models/."""
     folder.mkdir()
-    places = "\n".join([*pages.ZOO, *pages.NETWORKS])
-    (folder / "README.md").write_text(f"# before\n\n{places}\n\nafter\n", encoding="utf-8")
+    (folder / "docs").mkdir()
+    for name, places in {"README.md": pages.SHORT, "docs/zoo.md": (*pages.ZOO, *pages.NETWORKS)}.items():
+        (folder / name).write_text("\n".join(["# before\n", *places, "\nafter\n"]), encoding="utf-8")
     (folder / ".gitignore").write_text("\n".join(["/models/*/", *pages.KEPT, "/build/\n"]), encoding="utf-8")
     (folder / "models").mkdir()
     return folder / "models"
@@ -49,6 +51,4 @@ def write_manifest_of(architecture, folder, **facts):
     """As `write_manifest`, where `name` is among the facts."""
     from shared.core import manifest
 
-    stated = write_manifest(folder, architecture) | facts
-    manifest.write_json(folder / manifest.NAME, stated)
-    return stated
+    return manifest.save(folder, dataclasses.replace(write_manifest(folder, architecture), **facts))

@@ -1,14 +1,13 @@
 """A training is described once, completely, and wrongly described ones are refused with the way out."""
 
-import ast
 import dataclasses
 
 import pytest
 
-from local.core import workspace
 from shared.core.errors import ConfigError
 from shared.networks.architectures import ARCHITECTURES
-from shared.training.config import CHOICES, RANGES, RECIPES, TrainConfig, from_text
+from shared.training.config import PARAMETERS, RECIPES, TrainConfig, known
+from shared.training.parameter import Number
 
 
 def test_auto_is_the_data_set_that_a_network_is_made_for():
@@ -65,35 +64,26 @@ def test_a_wrong_parameter_is_named_with_the_way_out(given, said):
         TrainConfig.create(**given)
 
 
-def test_every_parameter_has_a_choice_or_a_range():
-    assert {field.name for field in dataclasses.fields(TrainConfig)} == {"architecture"} | set(CHOICES) | set(RANGES)
+def test_every_parameter_says_what_it_is_and_takes_what_it_offers():
+    usual = TrainConfig.create(optimizer="adamw")
+    for name, one in PARAMETERS.items():
+        assert one.name == name and one.doc[0].islower() and one.doc[-1] not in ".;:"
+        for value in (one.low, one.high) if isinstance(one, Number) else one.choices:
+            assert dataclasses.replace(usual, **{"weight_decay": 0.0, name: one.kind(value)})
+            assert one.checked(one.parse(str(value))) == value
 
 
 def test_a_recipe_knows_only_parameters_and_architectures():
-    names = {field.name for field in dataclasses.fields(TrainConfig)}
     for tables in RECIPES.values():
         assert set(tables) <= {"*", *ARCHITECTURES}
-        assert all(set(table) <= names for table in tables.values())
+        assert all(set(table) <= set(PARAMETERS) for table in tables.values())
 
 
 def test_text_is_typed_as_the_parameter_is():
-    assert from_text("epochs", "4") == 4
-    assert from_text("learning_rate", "1e-3") == 1e-3
-    assert from_text("recipe", "plain") == "plain"
+    assert known("epochs").parse("4") == 4
+    assert known("learning_rate").parse("1e-3") == 1e-3
+    assert known("recipe").parse("plain") == "plain"
     with pytest.raises(ConfigError, match=r"whole number, not '4.5'"):
-        from_text("epochs", "4.5")
+        known("epochs").parse("4.5")
     with pytest.raises(ConfigError, match=r"did you mean 'seed'"):
-        from_text("sed", "1")
-
-
-@pytest.mark.parametrize(
-    "notebook", sorted(workspace.kernels().glob("*/notebook.py")), ids=lambda path: path.parent.name
-)
-def test_a_notebooks_parameters_are_those_of_a_training(notebook):
-    """Its cell lists every parameter there is and its own identity, and changes no default."""
-    cell = notebook.read_text().split('tags=["parameters"]')[1].split("# %%")[0]
-    declared = {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(cell).body}
-    identity = {"name", "run_id", "bundle_sha256", "source_commit"}
-    assert set(declared) == {field.name for field in dataclasses.fields(TrainConfig)} | identity
-    given = {name: value for name, value in declared.items() if name not in identity}
-    assert TrainConfig.create(**given) == TrainConfig.create()
+        known("sed")

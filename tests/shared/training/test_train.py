@@ -17,6 +17,7 @@ import torch
 
 from shared.core import manifest
 from shared.core.errors import ConfigError, DivergedError
+from shared.core.events import EpochEnded, StepEnded
 from shared.data.datasets import DataSet, load
 from shared.networks.architectures import (
     ARCHITECTURES,
@@ -73,9 +74,16 @@ def normed():
 def followed(trainer, data):
     """One training of three epochs that many tests look at, with what was reported of it."""
     told, steps, snapshots = [], [], []
-    trained = trainer.train(
-        config(epochs=3), data, told.append, lambda now: steps.append((now.share, *now.running())), snapshots.append
-    )
+
+    def report(event):
+        match event:
+            case StepEnded(share=share):
+                steps.append((share, *event.running()))
+            case EpochEnded(row=row, epochs=3):
+                told.append(row)
+                snapshots.append(event.snapshot())
+
+    trained = trainer.train(config(epochs=3), data, report)
     logits = trainer.predict(trained.model, data.test_images)
     return SimpleNamespace(trained=trained, told=told, steps=steps, snapshots=snapshots, logits=logits)
 
@@ -148,7 +156,12 @@ def test_early_stopping_returns_the_best_epoch(trainer, data):
 def test_a_training_that_goes_on_ends_in_the_same_network_to_the_bit(trainer, data, given):
     """From the file of a snapshot, with dropout, augmentation, averaged weights and a schedule on their way."""
     snapshots, file = [], io.BytesIO()
-    whole = trainer.train(config(epochs=4, **given), data, on_snapshot=snapshots.append)
+
+    def report(event):
+        if isinstance(event, EpochEnded):
+            snapshots.append(event.snapshot())
+
+    whole = trainer.train(config(epochs=4, **given), data, report)
     trainer.save_state(snapshots[1].state, file)
     file.seek(0)
     snapshot = dataclasses.replace(snapshots[1], state=trainer.load_state(file))
@@ -162,24 +175,24 @@ def test_a_training_that_goes_on_ends_in_the_same_network_to_the_bit(trainer, da
 
 
 def test_a_training_whose_last_epoch_had_ended_is_only_finished(trainer, data, followed):
-    finished = trainer.train(config(epochs=3), data, pytest.fail, pytest.fail, resume=followed.snapshots[-1])
+    finished = trainer.train(config(epochs=3), data, pytest.fail, resume=followed.snapshots[-1])
     assert finished.validation == followed.trained.validation and finished.history == followed.trained.history
     assert np.array_equal(trainer.predict(finished.model, data.test_images), followed.logits)
 
 
 def stop_in(epoch):
-    """An `on_step` that interrupts the training on the second step of that epoch."""
+    """A report that interrupts the training on the second step of that epoch."""
 
-    def step(progress):
-        if progress.epoch == epoch and progress.images > 64:
+    def report(event):
+        if isinstance(event, StepEnded) and event.epoch == epoch and event.images > 64:
             raise StopTraining
 
-    return step
+    return report
 
 
 def test_an_interrupted_training_gives_the_best_epoch_so_far(trainer, data):
     wanted = config(epochs=9, recipe="plain", learning_rate=0.03, seed=3)
-    trained = trainer.train(wanted, data, on_step=stop_in(4))
+    trained = trainer.train(wanted, data, stop_in(4))
     losses = [row["validation_loss"] for row in trained.history]
     assert (trained.interrupted, len(losses)) == ({"epoch": 3, "of": 9}, 3)
     assert trained.validation.loss == min(losses)
@@ -187,7 +200,7 @@ def test_an_interrupted_training_gives_the_best_epoch_so_far(trainer, data):
 
 def test_a_training_interrupted_in_its_first_epoch_gives_nothing(trainer, data):
     with pytest.raises(StopTraining):
-        trainer.train(config(), data, on_step=stop_in(1))
+        trainer.train(config(), data, stop_in(1))
 
 
 def test_a_training_that_diverges_says_what_to_do(trainer, data, monkeypatch):
@@ -225,16 +238,16 @@ def test_the_results_are_written_whole_and_vouched_for(trainer, data, followed, 
         figures=results.draw(history=trained.history, data=data, logits=logits, test=test),
     )
     assert stated == manifest.verify(tmp_path)
-    assert set(stated["files"]) == {
+    assert set(stated.files) == {
         trainer.WEIGHTS, "metrics.json", "history.csv", "predictions.npy", "labels.npy",
         "curves.png", "confusion.png", "samples.png", "misclassified.png",
     }  # fmt: skip
-    assert stated["metrics"]["test"]["accuracy"] == test.accuracy
-    assert stated["parameters"] == wanted.as_dict()
-    assert stated["training"] == {"seconds": trained.seconds, "cpu_seconds": trained.cpu_seconds}
+    assert stated.metrics["test"]["accuracy"] == test.accuracy
+    assert stated.parameters == wanted.as_dict()
+    assert stated.training == {"seconds": trained.seconds, "cpu_seconds": trained.cpu_seconds}
     predictions, labels = (np.load(tmp_path / f"{name}.npy") for name in ("predictions", "labels"))
     assert (predictions == labels).mean() == pytest.approx(test.accuracy)
-    assert {framework, "python", "numpy", "accelerator"} <= set(stated["environment"])
+    assert {framework, "python", "numpy", "accelerator"} <= set(stated.environment)
     assert (tmp_path / "history.csv").read_text().splitlines()[0].startswith("epoch,train_loss,")
 
 

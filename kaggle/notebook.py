@@ -1,10 +1,19 @@
+"""The teaching notebook, in jupytext's percent format. `k2l bundle` makes a notebook of it; nothing imports it.
+
+A cell tagged `framework` is an empty place. The cells of the same name in `torch/cells.py` or `keras/cells.py` stand
+there in the notebook. A cell tagged `parameters` gets a line for each parameter of `shared/training/config.py`; behind
+the cell tagged `shared` stand the files of `shared/` that the cells import. What comes before the first cell is left
+out, as this text is.
+"""
+
 # %% [markdown]
 # # Teach a network to read digits
 #
-# This notebook was bundled by **k2l**. It trains a small convolutional network in Keras (on TensorFlow) on whatever
-# it runs on, explains each step as it goes, and leaves weights, pictures and a `manifest.json` that vouches for every
-# byte.
+# This notebook was bundled by **k2l**. It trains a small convolutional network on whatever it runs on, explains
+# each step as it goes, and leaves weights, pictures and a `manifest.json` that vouches for every byte.
 # It needs no internet. To run it by hand, attach the data set `hojjatk/mnist-dataset` and press *Run all*.
+
+# %% framework tags=["framework"]
 
 # %% [markdown]
 # ## What to train
@@ -14,33 +23,6 @@
 # `None` leaves a value to the recipe: use it from `loading` on, and for `epochs`, where you try another recipe.
 
 # %% tags=["parameters"]
-name = "by-hand"  # the model's name at home
-architecture = "compact"  # which network: see the table further down
-dataset = "auto"  # mnist, fashion-mnist, kmnist, digits, camera; auto is mnist, or digits where there is none
-recipe = "tuned"  # tuned, or plain: what a tutorial does
-epochs = None
-seed = 0
-patience = 0  # epochs without a better validation loss before it stops early; 0 never stops
-device = "auto"  # cpu, cuda; auto is the GPU where it can be used
-loading = None  # in-memory: batches cut from one array; per-sample: images one by one, as tutorials do
-batch_size = None  # images a step
-optimizer = None  # adam, adamw
-schedule = None  # constant, one-cycle, triangle
-learning_rate = None  # how far a step goes; with one-cycle and triangle, at its peak
-beta1 = None  # how slowly Adam forgets past gradients,
-beta2 = None  # and their squares
-weight_decay = None  # how strongly weights are pulled towards 0
-label_smoothing = None  # how much of the target is spread over all classes
-rotation = None  # augmentation: up to so many degrees,
-shift = None  # so many pixels,
-scale = None  # so large a fraction,
-elastic = None  # bent by up to so many pixels,
-stroke = None  # strokes thicker or thinner by up to this fraction of a pixel each side
-ema = None  # averages the weights over the steps, with this decay; 0 is off
-precision = None  # float32, bfloat16; auto is bfloat16 where the hardware multiplies it
-run_id = "by-hand"  # who sent this run, and what exactly was sent
-bundle_sha256 = ""
-source_commit = ""
 
 # %% [markdown]
 # ## The shared code
@@ -63,32 +45,27 @@ sys.path.insert(0, CODE)
 
 # %%
 from shared.data.datasets import choose, load
-from shared.training.config import TrainConfig
+from shared.training.config import PARAMETERS, TrainConfig
 
 dataset, missing = choose(dataset)
 if missing:
     print(f"NOTE: {missing}")
-config = TrainConfig.create(
-    architecture=architecture, dataset=dataset, recipe=recipe, epochs=epochs, seed=seed, patience=patience,
-    device=device, batch_size=batch_size, optimizer=optimizer, schedule=schedule, learning_rate=learning_rate,
-    beta1=beta1, beta2=beta2, weight_decay=weight_decay, label_smoothing=label_smoothing,
-    rotation=rotation, shift=shift, scale=scale, elastic=elastic, stroke=stroke, ema=ema,
-    loading=loading, precision=precision,
-)  # fmt: skip
+config = TrainConfig.create(**{each: globals()[each] for each in PARAMETERS})  # the values of the cell of parameters
 config.as_dict()
 
 # %% [markdown]
 # ## What it runs on
 #
-# TensorFlow takes a GPU if it sees one, and else trains on the CPU: slower, but right.
+# A GPU trains many times faster than a CPU, where there is one and the framework can use it.
+
+# %% device tags=["framework"]
 
 # %%
-from shared.frameworks.device_keras import describe_device, gpu_trouble, pick_device
 from shared.training import results
 
 accelerator = describe_device(pick_device(config.device))
 print(f"on {accelerator}" + (f" ({gpu_trouble()})" if gpu_trouble() else ""))
-environment = results.environment("keras", accelerator)
+environment = results.environment(framework, accelerator)
 environment
 
 # %% [markdown]
@@ -119,16 +96,14 @@ plots.samples(data.train_images[:32], data.train_labels[:32], classes=data.class
 # - **Batch norm** keeps the numbers in a range where learning is quick.
 # - A **dense** layer weighs all answers together; the last one gives ten scores, the **logits**, one for each digit.
 # - **Dropout** silences some values at random during training, so that no single one is relied upon.
-#
-# Keras takes pictures with the channels last, 28 x 28 x 1, and can tell what it has built:
 
 # %%
 from shared.networks.architectures import architecture as network_of
-from shared.networks.build_keras import build_keras
 
 network = network_of(config.architecture)
-print(network.source)
-build_keras(network).summary()
+print(f"{network.name}: {network.source}")
+
+# %% network tags=["framework"]
 
 # %% [markdown]
 # ## Training
@@ -136,23 +111,25 @@ build_keras(network).summary()
 # The network sees a *batch* of pictures, and the **cross-entropy** says how surprised it was by the right answers.
 # **Backpropagation** works out, for each weight, which way to move to be less surprised, and **Adam** moves them all
 # a little. Once through all pictures is an *epoch*. With the one-cycle schedule the steps grow, then shrink.
-# In Keras, `compile` names the loss and the optimizer, and `fit` does the rest; `train` calls both, and measures the
-# network on the validation images after each epoch.
 #
 # Each line gives the loss on the training and on the validation images, and the accuracy on the validation images.
 # Do not be surprised if the validation images come off better than the training images: while it learns, dropout
 # silences a part of the network, and the recipe may turn and shift each picture at random. Practice is made harder
 # than the examination, on purpose.
 
+# %% training tags=["framework"]
+
+
 # %%
-from shared.training.train_keras import predict, save_weights, train
+from shared.core.events import EpochEnded
 
 
-def show(row):
-    print(results.epoch_line(row, config.epochs), flush=True)
+def show(event):
+    if isinstance(event, EpochEnded):
+        print(results.epoch_line(event.row, event.epochs), flush=True)
 
 
-trained = train(config, data, on_epoch=show)
+trained = train(config, data, report=show)
 print(f"trained in {trained.seconds:.1f} s, in {trained.precision}")
 
 # %% [markdown]
@@ -187,11 +164,11 @@ figures["misclassified"]
 # neighbours, for (blue) or against (vermilion). The values between the layers are worked out by hand from here on, in
 # numpy (`shared/explain/numpy_forward.py`), so that nothing is hidden: the same network, layer by layer.
 
+# %% weights tags=["framework"]
+
 # %%
 from shared.explain import explanation_plots, layer_plots
-from shared.networks import weights
 
-arrays = weights.of_keras(trained.model, network)
 layer_plots.filters(arrays["conv1.weight"])
 
 # %% [markdown]
@@ -208,13 +185,10 @@ layer_plots.convolution(image, arrays["conv1.weight"][which, 0], row=row, column
 # %% [markdown]
 # ## A digit's way through the layers
 #
-# From 784 numbers to ten scores. In Keras a second `Model` from the same input to a layer's output gets at its values;
-# here it shows that the values worked out by hand are the network's own.
+# From 784 numbers to ten scores.
 
 # %%
-from shared.data.preprocessing import to_float, to_nhwc
 from shared.explain.explanation import explain
-from shared.frameworks.start_keras import keras, tensorflow
 
 
 def logits_of(images):
@@ -230,11 +204,9 @@ def explained(n):
 told = explained(look_at)
 for line in told.lines():
     print(f"{line.name:<20}{line.size:>16}   {line.says}")
-
-to_conv1 = keras.Model(trained.model.inputs[0], trained.model.get_layer("conv1").output)
-maps = to_conv1(to_nhwc(to_float(image[None])), training=False).numpy()[0].transpose(2, 0, 1)  # channels first
-print(f"\nby hand and by Keras, conv1 differs by at most {np.abs(maps - told.values['conv1']).max():.1e}")
 explanation_plots.way(told)
+
+# %% layers tags=["framework"]
 
 # %% [markdown]
 # ## Where it looked, and was wrong
@@ -264,14 +236,12 @@ error = probabilities - np.eye(len(probabilities))[label]
 inputs = list(told.values.values())[-2]  # what the last layer is given
 by_hand = np.outer(error, inputs)
 
-kernel = trained.model.layers[-1].kernel
-with tensorflow.GradientTape() as tape:
-    answer = trained.model(to_nhwc(to_float(image[None])), training=False)
-    loss = keras.losses.sparse_categorical_crossentropy(np.array([label]), answer, from_logits=True)[0]
-gradient = tape.gradient(loss, kernel.value)  # [in, out], where PyTorch has [out, in]
+# %% gradient tags=["framework"]
+
+# %%
 print("probabilities:", *(f"{name} {p:.4f}  " for name, p in zip(data.classes, probabilities, strict=True)))
-print(f"cross-entropy: {cross_entropy:.6f} by hand, {float(loss):.6f} by Keras")
-print(f"gradients of {by_hand.size:,} weights differ by at most {np.abs(by_hand - gradient.numpy().T).max():.1e}")
+print(f"cross-entropy: {cross_entropy:.6f} by hand, {loss:.6f} by {framework}")
+print(f"gradients of {by_hand.size:,} weights differ by at most {np.abs(by_hand - gradient).max():.1e}")
 
 # %% [markdown]
 # ## Adam, by hand
@@ -286,17 +256,17 @@ gradients = (0.2, 0.1, -0.4)  # of one weight, in three steps; try others
 rate, beta1_, beta2_ = 0.001, 0.9, 0.999
 
 weight, mean, square = 0.5, 0.0, 0.0
-theirs = keras.Variable(weight)
-adam = keras.optimizers.Adam(rate, beta_1=beta1_, beta_2=beta2_, epsilon=1e-8)
+
+# %% adam tags=["framework"]
+
+# %%
 for step, gradient in enumerate(gradients, start=1):
     mean = beta1_ * mean + (1 - beta1_) * gradient
     square = beta2_ * square + (1 - beta2_) * gradient**2
     # Both began at 0, and are too small at first: by so much.
     weight -= rate * (mean / (1 - beta1_**step)) / ((square / (1 - beta2_**step)) ** 0.5 + 1e-8)
-    adam.apply([np.float32(gradient)], [theirs])
-    print(
-        f"step {step}: gradient {gradient:>5}, the weight is {weight:.6f} by hand, {float(theirs.value):.6f} by Keras"
-    )
+    theirs = adam_step(gradient)
+    print(f"step {step}: gradient {gradient:>5}, the weight is {weight:.6f} by hand, {theirs:.6f} by {framework}")
 
 # %% [markdown]
 # ## Try it
@@ -317,12 +287,12 @@ for step, gradient in enumerate(gradients, start=1):
 
 # %%
 folder = Path.cwd()
-save_weights(trained.model, folder / "model.keras")
+save_weights(trained.model, folder / weights_file)
 manifest = results.write(
     folder,
     config=config,
     identity={"name": name, "run_id": run_id, "bundle_sha256": bundle_sha256, "source_commit": source_commit},
-    framework="keras",
+    framework=framework,
     environment=environment,
     trained=trained,
     test=test,
@@ -330,5 +300,5 @@ manifest = results.write(
     data=data,
     figures=figures,
 )
-for file, facts in manifest["files"].items():
-    print(f"{facts['bytes']:>12,} bytes   {facts['sha256'][:12]}   {file}")
+for name, file in manifest.files.items():
+    print(f"{file.bytes:>12,} bytes   {file.sha256[:12]}   {name}")

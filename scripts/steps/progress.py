@@ -1,0 +1,61 @@
+"""What is said of an event: the words for every kind, in one place.
+
+    push(service, cargo, report=tell)
+
+Some kinds have none here. Steps and shares are drawn, on a terminal alone: `scripts.steps.training`, and `bar` of
+`scripts.terminal.output`. `scripts.steps.trip` says the status of a run between the lines of its log, and `k2l sweep`
+says a trial together with the best one.
+"""
+
+from local.core.events import (
+    FileFetched,
+    Kept,
+    LogLost,
+    Resumed,
+    SeedBegun,
+    SeedEnded,
+    Stopping,
+    WaitBegun,
+    Warned,
+    WorkBegun,
+    WorkDone,
+)
+from scripts.terminal.output import say, say_all
+from scripts.terminal.recovery import kept
+from shared.core.errors import plain
+from shared.core.events import EpochEnded, Event, Progress, StepEnded
+
+
+def tell(event: Event) -> None:
+    """Says on stderr what happened; nothing for what can only be drawn."""
+    match event:
+        case StepEnded() | Progress():  # first: there are many
+            pass
+        case EpochEnded(row=row, epochs=epochs):
+            from shared.training.results import epoch_line
+
+            say(epoch_line(row, epochs))
+        case Stopping():
+            say("stopping; Ctrl-C once more ends at once")
+        case Resumed(epoch=epoch, epochs=epochs):
+            say(f"  resumes after epoch {epoch} of {epochs}")
+        case SeedBegun(seed=seed):
+            say(f"seed {seed}")
+        case SeedEnded(row=row):
+            from local.experiments.seeds import line
+
+            say(line(row))
+        case Kept(folder=folder):
+            kept(folder)
+        case WorkBegun(what=what):
+            say(f"{what} …")
+        case WorkDone(what=what):
+            say(what)
+        case WaitBegun(why=why):
+            say_all(why)
+        case Warned(text=text):
+            say_all(f"WARNING: {text}")
+        case LogLost(why=why):
+            say(f"no live log just now: {plain(why)} The run goes on, and its whole log comes at the end.")
+        case FileFetched(name=name, bytes=size):
+            say(f"  {size:>12,} bytes   {name}")

@@ -1,0 +1,37 @@
+"""Names of files that come from elsewhere: which stay in their folder, and which every system can hold."""
+
+import re
+
+# One path segment or more below the folder; no drive letters, no backslashes, no control characters. Windows drops
+# dots and spaces at an end, so that "..  " would be "..", and keeps some names for its devices.
+_SAFE = re.compile(r"[^\x00-\x1f\\:*?\"<>|/]+(/[^\x00-\x1f\\:*?\"<>|/]+)*")
+_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}
+_LONGEST, _LONGEST_PART = 1000, 200  # bytes; systems take 255 a part, and our own may come behind it
+_LONGEST_PATH, _LONGEST_SEGMENT = 4096, 255  # bytes; no run can write more, for Linux takes no more
+
+
+def safe_name(name: str) -> bool:
+    """True for a relative path that stays in its folder, and can be made and shown, on every system."""
+    parts = name.split("/")
+    return (
+        name.isprintable()
+        and bool(_SAFE.fullmatch(name))
+        and len(name.encode()) <= _LONGEST
+        and all(len(part.encode()) <= _LONGEST_PART for part in parts)
+        and all(part == part.rstrip(" .") and part.split(".")[0].upper() not in _DEVICES for part in parts)
+    )
+
+
+def stays_inside(name: str) -> bool:
+    """True for a name that a run can give a file below its folder; not every system can hold such a name."""
+    parts = name.split("/")
+    try:
+        sizes = [len(part.encode()) for part in parts]
+    except UnicodeEncodeError:
+        return False
+    return (
+        "\0" not in name
+        and not {"", ".", ".."} & set(parts)
+        and max(sizes) <= _LONGEST_SEGMENT
+        and sum(sizes) + len(parts) <= _LONGEST_PATH
+    )
