@@ -43,10 +43,23 @@ def read(file: str) -> str:
 
 
 def training_sha256(config: TrainConfig, *, framework: str) -> str:
-    """The sha256 of all that decides a training: the files that its loop needs, the framework and every parameter."""
-    code = {file: read(file) for file in files(f"import shared.training.train_{framework}")}
+    """The sha256 of all that decides a training: the code that its loop needs, the framework and every parameter.
+
+    Comments and docstrings do not count: rewording them changes no training.
+    """
+    code = {file: _bare(read(file)) for file in files(f"import shared.training.train_{framework}")}
     facts = {"framework": framework, "parameters": config.as_dict(), "code": code}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _bare(text: str) -> str:
+    """The code without comments, docstrings and layout."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if documented and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
 
 
 def commit(*folders: str) -> str:
