@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from local.core import installation
 from shared.core import files, manifest
 from shared.core.errors import ModelError, UserError
 
@@ -77,5 +78,5 @@ def vouched(target: Path) -> Iterator[Path]:
     except ImportError as error:  # some raise their own in its place
         package = str(error.name or error).partition(".")[0]
         raise ModelError(
-            f"{target} cannot be made without {package}, not installed here: pip install -r requirements.txt"
+            f"{target} cannot be made without {package}, not installed here: {installation.line(package)}"
         ) from None

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from local.core import workspace
 from shared.training.config import TrainConfig
 
-_SHARED = workspace.CHECKOUT / "shared"
+_SHARED = workspace.CHECKOUT / "shared"  # in an installation too
 
 
 def files(code: str) -> list[str]:
@@ -63,13 +63,19 @@ def _bare(text: str) -> str:
 
 
 def commit(*folders: str) -> str:
-    """The last commit that changed these folders, with `-dirty` where they have changed since; "" without git."""
+    """The last commit that changed these folders, with `-dirty` where they have changed since.
+
+    "" without git and where there is no checkout: an environment can lie in another repository.
+    """
+    checkout = workspace.checkout()
 
     def git(*arguments: str) -> str:
         return subprocess.run(
-            ["git", *arguments, "--", *folders], cwd=workspace.CHECKOUT, capture_output=True, text=True, check=True
+            ["git", *arguments, "--", *folders], cwd=checkout, capture_output=True, text=True, check=True
         ).stdout.strip()
 
+    if checkout is None:
+        return ""
     try:
         return git("log", "-1", "--format=%H") + ("-dirty" if git("status", "--porcelain") else "")
     except (OSError, subprocess.CalledProcessError):

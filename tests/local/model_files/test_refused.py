@@ -51,21 +51,21 @@ def test_an_unknown_suffix_is_told_which_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("module", "pip", "suffix"),
+    ("module", "pip", "suffix", "extra"),
     [
-        ("onnxruntime", "onnxruntime", ".onnx"),
-        ("torch", "torch", ".pth"),
-        ("ai_edge_litert", "ai-edge-litert", ".tflite"),
-        ("tensorflow", "tensorflow keras", ".keras"),
-        ("keras", "tensorflow keras", ".keras"),
+        ("onnxruntime", "onnxruntime", ".onnx", "predict"),
+        ("torch", "torch", ".pth", "torch"),
+        ("ai_edge_litert", "ai-edge-litert", ".tflite", "predict"),
+        ("tensorflow", "tensorflow keras", ".keras", "keras"),
+        ("keras", "tensorflow keras", ".keras", "keras"),
     ],
 )
-def test_a_runtime_that_is_not_installed_gives_the_pip_line(four, monkeypatch, module, pip, suffix):
+def test_a_runtime_that_is_not_installed_gives_the_pip_line(four, monkeypatch, module, pip, suffix, extra):
     for name in [name for name in sys.modules if name.partition(".")[0] == module]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delitem(sys.modules, "shared.frameworks.start_keras", raising=False)
     monkeypatch.setitem(sys.modules, module, None)
-    assert refusal(four[suffix]).endswith(f"pip install {pip}")
+    assert refusal(four[suffix]).endswith(f"pip install {pip} (in the extra {extra})")
     assert not formats.installed(four[suffix])
 
 
