@@ -274,12 +274,12 @@ def test_one_bad_picture_does_not_stop_the_others(named, k2l):
     assert "not-a-picture.png: not a picture" in first and "missing.png: cannot be read: No such file" in second
 
 
-def test_the_model_is_said_on_a_terminal_where_it_was_not_named(named, k2l, monkeypatch, capsys):
-    done = k2l("predict", DRAWN, "--probabilities")
+def test_the_model_is_said_on_a_terminal_where_it_was_not_named(named, k2l_process, monkeypatch, capfd):
+    done = k2l_process("predict", DRAWN, "--probabilities")
     assert done.stderr == ""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     open_reader("", None)
-    assert capsys.readouterr().err == "model: small (the newest in models/)\n"
+    assert capfd.readouterr().err == "model: small (the newest in models/)\n"
     assert f"{DRAWN}: 7 (" in done.stdout and len(done.stdout.splitlines()) == 11
 
 
