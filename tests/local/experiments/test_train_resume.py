@@ -172,7 +172,7 @@ def test_a_changed_or_broken_notebook_is_no_other_training(home, monkeypatch):
     monkeypatch.setattr(workspace, "kernels", lambda: home)
     stated = run(resume=True)
     assert not stated.interrupted
-    assert stated["bundle_sha256"] == shared_code.training_sha256(config(), framework="torch")
+    assert stated.bundle_sha256 == shared_code.training_sha256(config(), framework="torch")
 
 
 @pytest.mark.slow
