@@ -1,6 +1,6 @@
-"""The events that work on this machine reports, beside those of `shared.core.events`.
+"""The events of work on this machine, in addition to those of `shared.core.events`.
 
-`scripts.steps.progress` has the words for each. A new kind needs a class here and its words there.
+`scripts.steps.progress` has the message for each. A new kind needs a class here and its message there.
 """
 
 from dataclasses import dataclass
@@ -26,21 +26,21 @@ class WorkDone(Event):
 
 @dataclass(frozen=True)
 class WaitBegun(Event):
-    """The work waits for something elsewhere, up to a limit."""
+    """The work waits for something, up to a limit."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class Warned(Event):
-    """The work continues, but the user may not want what comes of it."""
+    """The work continues, but the user may not want the result."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Kept(Event):
-    """A new model has taken a place; the model that was there is in this folder now."""
+class BackupMade(Event):
+    """A new model has replaced an older one, which is in this folder now."""
 
     folder: Path
 
@@ -81,28 +81,28 @@ class TrialEnded(Event):
 
 @dataclass(frozen=True)
 class StatusChanged(Event):
-    """A run has another status there now, by the service's own name."""
+    """A run has a new status, by the service's own name."""
 
     state: str
 
 
 @dataclass(frozen=True)
 class LogWritten(Event):
-    """A run has written this piece of its log, which need not be whole lines."""
+    """A run has written this piece of its log, which may end within a line."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class LogLost(Event):
-    """The live log of a run cannot be had for now."""
+    """The live log of a run is not available for now."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class FileFetched(Event):
-    """A file of a run is here, and is the one that its manifest names."""
+    """A file of a run was fetched and verified by its manifest."""
 
     name: str
     bytes: int

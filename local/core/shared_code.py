@@ -1,10 +1,10 @@
-"""The code in `shared/`: which of its files some code needs, what identifies a training by it, and its commit.
+"""The code in `shared/`: which of its files some code needs, the sha256 that identifies a training, and its commit.
 
-    files("from shared.training import train_torch")    # "core/errors.py", …: what the bundle takes along
-    training_sha256(config, framework="torch")          # the same training code and parameters: the same training
+    files("from shared.training import train_torch")    # "core/errors.py", …: what the bundle contains
+    training_sha256(config, framework="torch")          # same code and parameters: same training
     commit("shared", "kaggle")
 
-Two trainings with the same sha256 are the same but for the machine. It knows no notebook, whose prose may change while
+Two trainings with the same sha256 differ only in the machine. The notebook is not part of it: its text may change while
 a training waits to be resumed. Sources are read and parsed, never imported.
 """
 
@@ -21,7 +21,7 @@ _SHARED = workspace.CHECKOUT / "shared"
 
 
 def files(code: str) -> list[str]:
-    """The files below `shared/` that some code needs, each after those it needs itself."""
+    """The files below `shared/` that some code needs, each after the files that it needs itself."""
     found: list[str] = []
     visiting: set[str] = set()
 
@@ -50,7 +50,7 @@ def training_sha256(config: TrainConfig, *, framework: str) -> str:
 
 
 def commit(*folders: str) -> str:
-    """The last commit that changed these folders, with `-dirty` where they have changed since; "" without git."""
+    """The last commit that changed these folders, with `-dirty` if they have changed since; "" without git."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(

@@ -1,4 +1,4 @@
-"""Where things lie on this machine. Everything hangs on one folder, the checkout, or `$K2L_HOME` in its place."""
+"""Where things are on this machine. All of it is below one folder: the checkout, or `$K2L_HOME`."""
 
 import os
 from pathlib import Path
@@ -32,5 +32,8 @@ def build() -> Path:
 
 
 def kernels() -> Path:
-    """The cargo: `notebook.py`, and a folder a framework with `kernel.toml` and `cells.py`. Always the checkout's."""
+    """What is sent to Kaggle: `notebook.py`, and for each framework a folder with `kernel.toml` and `cells.py`.
+
+    Always the checkout's.
+    """
     return CHECKOUT / "kaggle"

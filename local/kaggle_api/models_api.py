@@ -1,12 +1,12 @@
-"""Kaggle Models as a service has them, in plain words: what is there, and what makes more of it.
+"""Kaggle Models of a service, in plain types: what exists, and calls that create more.
 
-    shelf = Shelf(service)
-    shelf.model("k2l-compact")                                   None where there is no such model
-    shelf.instance("k2l-compact", "onnx")                        its latest version, its licence; None
-    shelf.create_version("k2l-compact", "onnx", tokens, notes)
+    models = ModelsApi(service)
+    models.model("k2l-compact")                                   None if there is no such model
+    models.instance("k2l-compact", "onnx")                        its latest version, its licence; None
+    models.create_version("k2l-compact", "onnx", tokens, notes)
 
-Beside `client` this is the one module that knows the SDK's types of models; `client.Service` makes the calls, with its
-time-outs, retries and errors. What to publish, in which order, and what not twice, is decided in `publish`.
+Except for `client`, only this module knows the SDK's types of models; `client.Service` makes the calls, with its
+time-outs, retries and errors. `publish` decides what to publish, in which order, and what is done already.
 """
 
 import base64
@@ -17,15 +17,22 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from local.kaggle_api.client import MOST_PAGES, Service, Stated, typed
-from local.kaggle_api.errors import CONFLICT, ConflictError, MissingError, OutOfReachError, PushLostError, UntoldError
-from local.kaggle_api.http import stated_md5
+from local.kaggle_api.client import MOST_PAGES, Parsed, Service, typed
+from local.kaggle_api.errors import (
+    CONFLICT,
+    ConflictError,
+    MissingError,
+    PushLostError,
+    UnansweredError,
+    UnreachableError,
+)
+from local.kaggle_api.http import storage_md5
 from shared.core.errors import RefusedError, plain
 
-VARIATION = "default"  # the instance's own slug: we have one of each framework
-CHUNK, MOST_CHUNKS = 1 << 16, 100  # bytes at once, and how many times, of a small file that is read back
+VARIATION = "default"  # the instance's slug: we have one for each framework
+CHUNK, MOST_CHUNKS = 1 << 16, 100  # bytes of a piece, and the number of pieces, of a small file that is read back
 TRIES = 3
-# The words of Kaggle's handles -> those of its protocol.
+# The names in Kaggle's handles -> those in its protocol.
 ENUMS = {
     "pyTorch": "MODEL_FRAMEWORK_PY_TORCH",
     "keras": "MODEL_FRAMEWORK_KERAS",
@@ -35,8 +42,8 @@ ENUMS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Published:
-    """A model that is there."""
+class PublishedModel:
+    """A model that exists there."""
 
     title: str
     description: str
@@ -45,8 +52,8 @@ class Published:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Edition:
-    """An instance that is there: the number of its latest version that can be seen, and its licence."""
+class PublishedInstance:
+    """An instance that exists there: the number of its latest visible version, and its licence."""
 
     version: int
     license: str
@@ -54,14 +61,17 @@ class Edition:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where a file's bytes go, and what to call them then. Both are secrets: who has them can write, or file it."""
+class UploadTarget:
+    """Where a file's bytes are sent, and the token of the upload.
+
+    Both are secrets: they allow writing the file and using it.
+    """
 
     url: str = field(repr=False)
     token: str = field(repr=False)
 
 
-class Shelf:
+class ModelsApi:
     """The models of one user of a service."""
 
     def __init__(self, service: Service) -> None:
@@ -73,12 +83,12 @@ class Shelf:
         """`owner/slug`, or the handle of an instance."""
         return f"{self.service.username}/{slug}" + (f"/{framework}/{VARIATION}" if framework else "")
 
-    def model(self, slug: str) -> Published | None:
-        """What is there under that name."""
+    def model(self, slug: str) -> PublishedModel | None:
+        """The model of that name, or None."""
         from kagglesdk.models.types.model_api_service import ApiGetModelRequest
 
-        def read(answer: Any) -> Published:
-            return Published(
+        def read(answer: Any) -> PublishedModel:
+            return PublishedModel(
                 title=typed(str, answer.title),
                 description=typed(str, answer.description),
                 private=typed(bool, answer.is_private),
@@ -88,20 +98,20 @@ class Shelf:
         request = self._named(ApiGetModelRequest(), slug)
         return self._there(lambda: self.service.call(self._models.get_model, request, self.ref(slug), read))
 
-    def instance(self, slug: str, framework: str) -> Edition | None:
-        """What is there of that model in that framework."""
+    def instance(self, slug: str, framework: str) -> PublishedInstance | None:
+        """The instance of that model for that framework, or None."""
         from kagglesdk.models.types.model_api_service import ApiGetModelInstanceRequest
 
-        def read(answer: Any) -> Edition:
+        def read(answer: Any) -> PublishedInstance:
             version, license = typed(int, answer.version_number), typed(str, answer.license_name)
-            return Edition(version=version, license=license, url=typed(str, answer.url))
+            return PublishedInstance(version=version, license=license, url=typed(str, answer.url))
 
         request = self._named(ApiGetModelInstanceRequest(), slug, framework)
         what = self.ref(slug, framework)
         return self._there(lambda: self.service.call(self._models.get_model_instance, request, what, read))
 
     def files(self, slug: str, framework: str, version: int) -> dict[str, int]:
-        """The names and sizes of a version's files; none where there is no such version."""
+        """The names and sizes of a version's files; empty if there is no such version."""
         from kagglesdk.models.types.model_api_service import ApiListModelInstanceVersionFilesRequest
 
         def read(answer: Any) -> tuple[dict[str, int], str]:
@@ -119,29 +129,31 @@ class Shelf:
             if not token:
                 return found
             request.page_token = token
-        raise UntoldError(f"{self.service.label} lists the files of {what} without end, {len(found):,} so far.")
+        raise UnansweredError(f"{self.service.label} lists the files of {what} endlessly, {len(found):,} so far.")
 
     def file(self, slug: str, framework: str, version: int, name: str) -> bytes:
-        """A small file of a version, held to the MD5 that the storage states; b"" where there is none."""
+        """A small file of a version, checked against the storage's MD5; b"" if there is none."""
         from kagglesdk.models.types.model_api_service import ApiDownloadModelInstanceVersionRequest
 
         def read(answer: Any) -> bytes:
             with answer:
                 content = b"".join(islice(answer.iter_content(CHUNK), MOST_CHUNKS))
-            if stated_md5(answer) not in ("", base64.b64encode(hashlib.md5(content).digest()).decode()):
-                raise ValueError("its bytes are not those that the storage states")
+            if storage_md5(answer) not in ("", base64.b64encode(hashlib.md5(content).digest()).decode()):
+                raise ValueError("its bytes differ from the storage's MD5")
             return content
 
         request = self._named(ApiDownloadModelInstanceVersionRequest(), slug, framework)
         request.version_number, request.path = version, name
         what, method = f"{self.ref(slug, framework)} {name}", self._models.download_model_instance_version
         for _ in range(TRIES - 1):
-            with suppress(OutOfReachError, UntoldError):  # broken off or spoilt: no session repeats that by itself
+            with suppress(
+                UnreachableError, UnansweredError
+            ):  # cut off or damaged: no session repeats that automatically
                 return self._there(lambda: self.service.call(method, request, what, read)) or b""
         return self._there(lambda: self.service.call(method, request, what, read)) or b""
 
     def create_model(self, slug: str, *, title: str, description: str, private: bool) -> None:
-        """Makes a model without files. ConflictError where it is there; else as `Service.create`."""
+        """Creates a model without files. ConflictError if it exists; else as `Service.create`."""
         from kagglesdk.models.types.model_api_service import ApiCreateModelRequest
 
         request = ApiCreateModelRequest()
@@ -151,7 +163,7 @@ class Shelf:
         self._create(self._models.create_model, request, self.ref(slug))
 
     def update_model(self, slug: str, **changes: Any) -> None:
-        """Says something else of a model: title, description, is_private."""
+        """Changes a model's title, description or is_private."""
         from google.protobuf.field_mask_pb2 import FieldMask
         from kagglesdk.models.types.model_api_service import ApiUpdateModelRequest
 
@@ -160,9 +172,9 @@ class Shelf:
             setattr(request, name, value)
         request.update_mask = FieldMask(paths=list(changes))
         what = self.ref(slug)
-        said = self.service.call(self._models.update_model, request, what, lambda answer: typed(str, answer.error))
-        if said:
-            raise RefusedError(f"{self.service.label} refused to change {what}: {plain(said)}")
+        message = self.service.call(self._models.update_model, request, what, lambda answer: typed(str, answer.error))
+        if message:
+            raise RefusedError(f"{self.service.label} refused to change {what}: {plain(message)}")
 
     def create_instance(
         self,
@@ -175,7 +187,7 @@ class Shelf:
         usage: str,
         training_data: str,
     ) -> None:
-        """Makes an instance with its first version. ConflictError where it is there; else as `Service.create`."""
+        """Creates an instance with its first version. ConflictError if it exists; else as `Service.create`."""
         from kagglesdk.models.types.model_api_service import (
             ApiCreateModelInstanceRequest,
             ApiCreateModelInstanceRequestBody,
@@ -192,7 +204,7 @@ class Shelf:
         self._create(self._models.create_model_instance, request, self.ref(slug, framework))
 
     def create_version(self, slug: str, framework: str, tokens: Sequence[str], notes: str) -> None:
-        """Makes the next version of an instance. Twice, it makes two."""
+        """Creates the next version of an instance. Two calls create two."""
         from kagglesdk.models.types.model_api_service import (
             ApiCreateModelInstanceVersionRequest,
             ApiCreateModelInstanceVersionRequestBody,
@@ -204,19 +216,21 @@ class Shelf:
         request.body = body
         self._create(self._models.create_model_instance_version, request, self.ref(slug, framework))
 
-    def start_upload(self, name: str, size: int, modified: int) -> Place:
-        """A place for a file of so many bytes."""
+    def start_upload(self, name: str, size: int, modified: int) -> UploadTarget:
+        """An upload target for a file of so many bytes."""
         from kagglesdk.blobs.types.blob_api_service import ApiBlobType, ApiStartBlobUploadRequest
 
-        def read(answer: Any) -> Place:
-            return Place(url=typed(str, answer.create_url), token=typed(str, answer.token))
+        def read(answer: Any) -> UploadTarget:
+            return UploadTarget(url=typed(str, answer.create_url), token=typed(str, answer.token))
 
         request = ApiStartBlobUploadRequest()
         request.type, request.name, request.content_length = ApiBlobType.MODEL, name, size
         request.last_modified_epoch_seconds = modified
         place = self.service.call(self._blobs.start_blob_upload, request, f"an upload of {name}", read)
         if not place.url.startswith(("http://", "https://")) or not place.token:
-            raise UntoldError(f"{self.service.label} gives no place for {name}. The same command goes on.")
+            raise UnansweredError(
+                f"{self.service.label} gives no upload address for {name}. Run the same command again to resume."
+            )
         return place
 
     def _create(self, method: Callable[[Any], Any], request: Any, what: str) -> None:
@@ -229,9 +243,9 @@ class Shelf:
             kind = ConflictError if code == CONFLICT or "already exists" in error else RefusedError
             raise kind(f"{self.service.label} refused {what}: {plain(error)}")
         if not made:
-            raise PushLostError(f"{self.service.label}: the answer about {what} does not say what was made.")
+            raise PushLostError(f"{self.service.label}: the answer about {what} does not say what was created.")
 
-    def _there(self, ask: Callable[[], Stated]) -> Stated | None:
+    def _there(self, ask: Callable[[], Parsed]) -> Parsed | None:
         try:
             return ask()
         except MissingError:

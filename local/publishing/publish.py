@@ -16,7 +16,7 @@ from typing import Any
 
 from local.kaggle_api.client import Service
 from local.kaggle_api.errors import ConflictError, PushLostError
-from local.kaggle_api.models_api import VARIATION, Edition, Published, Shelf
+from local.kaggle_api.models_api import VARIATION, ModelsApi, PublishedInstance, PublishedModel
 from local.publishing.upload import GoneError, send
 from local.publishing.upload_plan import USUAL_LICENSE, Item, Parcel, Shipment
 from local.publishing.upload_record import Ledger
@@ -54,7 +54,7 @@ def plan(service: Service | None, parcel: Parcel, *, public: bool) -> tuple[list
     if service is None:
         license = parcel.license or USUAL_LICENSE
         return [], [_step(parcel, one, "", UNKNOWN, 0, license, private=not public) for one in parcel.shipments]
-    shelf = Shelf(service)
+    shelf = ModelsApi(service)
     there = shelf.model(parcel.slug)
     _check_public(shelf, parcel, there, public=public)
     changes = _changes(there, parcel, public=public) if there else {}
@@ -81,7 +81,7 @@ def publish(
     """
     if manifest.sha256(parcel.manifest.path) != parcel.manifest.sha256:  # before it was locked
         raise ModelError(f"{parcel.folder} was changed while it was looked at. Nothing was published; try again.")
-    shelf = Shelf(service)
+    shelf = ModelsApi(service)
     _ensure_model(shelf, parcel, public=public, on_step=on_step)
     ledger = _ledger(shelf, parcel)
     for shipment in parcel.shipments:
@@ -95,11 +95,11 @@ def publish(
     ledger.clear()
 
 
-def _ledger(shelf: Shelf, parcel: Parcel) -> Ledger:
+def _ledger(shelf: ModelsApi, parcel: Parcel) -> Ledger:
     return Ledger(f"{shelf.service.label}-{shelf.ref(parcel.slug)}", parcel.manifest.sha256)
 
 
-def _check_public(shelf: Shelf, parcel: Parcel, there: Published | None, *, public: bool) -> None:
+def _check_public(shelf: ModelsApi, parcel: Parcel, there: PublishedModel | None, *, public: bool) -> None:
     """A model that everybody sees gets no version by accident."""
     if there and not there.private and not public:
         raise RefusedError(
@@ -108,7 +108,7 @@ def _check_public(shelf: Shelf, parcel: Parcel, there: Published | None, *, publ
         )
 
 
-def _ensure_model(shelf: Shelf, parcel: Parcel, *, public: bool, on_step: Callable[[str], None]) -> None:
+def _ensure_model(shelf: ModelsApi, parcel: Parcel, *, public: bool, on_step: Callable[[str], None]) -> None:
     """The model is there, and says what the parcel says. Its title is left as it is."""
     there, ref = shelf.model(parcel.slug), shelf.ref(parcel.slug)
     _check_public(shelf, parcel, there, public=public)
@@ -131,7 +131,7 @@ def _ensure_model(shelf: Shelf, parcel: Parcel, *, public: bool, on_step: Callab
     return None
 
 
-def _changes(there: Published, parcel: Parcel, *, public: bool) -> dict[str, Any]:
+def _changes(there: PublishedModel, parcel: Parcel, *, public: bool) -> dict[str, Any]:
     """What the model says otherwise than the parcel: its card, and that everybody sees it. Its title is left alone."""
     card = {"description": parcel.description} if there.description.strip() != parcel.description.strip() else {}
     return {**card, **({"is_private": False} if public and there.private else {})}
@@ -150,7 +150,7 @@ def _is_due(ledger: Ledger, shipment: Shipment, step: Step, *, again: bool) -> b
     return lost  # an instance is not made twice: the service says that it is there
 
 
-def _stand(shelf: Shelf, parcel: Parcel, shipment: Shipment, ledger: Ledger, *, public: bool) -> Step:
+def _stand(shelf: ModelsApi, parcel: Parcel, shipment: Shipment, ledger: Ledger, *, public: bool) -> Step:
     """What there is of a shipment, and so what is to be done."""
     there, sent = shelf.instance(parcel.slug, shipment.framework), ledger.sent(shipment)
     license = there.license if there and there.license else parcel.license or USUAL_LICENSE
@@ -188,7 +188,7 @@ def _step(
     )
 
 
-def _ours(shelf: Shelf, parcel: Parcel, shipment: Shipment, there: Edition) -> bool | None:
+def _ours(shelf: ModelsApi, parcel: Parcel, shipment: Shipment, there: PublishedInstance) -> bool | None:
     """Whether the latest version is this very shipment: its manifest is, and no file is missing or of another size.
 
     Where the service lists no files at all, or no size, the manifest alone decides; None where it has no manifest.
@@ -209,7 +209,11 @@ def _appears(look: Callable[[], bool]) -> bool:
 
 
 def _uploaded(
-    shelf: Shelf, ledger: Ledger, shipment: Shipment, on_step: Callable[[str], None], on_share: Callable[[float], None]
+    shelf: ModelsApi,
+    ledger: Ledger,
+    shipment: Shipment,
+    on_step: Callable[[str], None],
+    on_share: Callable[[float], None],
 ) -> list[str]:
     """The tokens of a shipment's files, each of them whole there."""
     tokens = []
@@ -219,7 +223,7 @@ def _uploaded(
     return tokens
 
 
-def _upload(shelf: Shelf, ledger: Ledger, shipment: Shipment, item: Item, on_share: Callable[[float], None]) -> str:
+def _upload(shelf: ModelsApi, ledger: Ledger, shipment: Shipment, item: Item, on_share: Callable[[float], None]) -> str:
     """One file, taken up where it was begun; what has expired begins anew."""
     expired = 0
     while True:
@@ -239,7 +243,7 @@ def _upload(shelf: Shelf, ledger: Ledger, shipment: Shipment, item: Item, on_sha
             logger.info("%s begins anew: %s", item.name, gone)
 
 
-def _made(shelf: Shelf, parcel: Parcel, shipment: Shipment, ledger: Ledger, step: Step, tokens: list[str]) -> Step:
+def _made(shelf: ModelsApi, parcel: Parcel, shipment: Shipment, ledger: Ledger, step: Step, tokens: list[str]) -> Step:
     """The version, made of what was uploaded; where its answer was lost, it is looked for."""
     retried = ledger.sent(shipment) is not None
     ledger.note_sent(shipment, step.version - 1, lost=True)
@@ -260,12 +264,12 @@ def _made(shelf: Shelf, parcel: Parcel, shipment: Shipment, ledger: Ledger, step
     return replace(step, state="published")
 
 
-def _seen(shelf: Shelf, parcel: Parcel, shipment: Shipment) -> bool:
+def _seen(shelf: ModelsApi, parcel: Parcel, shipment: Shipment) -> bool:
     there = shelf.instance(parcel.slug, shipment.framework)
     return there is not None and bool(_ours(shelf, parcel, shipment, there))
 
 
-def _first(shelf: Shelf, parcel: Parcel, shipment: Shipment, step: Step, tokens: list[str]) -> bool:
+def _first(shelf: ModelsApi, parcel: Parcel, shipment: Shipment, step: Step, tokens: list[str]) -> bool:
     """Makes the instance, with its first version; False where one is there, seen or not."""
     try:
         shelf.create_instance(

@@ -20,8 +20,8 @@ from typing import IO, Any, NamedTuple
 from local.kaggle_api.client import Service
 from local.kaggle_api.errors import FULL
 from local.kaggle_api.http import service_words
-from local.kaggle_api.models_api import Place
-from local.runs.download import FRUIT, TRIES
+from local.kaggle_api.models_api import UploadTarget
+from local.runs.download import TRIES, USEFUL
 from shared.core.errors import ServiceError
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Body:
 
 def send(
     service: Service,
-    place: Place,
+    place: UploadTarget,
     path: Path,
     size: int,
     *,
@@ -95,7 +95,7 @@ def send(
         if standing.whole:
             return
         reached = standing.reached
-        fruitless = 0 if (reached or 0) - best >= FRUIT else fruitless + 1
+        fruitless = 0 if (reached or 0) - best >= USEFUL else fruitless + 1
         best = max(best, reached or 0)
         if fruitless == 2 * TRIES:  # each other one only asks
             trouble = standing.trouble or "the storage takes no more of it"
@@ -106,12 +106,12 @@ def send(
 def _wait(path: Path, standing: Standing, fruitless: int) -> None:
     """Says how it stands, and waits the longer the more went wrong in a row."""
     if not standing.trouble:
-        return logger.info("%s: goes on behind %d bytes", path.name, standing.reached)
+        return logger.info("%s: resumes after %d bytes", path.name, standing.reached)
     logger.info("%s: %s", path.name, standing.trouble)
     return time.sleep(random.uniform(0.5, 1) * 2 ** (fruitless // 2 - 1))
 
 
-def _put(service: Service, place: Place, path: Path, start: int, on_bytes: Callable[[int], None]) -> Any:
+def _put(service: Service, place: UploadTarget, path: Path, start: int, on_bytes: Callable[[int], None]) -> Any:
     """Sends what comes behind the first `start` bytes."""
     size = path.stat().st_size
     headers = {"Content-Type": "application/octet-stream"}
@@ -122,7 +122,7 @@ def _put(service: Service, place: Place, path: Path, start: int, on_bytes: Calla
         return service.upload(place.url, Body(file, size, on_bytes) if size else b"", headers)
 
 
-def _ask(service: Service, place: Place, size: int) -> Any:
+def _ask(service: Service, place: UploadTarget, size: int) -> Any:
     """Sends nothing, to be told how much is there."""
     return service.upload(place.url, b"", {"Content-Range": f"bytes */{size}"})
 

@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from local.core import workspace
-from local.kaggle_api.models_api import Place
+from local.kaggle_api.models_api import UploadTarget
 from local.publishing.upload_plan import Item, Shipment
 from shared.core import manifest
 
@@ -51,13 +51,13 @@ class Ledger:
         if shipment.framework in self._facts["sent"]:
             self._write("sent", shipment.framework, None)
 
-    def place(self, shipment: Shipment, item: Item) -> Place | None:
+    def place(self, shipment: Shipment, item: Item) -> UploadTarget | None:
         """Where the upload of a file was begun."""
         entry = self._facts["uploads"].get(f"{shipment.framework}/{item.name}")
         fresh = entry and entry["sha256"] == item.sha256 and time.time() - entry["at"] < KEPT
-        return Place(url=entry["url"], token=entry["token"]) if fresh else None
+        return UploadTarget(url=entry["url"], token=entry["token"]) if fresh else None
 
-    def note_place(self, shipment: Shipment, item: Item, place: Place | None) -> None:
+    def note_place(self, shipment: Shipment, item: Item, place: UploadTarget | None) -> None:
         """That the upload of a file was begun, or, with None, that it begins anew."""
         entry = {"sha256": item.sha256, "url": place.url, "token": place.token, "at": time.time()} if place else None
         self._write("uploads", f"{shipment.framework}/{item.name}", entry)

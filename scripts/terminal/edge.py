@@ -67,7 +67,7 @@ def _told(run: Callable[[], object]) -> None:
         logger.debug("this ended the command", exc_info=True)
         where = printable.line(error.filename or "this machine")
         if is_full(error):
-            fail(f"disk full: {where}. Make room, or choose another place.")
+            fail(f"disk full: {where}. Free some space, or choose another place.")
         fail(f"{where}: {error.strerror or error}. Choose another place.")
     except (KeyboardInterrupt, SystemExit) as end:
         # typer makes Ctrl-C an exit of 130

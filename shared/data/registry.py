@@ -1,17 +1,17 @@
-"""The data sets there are, one record each, and what an image of theirs is. Standard library only.
+"""The data sets, one record each, and the format of their images. Standard library only.
 
     DATASETS["mnist"].classes           # ("0", …, "9")
     DATASETS["mnist"].input.shape       # (1, 28, 28)
 
-One record adds a data set of files in MNIST's layouts: who loads it (`datasets`), fetches it (`download`), checks its
-labels, or attaches it to a kernel asks here.
+One record adds a data set of files in MNIST's layouts: the code that loads it (`datasets`), downloads it (`download`),
+checks its labels or attaches it to a kernel reads it here.
 """
 
 from dataclasses import dataclass
 
 from shared.core.input_spec import InputSpec
 
-AUTO = "auto"  # mnist, or digits where mnist cannot be had
+AUTO = "auto"  # mnist, or digits if mnist is not available
 
 
 @dataclass(frozen=True, kw_only=True)

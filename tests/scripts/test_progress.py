@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from local.core.events import (
+    BackupMade,
     FileFetched,
-    Kept,
     LogLost,
     LogWritten,
     Resumed,
@@ -38,7 +38,7 @@ SAID = (
     (Resumed(1, 3), "  resumes after epoch 1 of 3\n"),
     (SeedBegun(4), "seed 4\n"),
     (SeedEnded(SEED), "seed 4: test accuracy 99.00%"),
-    (Kept(Path("/nowhere")), "the model that was there is kept in /nowhere\n"),
+    (BackupMade(Path("/nowhere")), "the model that was there is kept in /nowhere\n"),
     (WorkBegun("exporting"), "exporting …\n"),
     (WorkDone("created"), "created\n"),
     (WaitBegun("full\nasked again"), "full\nasked again\n"),

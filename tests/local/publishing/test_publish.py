@@ -7,7 +7,7 @@ import requests
 
 from local.core import workspace
 from local.kaggle_api import models_api
-from local.kaggle_api.errors import PushLostError, UntoldError
+from local.kaggle_api.errors import PushLostError, UnansweredError
 from local.publishing import publish, upload, upload_plan
 from shared.core import manifest
 from shared.core.errors import ConfigError, CredentialsError, ModelError, RefusedError, ServiceError
@@ -58,12 +58,12 @@ def test_a_model_is_published_once(emulator, service, mine):
 def test_the_model_says_what_its_card_says(emulator, service, mine):
     (mine / "README.md").write_text("# mine\n\nIts card.\n")
     published_by(service, title="k2l of mine", license="apache 2.0", notes="first")
-    there = models_api.Shelf(service).model("k2l-mine")
+    there = models_api.ModelsApi(service).model("k2l-mine")
     assert (there.title, there.description, there.private) == ("k2l of mine", "# mine\n\nIts card.\n", True)
-    assert models_api.Shelf(service).instance("k2l-mine", "onnx").license == "Apache 2.0"
+    assert models_api.ModelsApi(service).instance("k2l-mine", "onnx").license == "Apache 2.0"
     (mine / "README.md").write_text("another card")
     published_by(service)
-    assert models_api.Shelf(service).model("k2l-mine").description == "another card"
+    assert models_api.ModelsApi(service).model("k2l-mine").description == "another card"
     with pytest.raises(RefusedError, match=r"under 'Apache 2\.0' there: leave --license out"):
         published_by(service, license="GPL 3")
     assert published_models.versions(emulator) == ONCE
@@ -96,9 +96,9 @@ def test_a_plan_says_it_all_and_writes_nothing(emulator, service, mine, home):
 
 def test_nothing_becomes_public_by_accident(emulator, service, mine):
     published_by(service)
-    assert models_api.Shelf(service).model("k2l-mine").private
+    assert models_api.ModelsApi(service).model("k2l-mine").private
     published_by(service, public=True)
-    assert not models_api.Shelf(service).model("k2l-mine").private
+    assert not models_api.ModelsApi(service).model("k2l-mine").private
     for run in (published_by, lambda service: publish.plan(service, upload_plan.pack("mine"), public=False)):
         with pytest.raises(RefusedError, match=r"is public there.*--public"):
             run(service)
@@ -279,7 +279,7 @@ def test_an_upload_goes_on_in_the_next_command(emulator, service, mine, monkeypa
 @pytest.mark.parametrize("there", [0, 3, 7])
 def test_the_rest_of_a_file_says_how_long_it_is(service, tmp_path, there):
     (tmp_path / "file").write_bytes(b"0123456789")
-    place = models_api.Shelf(service).start_upload("a.onnx", 10, 0)
+    place = models_api.ModelsApi(service).start_upload("a.onnx", 10, 0)
     service.upload(place.url, b"0123456789"[:there], {})
     sent = []
     service._uploads.hooks["response"].append(lambda answer, **rest: sent.append(answer.request.headers))
@@ -311,7 +311,7 @@ def test_a_manifest_that_is_spoilt_when_it_is_read_back_is_read_again(emulator, 
     emulator.faults.add(fault="corrupt", match="manifest.json", times=2)
     assert {one.state for one in published_by(service)} == {"there already"}
     emulator.faults.add(fault="corrupt", match="manifest.json", times=None)
-    with pytest.raises(UntoldError, match="not those that the storage states"):
+    with pytest.raises(UnansweredError, match="not those that the storage states"):
         published_by(service)
 
 
@@ -399,7 +399,7 @@ def test_an_answer_that_cannot_be_read_is_a_line(emulator, service, mine, method
     if method != "StartBlobUpload":
         published_by(service)
     emulator.faults.add(fault="status", method=method, status=200, body=body)
-    with pytest.raises(UntoldError):
+    with pytest.raises(UnansweredError):
         published_by(service)
 
 
@@ -410,7 +410,7 @@ def test_an_error_holds_no_signature(service):
 
 
 def test_no_key_goes_where_files_are_sent(emulator, service, mine):
-    place = models_api.Shelf(service).start_upload("a.onnx", 3, 0)
+    place = models_api.ModelsApi(service).start_upload("a.onnx", 3, 0)
     assert place.token not in repr(place) and place.url not in repr(place)
     answer = requests.put(place.url, data=b"abc", auth=("emulator", emulator.key), timeout=10)
     assert answer.status_code == 400
