@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from local.core.events import WaitBegun
+from local.core.events import Message
 from local.kaggle_api.client import Quota, Service
 from local.kaggle_api.errors import BusyError, CapacityError, MissingError, QuotaError, UnansweredError
 from local.kaggle_api.kernel_spec import KernelSpec, session_kind
@@ -113,7 +113,7 @@ def hours(span: timedelta | float) -> str:
 
 @dataclass(kw_only=True)
 class Waiting:
-    """Waits for up to `limit` from now on. Reports WaitBegun, once for each reason."""
+    """Patience of `limit` from now on. Reports what it waits for, once for each reason."""
 
     limit: timedelta
     report: Report = silent
@@ -138,8 +138,8 @@ class Waiting:
         if type(refusal) is not self._reported:
             self._reported = type(refusal)
             plan = self._plan(refusal, refresh)
-            self.report(WaitBegun(f"{reason}\n{plan} Ctrl-C stops it; nothing has been pushed."))
-        # In pieces, so that a laptop that slept meanwhile is not very late.
+            self.report(Message(f"{reason}\n{plan} Ctrl-C ends it; nothing has been pushed."))
+        # In pieces: a laptop that slept meanwhile has missed the moment by little.
         while (left := (until - self.now()).total_seconds()) > 0:
             self.sleep(min(left, POLL))
 

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from local.core import workspace
-from local.core.events import FileFetched, WaitBegun
+from local.core.events import FileArrived, Message
 from local.kaggle_api.client import OutputFile, Service
 from local.models.install import install
 from local.runs.download import MAX_BYTES, fetch, fetch_again, matches, part_of
@@ -54,9 +54,10 @@ def pull(
 ) -> tuple[Run, dict[str, str]]:
     """Installs a complete run as `models/<name>/`; returns the run, and the files that were left out with the reasons.
 
-    Reports FileFetched, WaitBegun and BackupMade. An older model of that name is moved into the run's folder. A
-    complete model of this same run is left unchanged, unless `again`. It waits two minutes at most for files that are
-    not listed yet. Raises KernelError if the verification fails; `models/` is then unchanged.
+    Reports FileArrived and Kept. A model of that name that is there already is kept in the run's folder; one
+    of this very run that is complete is left as it is, unless `again`. What is not listed yet is waited for, two
+    minutes at most, and this is reported.
+    Raises KernelError where the proof fails; `models/` is then as it was.
     """
     if not again and is_home(run):
         logger.info("run %s is installed already", run.run_id)
@@ -110,8 +111,8 @@ def _offer(
             if not _missing(found.files, urls):
                 break
         if not pause:
-            why = f"{run.title} has ended, but not all its files are listed yet: trying again for two minutes"
-            report(WaitBegun(why))
+            why = f"{run.title} has ended, but what it left is not all listed yet: asked again for two minutes"
+            report(Message(why))
     else:
         found = _manifest(service, run, urls, max_bytes)
     return found, urls, log
@@ -211,7 +212,7 @@ def _fetch_all(
         try:
             for name, job in jobs.items():
                 job.result()
-                report(FileFetched(places[name], missing[name].bytes))
+                report(FileArrived(places[name], wanted[name].bytes))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -10,7 +10,7 @@ import pytest
 from local.emulator.sessions.folders import remove
 from local.kaggle_api.client import Service
 from local.kaggle_api.kernel_spec import KernelSpec
-from tests.local import trips
+from tests.local import plain_session, trips
 from tests.local.emulated import Emulated, as_notebook
 
 
@@ -54,6 +54,12 @@ def service(emulator: Emulated) -> Service:
 def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], KernelSpec]:
     """`kernel(code)`: a kernel whose notebook runs that code alone."""
     return trips.tiny_kernel(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def plain_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is pushed runs without papermill: for tests of everything but the session itself."""
+    monkeypatch.setattr("local.emulator.sessions.processes.session", plain_session)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from local.jobs import push, watch
 from shared.core.errors import RefusedError, ServiceError
 from tests.local import trips
 
-pytestmark = pytest.mark.usefixtures("home")
+pytestmark = pytest.mark.usefixtures("home", "plain_sessions")
 
 
 def no_room(*_, **__):

@@ -25,7 +25,7 @@ from tests.local import trips
 SLUG = trips.SLUG
 EVIL = ["../evil", "/tmp/k2l-evil", "C:\\evil", "C:/evil", "nul\0byte", "a/../../evil", "..", "CON", "", "x" * 5000]
 
-pytestmark = pytest.mark.usefixtures("home")
+pytestmark = pytest.mark.usefixtures("home", "plain_sessions")
 
 
 @pytest.fixture(autouse=True)

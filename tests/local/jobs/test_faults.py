@@ -34,7 +34,7 @@ TROUBLES = {
 }
 
 
-pytestmark = pytest.mark.usefixtures("home", "impatience")
+pytestmark = pytest.mark.usefixtures("home", "impatience", "plain_sessions")
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from scripts.steps import options, trip
 from shared.core.errors import KernelError
 from tests.local import trips
 
-pytestmark = pytest.mark.usefixtures("home")
+pytestmark = pytest.mark.usefixtures("home", "plain_sessions")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from shared.core.errors import CredentialsError, KernelError, RefusedError, RunE
 from tests.heard import Heard
 from tests.local import trips
 
-pytestmark = pytest.mark.usefixtures("home")
+pytestmark = pytest.mark.usefixtures("home", "plain_sessions")
 
 
 def test_a_training_goes_there_and_comes_back_proven(emulator, service, kernel):

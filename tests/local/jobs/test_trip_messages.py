@@ -14,7 +14,7 @@ from scripts.terminal import ask
 from scripts.terminal.edge import Ended
 from tests.local import trips
 
-pytestmark = pytest.mark.usefixtures("home")
+pytestmark = pytest.mark.usefixtures("home", "plain_sessions")
 SLOW = "import time; time.sleep(60)"
 
 
@@ -38,7 +38,7 @@ def test_only_the_first_of_two_same_pushes_says_that_it_pushed(service, kernel, 
 
 def test_ctrl_c_says_that_the_run_goes_on_there(service, kernel):
     one = send(service, kernel(SLOW))
-    threading.Timer(1.5, signal.raise_signal, [signal.SIGINT]).start()
+    threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
     with pytest.raises(Ended, match=rf"goes on there: the same command .*k2l cancel {one.run_id} ends it"):
         trip.watched(service, one)
     assert journal.get(one.run_id).state == "pushed"
@@ -47,7 +47,7 @@ def test_ctrl_c_says_that_the_run_goes_on_there(service, kernel):
 def test_ctrl_c_does_not_name_a_command_that_would_begin_anew(service, kernel, monkeypatch):
     one = send(service, kernel(SLOW))
     monkeypatch.setattr("sys.argv", ["k2l", "loop", "--again", "--epochs", "3"])
-    threading.Timer(1.5, signal.raise_signal, [signal.SIGINT]).start()
+    threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
     with pytest.raises(Ended, match=r"goes on there: k2l loop --epochs 3 comes back to it"):
         trip.watched(service, one)
     with pytest.raises(Ended, match=r"half-written\. To go on: k2l loop --epochs 3\."), trip.resumable():

@@ -15,7 +15,7 @@ from shared.core.errors import ServiceError
 from tests.heard import Heard
 from tests.local import trips
 
-pytestmark = pytest.mark.usefixtures("no_waits")
+pytestmark = pytest.mark.usefixtures("no_waits", "plain_sessions")
 TEXT = "".join(f"line {n}\n" for n in range(400))
 
 
