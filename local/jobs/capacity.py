@@ -138,8 +138,8 @@ class Waiting:
         if type(refusal) is not self._reported:
             self._reported = type(refusal)
             plan = self._plan(refusal, refresh)
-            self.report(Message(f"{reason}\n{plan} Ctrl-C ends it; nothing has been pushed."))
-        # In pieces: a laptop that slept meanwhile has missed the moment by little.
+            self.report(Message(f"{reason}\n{plan} Ctrl-C stops it; nothing has been pushed."))
+        # In pieces, so that a laptop that slept meanwhile is not very late.
         while (left := (until - self.now()).total_seconds()) > 0:
             self.sleep(min(left, POLL))
 

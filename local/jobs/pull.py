@@ -54,10 +54,10 @@ def pull(
 ) -> tuple[Run, dict[str, str]]:
     """Installs a complete run as `models/<name>/`; returns the run, and the files that were left out with the reasons.
 
-    Reports FileArrived and Kept. A model of that name that is there already is kept in the run's folder; one
+    Reports FileArrived and BackupMade. A model of that name that is there already is kept in the run's folder; one
     of this very run that is complete is left as it is, unless `again`. What is not listed yet is waited for, two
     minutes at most, and this is reported.
-    Raises KernelError where the proof fails; `models/` is then as it was.
+    Raises KernelError if the verification fails; `models/` is then unchanged.
     """
     if not again and is_home(run):
         logger.info("run %s is installed already", run.run_id)
@@ -111,7 +111,7 @@ def _offer(
             if not _missing(found.files, urls):
                 break
         if not pause:
-            why = f"{run.title} has ended, but what it left is not all listed yet: asked again for two minutes"
+            why = f"{run.title} has ended, but not all its files are listed yet: trying again for two minutes"
             report(Message(why))
     else:
         found = _manifest(service, run, urls, max_bytes)
@@ -212,7 +212,7 @@ def _fetch_all(
         try:
             for name, job in jobs.items():
                 job.result()
-                report(FileArrived(places[name], wanted[name].bytes))
+                report(FileArrived(places[name], missing[name].bytes))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -1,7 +1,7 @@
 """Kaggle Models of a service, in plain types: what exists, and calls that create more.
 
     models = ModelsApi(service)
-    models.model("k2l-compact")                                   None where there is no such model
+    models.model("k2l-compact")                                   None if there is no such model
     models.instance("k2l-compact", "onnx")                        its latest version, its licence; None
     models.create_version("k2l-compact", "onnx", tokens, notes)
 
@@ -43,7 +43,7 @@ ENUMS = {
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInfo:
-    """A model that is there."""
+    """A model that exists there."""
 
     title: str
     description: str
@@ -53,7 +53,7 @@ class ModelInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceInfo:
-    """An instance that is there: the number of its latest version that can be seen, and its licence."""
+    """An instance that exists there: the number of its latest visible version, and its licence."""
 
     version: int
     license: str
@@ -95,7 +95,7 @@ class ModelsApi:
         return self._found(self._models.get_model, self._named(ApiGetModelRequest, slug), self.handle(slug), read)
 
     def instance(self, slug: str, framework: str) -> InstanceInfo | None:
-        """What is there of that model in that framework."""
+        """The instance of that model for that framework, or None."""
         from kagglesdk.models.types.model_api_service import ApiGetModelInstanceRequest
 
         def read(answer: Any) -> InstanceInfo:
@@ -140,7 +140,7 @@ class ModelsApi:
         request = self._named(kind, slug, framework, version_number=version, path=name)
         what, method = f"{self.handle(slug, framework)} {name}", self._models.download_model_instance_version
         for _ in range(TRIES - 1):
-            with suppress(OutOfReachError, UntoldError):  # broken off or damaged: no session repeats that by itself
+            with suppress(UnreachableError, UnansweredError):  # cut off or damaged: no session repeats that
                 return self._found(method, request, what, read) or b""
         return self._found(method, request, what, read) or b""
 
@@ -162,9 +162,9 @@ class ModelsApi:
         mask = FieldMask(paths=list(changes))
         request = self._named(ApiUpdateModelRequest, slug, **changes, update_mask=mask)
         what, method = self.handle(slug), self._models.update_model
-        said = self.service.call(method, request, what, lambda answer: typed(str, answer.error))
-        if said:
-            raise RefusedError(f"{self.service.label} refused to change {what}: {plain(said)}")
+        message = self.service.call(method, request, what, lambda answer: typed(str, answer.error))
+        if message:
+            raise RefusedError(f"{self.service.label} refused to change {what}: {plain(message)}")
 
     def create_instance(
         self,
@@ -177,7 +177,7 @@ class ModelsApi:
         usage: str,
         training_data: str,
     ) -> None:
-        """Makes an instance with its first version. ConflictError where it is there; else as `Service.create`."""
+        """Creates an instance with its first version. ConflictError if it exists; else as `Service.create`."""
         from kagglesdk.models.types import model_api_service as api
 
         body = _filled(
@@ -189,7 +189,7 @@ class ModelsApi:
         self._create(self._models.create_model_instance, request, self.handle(slug, framework))
 
     def create_version(self, slug: str, framework: str, tokens: Sequence[str], notes: str) -> None:
-        """Makes the next version of an instance. Twice, it makes two."""
+        """Creates the next version of an instance. Two calls create two."""
         from kagglesdk.models.types import model_api_service as api
 
         files = _files(tokens)
@@ -210,7 +210,7 @@ class ModelsApi:
         )  # fmt: skip
         session = self.service.call(self._blobs.start_blob_upload, request, f"an upload of {name}", read)
         if not session.url.startswith(("http://", "https://")) or not session.token:
-            raise UntoldError(f"{self.service.label} gives no URL to send {name} to. The same command resumes it.")
+            raise UnansweredError(f"{self.service.label} gives no URL to send {name} to. The same command resumes it.")
         return session
 
     def _create(self, method: Callable[[Any], Any], request: Any, what: str) -> None:
@@ -226,8 +226,8 @@ class ModelsApi:
             raise PushLostError(f"{self.service.label}: the answer about {what} does not say what was created.")
 
     def _found(
-        self, method: Callable[[Any], Any], request: Any, what: str, read: Callable[[Any], Stated]
-    ) -> Stated | None:
+        self, method: Callable[[Any], Any], request: Any, what: str, read: Callable[[Any], Parsed]
+    ) -> Parsed | None:
         try:
             return self.service.call(method, request, what, read)
         except MissingError:

@@ -33,7 +33,7 @@ def tell(event: Event) -> None:
             from local.experiments.seeds import line
 
             say(line(row))
-        case events.Kept(folder=folder):
+        case events.BackupMade(folder=folder):
             kept(folder)
         case events.Message(text=text):
             say_all(text)

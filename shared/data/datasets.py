@@ -264,8 +264,8 @@ def _fetch(name: str, *, allowed: bool, progress: Progress | None) -> Location:
     fix = f"Download it with a network: `k2l data {name}`. Or set K2L_DATA to a folder with {FOUR}"
     fix += ". Or use --dataset digits, if that is enough."
     if os.environ.get("KAGGLE_KERNEL_RUN_TYPE"):
-        why = "a run on Kaggle downloads nothing"
-        mend = f"Attach the data set {DATASETS[name].kaggle_ref}."
+        why = "a run on Kaggle does not download data"
+        fix = f"Attach the data set {DATASETS[name].kaggle_ref}."
     elif allowed:
         from shared.data.download import download
 

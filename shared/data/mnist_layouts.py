@@ -5,8 +5,8 @@
     arrays = read(files, ["test"])      # the same, the first two empty: six sevenths of the bytes are not read
 
 Layouts: IDX (dashes or dots in the names, plain or gzipped, or inside a folder of the file's own name, as
-Kaggle unpacks them), CSV with a label and the pixels a row, and npz. In which folders to look, and what to do
-when nothing is there, is decided in `shared.data.datasets`.
+Kaggle unpacks them), CSV with a label and the pixels a row, and npz. `shared.data.datasets` decides which folders are
+searched, and what to do if nothing is found.
 """
 
 import warnings

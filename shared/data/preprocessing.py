@@ -46,7 +46,7 @@ def to_float(images: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[np.f
         due = ", ".join(map(str, shape))
         raise ValueError(f"expected images uint8 [n, {due}], got {images.dtype} {list(images.shape)}")
     batch = images.astype(_FLOAT)
-    np.divide(batch, white, batch)  # in place: a division that converts as well takes twice the time
+    np.divide(batch, white, batch)  # in place: a division with conversion takes twice the time
     if mean is not None and std is not None:
         batch -= mean
         batch /= std

@@ -117,7 +117,7 @@ def test_with_waiting_a_push_is_sent_again_when_the_service_asks_to(emulator, se
         return began + timedelta(seconds=clock.passed)
 
     waiting = Waiting(limit=timedelta(hours=2), report=heard, sleep=sleep, now=now)
-    assert push.push(service, cargo, waiting=waiting).version == 1
+    assert push.push(service, submission, waiting=waiting).version == 1
     (why,) = heard.all("text")
     assert "HTTP 429" in why and "Asked again in 30 min" in why and "2 h at most" in why
     assert clock.passed >= 1795
