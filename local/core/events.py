@@ -1,6 +1,6 @@
-"""The events that work on this machine reports, beside those of `shared.core.events`.
+"""The events of work on this machine, in addition to those of `shared.core.events`.
 
-`scripts.steps.progress` has the words for each. A new kind needs a class here and its words there.
+`scripts.steps.progress` has the message for each. A new kind needs a class here and its message there.
 """
 
 from dataclasses import dataclass
@@ -11,36 +11,22 @@ from shared.core.events import Event
 
 
 @dataclass(frozen=True)
-class WorkBegun(Event):
-    """A part of the work that takes seconds begins."""
-
-    what: str
-
-
-@dataclass(frozen=True)
-class WorkDone(Event):
-    """A part of the work is done."""
-
-    what: str
-
-
-@dataclass(frozen=True)
-class WaitBegun(Event):
-    """The work waits for something elsewhere, up to a limit."""
-
-    why: str
-
-
-@dataclass(frozen=True)
-class Warned(Event):
-    """The work continues, but the user may not want what comes of it."""
+class Message(Event):
+    """What is done now, or waited for, in words. It may have several lines."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Kept(Event):
-    """A new model has taken a place; the model that was there is in this folder now."""
+class Warned(Event):
+    """The work continues, but the user may not want the result."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class BackupMade(Event):
+    """A new model has replaced an older one, which is in this folder now."""
 
     folder: Path
 
@@ -81,28 +67,28 @@ class TrialEnded(Event):
 
 @dataclass(frozen=True)
 class StatusChanged(Event):
-    """A run has another status there now, by the service's own name."""
+    """A run has a new status, by the service's own name."""
 
     state: str
 
 
 @dataclass(frozen=True)
 class LogWritten(Event):
-    """A run has written this piece of its log, which need not be whole lines."""
+    """A run has written this piece of its log, which may end within a line."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class LogLost(Event):
-    """The live log of a run cannot be had for now."""
+    """The live log of a run is not available for now."""
 
     why: str
 
 
 @dataclass(frozen=True)
-class FileFetched(Event):
-    """A file of a run is here, and is the one that its manifest names."""
+class FileArrived(Event):
+    """A file of a run has arrived here, or a file that is published has arrived there; it is complete and checked."""
 
     name: str
     bytes: int

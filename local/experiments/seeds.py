@@ -68,7 +68,7 @@ def trained(
     where that is none of them.
 
     `train` makes a model folder of a config at a place, over one that was interrupted there, and returns its manifest.
-    Reports SeedBegun, SeedEnded and Kept.
+    Reports SeedBegun, SeedEnded and BackupMade.
     """
     seeds = range(training.config.seed, training.config.seed + count)
     if keep is not None and keep not in seeds:
@@ -187,7 +187,7 @@ def _install(
             present = dataclasses.replace(best, seeds=rows, processor=processor(), kept=by_hand)
             try:
                 copy(plan[best.parameters["seed"]].folder, stage)
-                manifest.write_json(stage / manifest.NAME, present)
+                manifest.save(stage, present)
                 install(stage, name, aside=workspace.state() / "replaced" / name, report=report)
             except BaseException:
                 shutil.rmtree(stage, ignore_errors=True)

@@ -1,18 +1,19 @@
-"""What a data set looks like on disk: every public layout of MNIST and its kin, and checks on what is read.
+"""What a data set looks like on disk: every public layout of MNIST and similar sets, and checks of what is read.
 
     files = find(folder, "mnist")       # Files, Partial, or None
     arrays = read(files)                # train images, train labels, test images, test labels, all checked
-    arrays = read(files, ["test"])      # the same, the first two empty: six sevenths of the bytes stay on the disk
+    arrays = read(files, ["test"])      # the same, the first two empty: six sevenths of the bytes are not read
 
 Layouts: IDX (dashes or dots in the names, plain or gzipped, or inside a folder of the file's own name, as
-Kaggle unpacks them), CSV with a label and 784 pixels a row, and npz. In which folders to look, and what to do
-when nothing is there, is decided in `shared.data.datasets`.
+Kaggle unpacks them), CSV with a label and the pixels a row, and npz. `shared.data.datasets` decides which folders are
+searched, and what to do if nothing is found.
 """
 
 import warnings
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ import numpy.typing as npt
 
 from shared.core.errors import plain
 from shared.data.idx import LARGEST, damaged, read_idx
-from shared.data.preprocessing import SIDE
 from shared.data.registry import DATASETS
 
 FULL_TRAIN = 60_000  # training images of mnist, fashion-mnist and kmnist alike
@@ -40,19 +40,10 @@ IDX_NAMES = (
 CSV_NAMES = ("{}_train.csv", "{}_train.csv", "{}_test.csv", "{}_test.csv")
 NPZ_NAMES = ("{}-train-imgs.npz", "{}-train-labels.npz", "{}-test-imgs.npz", "{}-test-labels.npz")
 
-# Sub folders that hold a data set, in lower case and without punctuation: torchvision's, Kaggle's, ours.
-FOLDERS = {
-    "mnist": ("mnist", "mnistdataset", "mnistincsv"),
-    "fashion-mnist": ("fashionmnist",),
-    "kmnist": ("kmnist", "kuzushijimnist", "kuzushiji"),
-}
-MNIST_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]  # training images of each digit
-FASHION_BEGINS = [9, 0, 0, 3, 0, 2, 7, 2, 5, 5]  # the first training labels of the IDX files
-
 
 @dataclass(frozen=True, kw_only=True)
 class Files:
-    """The files of one data set: `paths` says for each of PARTS where it is; one file may hold several."""
+    """The files of one data set: `paths` has the path of each of PARTS; one file may have several."""
 
     name: str
     layout: str
@@ -72,26 +63,26 @@ class Partial:
 
 
 def find(folder: Path, name: str) -> Files | Partial | None:
-    """The first whole layout in sub folders named after the data set, or in the folder; opens no file."""
+    """The first complete layout in sub folders named after the data set, or in the folder; opens no file."""
     partial = None
     for place in _places(folder, name):
-        for layout, wanted in _layouts(name).items():
-            found = {part: path for part in PARTS if (path := _first(place, wanted[part]))}
+        for layout, names in _layouts(name).items():
+            found = {part: path for part in PARTS if (path := _first(place, names[part]))}
             if len(found) == len(PARTS):
                 return Files(name=name, layout=layout, paths=found)
             if found and partial is None:
-                missing = dict.fromkeys(wanted[part][0] for part in PARTS if part not in found)
+                missing = dict.fromkeys(names[part][0] for part in PARTS if part not in found)
                 partial = Partial(folder=place, missing=tuple(missing))
     return partial
 
 
 def read(files: Files, halves: Collection[str] = HALVES) -> Arrays:
-    """Train images, train labels, test images, test labels: uint8 [n, 28, 28] and int64 [n] from 0 on.
+    """Train images, train labels, test images, test labels: uint8 [n, h, w] and int64 [n] from 0 on.
 
-    A half that is not asked for is not read, and is empty. Raises DataError, naming the file, for what is damaged, of
-    another shape, or does not belong together.
+    A half that is not requested is not read, and is empty. Raises DataError with the file's name if it is damaged, has
+    another shape, or does not fit the others.
     """
-    nothing = np.empty((0, SIDE, SIDE), np.uint8), np.empty(0, np.int64)
+    nothing = np.empty((0, *_sides(files)), np.uint8), np.empty(0, np.int64)
     train, test = (_half(files, half) if half in halves else nothing for half in HALVES)
     return *train, *test
 
@@ -102,46 +93,50 @@ def _half(files: Files, half: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[n
     images = _images(files, f"{half} images", raw_images)
     labels = _labels(files, f"{half} labels", raw_labels)
     if len(images) != len(labels):
-        raise damaged(files.paths[f"{half} labels"], f"it holds {len(labels):,} labels for {len(images):,} images")
+        raise damaged(files.paths[f"{half} labels"], f"it has {len(labels):,} labels for {len(images):,} images")
     return images, labels
 
 
 def belongs_to(files: Files) -> str:
-    """Which other data set these files certainly are, or "": the IDX files of all three have the same names.
+    """Which other data set these files certainly are, or "": the IDX files of several have the same names.
 
-    Told from the training labels: MNIST's digits are unevenly many, the other two have 6,000 of each class.
+    Recognised by the training labels: MNIST's digits are unevenly many, Fashion-MNIST and KMNIST have 6,000 of each
+    class, and Fashion-MNIST's first labels are known. Nothing is certain where no record says so of this data set.
     """
-    if files.layout != "idx":
+    own = DATASETS[files.name]
+    if files.layout != "idx" or not own.counts:
         return ""
     labels = _labels(files, "train labels", read_idx(files.paths["train labels"]))
-    counts = np.bincount(labels, minlength=10).tolist()
-    balanced = counts == [FULL_TRAIN // 10] * 10
-    fashion = balanced and labels[:10].tolist() == FASHION_BEGINS
-    certain = {
-        "mnist": "fashion-mnist" if fashion else "kmnist" if balanced else "",
-        "fashion-mnist": "mnist" if counts == MNIST_COUNTS else "kmnist" if balanced and not fashion else "",
-        "kmnist": "mnist" if counts == MNIST_COUNTS else "fashion-mnist" if fashion else "",
-    }
-    return certain[files.name]
+    counts, first = tuple(np.bincount(labels).tolist()), tuple(labels[:100].tolist())
+    alike = [one for one in DATASETS.values() if one.counts == counts and first[: len(one.begins)] == one.begins]
+    found = max(alike, key=lambda one: len(one.begins), default=own)
+    return "" if found is own else found.name
 
 
 def _places(folder: Path, name: str) -> list[Path]:
-    """Where to look, folders named after the data set first; torchvision's files lie one deeper, in raw/."""
+    """Where to look, folders named after the data set first; torchvision's files are one level deeper, in raw/."""
     try:
         inside = sorted(entry for entry in folder.iterdir() if entry.is_dir())
-    except OSError:  # not a folder, or not ours to read: nothing is found there
+    except OSError:  # not a folder, or not readable: nothing is found there
         return []
-    named = [entry for entry in inside if "".join(filter(str.isalnum, entry.name.lower())) in FOLDERS[name]]
+    info = DATASETS[name]
+    known = {_plain(name), _plain(info.kaggle_ref.rpartition("/")[2]), *info.folders} - {""}
+    named = [entry for entry in inside if _plain(entry.name) in known]
     return [place for entry in [*named, folder] for place in (entry, entry / "raw")]
 
 
+def _plain(name: str) -> str:
+    """A name in lower case and without punctuation: torchvision, Kaggle and others write it in several ways."""
+    return "".join(filter(str.isalnum, name.lower()))
+
+
 def _layouts(name: str) -> dict[str, dict[str, list[str]]]:
-    """For each layout and part the file names that may hold it; what is not packed first, it reads faster."""
+    """For each layout and part the possible file names; uncompressed ones first, they read faster."""
     idx = {part: _idx_names(pattern) for part, pattern in zip(PARTS, IDX_NAMES, strict=True)}
-    whole = {part: [f"{name}.npz"] for part in PARTS}
+    single = {part: [f"{name}.npz"] for part in PARTS}
     parts = {part: [pattern.format(name)] for part, pattern in zip(PARTS, NPZ_NAMES, strict=True)}
     csv = {part: [pattern.format(name)] for part, pattern in zip(PARTS, CSV_NAMES, strict=True)}
-    return {"idx": idx, "npz": whole, "npz parts": parts, "csv": csv}
+    return {"idx": idx, "npz": single, "npz parts": parts, "csv": csv}
 
 
 def _idx_names(pattern: str) -> list[str]:
@@ -159,26 +154,32 @@ def _read_idx(files: Files, half: str) -> tuple[Array, Array]:
 
 
 def _read_csv(files: Files, half: str) -> tuple[Array, Array]:
-    table = _table(files.paths[f"{half} labels"])
-    return table[:, 1:].reshape(-1, SIDE, SIDE), table[:, 0]
+    sides = _sides(files)
+    table = _table(files.paths[f"{half} labels"], prod(sides))
+    return table[:, 1:].reshape(-1, *sides), table[:, 0]
 
 
-def _table(path: Path) -> npt.NDArray[np.uint8]:
-    """A CSV file's rows, uint8 [n, 785]: label, then pixels row by row; a first line of names is skipped."""
+def _sides(files: Files) -> tuple[int, ...]:
+    """Height and width of the data set's images; these layouts hold grey ones."""
+    return DATASETS[files.name].input.shape[1:]
+
+
+def _table(path: Path, pixels: int) -> npt.NDArray[np.uint8]:
+    """A CSV file's rows, uint8 [n, 1 + pixels]: label, then pixels row by row; a first line of names is skipped."""
     try:
         with path.open(encoding="utf-8-sig") as lines:
             first = lines.readline()
             named = not first[:1].isdigit()
             if not (lines.readline() if named else first).strip():
-                raise ValueError("it holds no rows")
+                raise ValueError("it has no rows")
         with warnings.catch_warnings():
-            # numpy 2.0 merely warns of 300 or 0.5, and reads 44 and 0; all of them merely warn of no rows.
+            # numpy 2.0 only warns about 300 or 0.5, and reads 44 and 0; all versions only warn about no rows.
             warnings.simplefilter("error")
             table = np.loadtxt(path, dtype=np.uint8, delimiter=",", skiprows=int(named), ndmin=2, encoding="utf-8-sig")
     except (OSError, ValueError, Warning) as error:
         raise damaged(path, plain(str(error))) from error
-    if table.shape[1] != 1 + SIDE * SIDE:
-        raise damaged(path, f"a row is a label and {SIDE * SIDE} pixels, not {table.shape[1]} numbers")
+    if table.shape[1] != 1 + pixels:
+        raise damaged(path, f"a row is a label and {pixels} pixels, not {table.shape[1]} numbers")
     return table
 
 
@@ -193,21 +194,22 @@ def _read_npz_parts(files: Files, half: str) -> tuple[Array, Array]:
 
 def _from_npz(path: Path, key: str) -> Array:
     try:
-        # Opened here, since numpy leaves a file open that turns out to be no archive.
+        # Opened here, since numpy leaves a file open that is not an archive.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             if sum(member.file_size for member in arrays.zip.infolist()) > LARGEST:
                 raise ValueError("it unpacks to more than 1 GiB")
             return np.asarray(arrays[key])
     except KeyError as error:
         raise damaged(path, f"it has no array {key}") from error
-    except Exception as error:  # whatever numpy and zipfile stumble over lies in the file
+    except Exception as error:  # any error of numpy and zipfile comes from the file
         raise damaged(path, plain(str(error) or type(error).__name__)) from error
 
 
 def _images(files: Files, part: str, array: Array) -> npt.NDArray[np.uint8]:
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[1:] != (SIDE, SIDE) or not len(array):
+    height, width = _sides(files)
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[1:] != (height, width) or not len(array):
         what = f"{array.dtype} {list(array.shape)}"
-        raise damaged(files.paths[part], f"the {part} are uint8 [n, {SIDE}, {SIDE}], these are {what}")
+        raise damaged(files.paths[part], f"the {part} are uint8 [n, {height}, {width}], these are {what}")
     return array
 
 
@@ -219,7 +221,7 @@ def _labels(files: Files, part: str, array: Array) -> npt.NDArray[np.int64]:
         )
     last = len(DATASETS[files.name].classes) - 1
     if array.min() < 0 or array.max() > last:
-        raise damaged(files.paths[part], f"labels are 0 to {last}, it holds {array.min()} to {array.max()}")
+        raise damaged(files.paths[part], f"labels are 0 to {last}, it has {array.min()} to {array.max()}")
     return array.astype(np.int64)
 
 

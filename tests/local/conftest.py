@@ -16,7 +16,7 @@ from tests.local.model_formats import images
 def small_model(tmp_path_factory):
     """A model folder with weights and their export; to be copied before it is changed."""
     folder = write_folder(tmp_path_factory.mktemp("models") / "small", "lite")
-    export.export(folder, ["onnx"], images_nhw=images())
+    export.export(folder, ["onnx"], images=images())
     return folder
 
 
@@ -36,11 +36,30 @@ def digits():
 
 
 @pytest.fixture
-def k2l(home):
-    """Runs `python -m scripts` in a fresh process with the home's models; gives back the completed process.
+def k2l(home, capfd, monkeypatch):
+    """Runs a command in this process with the home's models, its streams as they are; gives back what came of it.
 
-    `check=False` lets it fail. What a command refuses before it does anything is told by `error_of`, much sooner.
+    `check=False` lets it fail.
     """
+    from scripts.__main__ import main
+
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def run(*arguments, check=True):
+        monkeypatch.setattr(sys, "argv", ["k2l", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        done = subprocess.CompletedProcess(sys.argv, ended.value.code or 0, *capfd.readouterr())
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def k2l_process(home):
+    """The same in a fresh process, which takes seconds: for what depends on what is loaded, or stays loaded."""
 
     def run(*arguments, check=True):
         command = [sys.executable, "-m", "scripts", *map(str, arguments)]
@@ -52,16 +71,16 @@ def k2l(home):
 
 
 @pytest.fixture
-def error_of(home, capsys, monkeypatch):
+def error_of(home, capfd, monkeypatch):
     """The error of a command that refuses, run in this process: one or two lines, and nothing on stdout."""
     from scripts.__main__ import main
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["k2l", *map(str, arguments)])
-        capsys.readouterr()
+        capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
             main()
-        out, err = capsys.readouterr()
+        out, err = capfd.readouterr()
         assert (ended.value.code, out) == (1, "") and err.startswith("error: ") and len(err.splitlines()) <= 2, err
         return err
 

@@ -1,18 +1,24 @@
 """A real emulator on a free loopback port, for tests and for scripts: `Emulated(folder)`, and `close()` in the end."""
 
+import asyncio
 import json
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import requests
+import uvicorn.server
 
 from local.emulator.serving import Running
 from local.emulator.sessions.session import write_json
 from local.emulator.storage.kernels import ENDED, Version
+
+# uvicorn looks every tenth of a second whether it is to end, and then waits another: hundreds of tests end a server.
+uvicorn.server.asyncio = SimpleNamespace(**{**vars(asyncio), "sleep": lambda seconds: asyncio.sleep(seconds / 20)})
 
 
 def as_notebook(*cells: str, kernelspec: bool = True) -> str:

@@ -10,7 +10,7 @@ import pytest
 from local.emulator.sessions.folders import remove
 from local.kaggle_api.client import Service
 from local.kaggle_api.kernel_spec import KernelSpec
-from tests.local import trips
+from tests.local import plain_session, trips
 from tests.local.emulated import Emulated, as_notebook
 
 
@@ -57,6 +57,12 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], K
 
 
 @pytest.fixture
+def plain_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is pushed runs without papermill: for tests of everything but the session itself."""
+    monkeypatch.setattr("local.emulator.sessions.processes.session", plain_session)
+
+
+@pytest.fixture
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Nobody waits between tries; the seconds that a repeated call would have waited are in the list."""
     seconds: list[float] = []
@@ -74,7 +80,7 @@ def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def cargo(emulator, kernel, monkeypatch):
+def submission(emulator, kernel, monkeypatch):
     """A push whose session stays queued: what counts is how often it arrived."""
     monkeypatch.setattr(emulator.store, "start", lambda version: None)
-    return trips.cargo_of(kernel("1"))
+    return trips.submission_of(kernel("1"))

@@ -42,6 +42,7 @@ def secret(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes, links and modes as POSIX has them")
+@pytest.mark.usefixtures("plain_sessions")
 def test_tricks_among_the_outputs_are_passed_over_and_nothing_hangs(emulator, secret, monkeypatch):
     emulator.push("full-of-tricks", TRICKS.format(secret=str(secret), folder=str(secret.parent)))
     assert emulator.wait("full-of-tricks") == "COMPLETE", emulator.said("full-of-tricks", "stderr")

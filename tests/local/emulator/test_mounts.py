@@ -27,6 +27,7 @@ def test_a_data_set_is_mounted_where_kaggle_mounts_it_and_stays_as_it_was(emulat
     assert not (emulator.version("with-data").folder / "kaggle" / "input").exists()
 
 
+@pytest.mark.usefixtures("plain_sessions")
 def test_outputs_of_another_kernel_can_be_an_input(emulator):
     emulator.finished("first-one", {"weights.bin": b"w"})
     source = f"{emulator.username}/first-one"
@@ -37,6 +38,7 @@ def test_outputs_of_another_kernel_can_be_an_input(emulator):
     assert emulator.said("second-one") == "w\n"
 
 
+@pytest.mark.usefixtures("plain_sessions")
 def test_known_data_that_is_not_here_is_mounted_empty_and_said(emulator, monkeypatch):
     from shared.core.errors import DataError
     from shared.data import datasets
@@ -53,6 +55,7 @@ def test_known_data_that_is_not_here_is_mounted_empty_and_said(emulator, monkeyp
     assert "there is no mnist here" in emulator.said("without-data", "stderr")
 
 
+@pytest.mark.usefixtures("plain_sessions")
 def test_the_public_mnist_has_kaggles_layout(emulator):
     if "K2L_DATA" not in os.environ:
         pytest.skip("K2L_DATA names no folder with MNIST")

@@ -10,6 +10,8 @@ import pytest
 from local.emulator.service import Signer
 from local.emulator.storage import quota
 
+pytestmark = pytest.mark.usefixtures("plain_sessions")
+
 
 def test_without_the_right_key_nothing_is_answered(shared_emulator):
     emulator = shared_emulator

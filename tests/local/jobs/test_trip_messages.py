@@ -14,31 +14,31 @@ from scripts.terminal import ask
 from scripts.terminal.edge import Ended
 from tests.local import trips
 
-pytestmark = pytest.mark.usefixtures("home")
+pytestmark = pytest.mark.usefixtures("home", "plain_sessions")
 SLOW = "import time; time.sleep(60)"
 
 
 def send(service, kernel, again=False):
-    return trip.sent(service, trips.cargo_of(kernel), again=again, wait_hours=None)
+    return trip.sent(service, trips.submission_of(kernel), again=again, wait_hours=None)
 
 
 def test_only_the_first_of_two_same_pushes_says_that_it_pushed(service, kernel, capsys):
-    cargo = kernel(SLOW)
-    one = send(service, cargo)
+    submission = kernel(SLOW)
+    one = send(service, submission)
     pushed = [f"pushed {one.title}  (run {one.run_id})", "  to a CPU: no accelerator is asked for", f"  {one.url}"]
     assert capsys.readouterr().err.splitlines() == pushed
-    assert send(service, cargo) == one and one.url
+    assert send(service, submission) == one and one.url
     assert f"still under way: {one.title}  (run {one.run_id}), not pushed again\n" in capsys.readouterr().err
     one.record(state="complete")
-    send(service, cargo)
+    send(service, submission)
     assert "trained there already: " in capsys.readouterr().err
-    assert send(service, cargo, again=True).version == 2
+    assert send(service, submission, again=True).version == 2
     assert "pushed emulator/k2l-mine version 2" in capsys.readouterr().err
 
 
 def test_ctrl_c_says_that_the_run_goes_on_there(service, kernel):
     one = send(service, kernel(SLOW))
-    threading.Timer(1.5, signal.raise_signal, [signal.SIGINT]).start()
+    threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
     with pytest.raises(Ended, match=rf"goes on there: the same command .*k2l cancel {one.run_id} ends it"):
         trip.watched(service, one)
     assert journal.get(one.run_id).state == "pushed"
@@ -47,7 +47,7 @@ def test_ctrl_c_says_that_the_run_goes_on_there(service, kernel):
 def test_ctrl_c_does_not_name_a_command_that_would_begin_anew(service, kernel, monkeypatch):
     one = send(service, kernel(SLOW))
     monkeypatch.setattr("sys.argv", ["k2l", "loop", "--again", "--epochs", "3"])
-    threading.Timer(1.5, signal.raise_signal, [signal.SIGINT]).start()
+    threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
     with pytest.raises(Ended, match=r"goes on there: k2l loop --epochs 3 comes back to it"):
         trip.watched(service, one)
     with pytest.raises(Ended, match=r"half-written\. To go on: k2l loop --epochs 3\."), trip.resumable():

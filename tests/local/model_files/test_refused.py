@@ -12,6 +12,7 @@ import torch
 from local.export import export
 from local.model_files import formats
 from shared.core.errors import ModelError
+from shared.data.registry import GLYPH
 from shared.frameworks.silence import silent_stderr
 from shared.networks.architectures import architecture
 from tests.local.model_formats import refusal, save_onnx, save_tflite
@@ -262,13 +263,13 @@ def test_onnxruntime_does_not_print_that_it_falls_back(tmp_path, capfd):
 
     path = tmp_path / "model.onnx"
     save_onnx(path)
-    assert onnx_runtime.load(path).session._enable_fallback is False
+    assert onnx_runtime.load(path, spec=GLYPH).session._enable_fallback is False
     model = onnx.load(path)
     model.graph.initializer[0].dims[:] = [10, 784]  # onnxruntime's error names the step, by a name that is no text
     model.graph.node[-1].name = "NAME"
     path.write_bytes(model.SerializeToString().replace(b"NAME", b"\xff\xfe\xfd\xfc"))
     with pytest.raises(ModelError):
-        onnx_runtime.load(path)
+        onnx_runtime.load(path, spec=GLYPH)
     assert capfd.readouterr() == ("", "")
     with pytest.raises(UnicodeDecodeError):
         onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])

@@ -22,7 +22,7 @@ from shared.training.config import TrainConfig
 from tests.local import trips
 from tests.local.trip_fixtures import *  # noqa: F403
 
-pytestmark = pytest.mark.usefixtures("home")
+pytestmark = pytest.mark.usefixtures("home", "plain_sessions")
 
 SCORED = trips.LEAVES_A_MODEL.replace(
     "files = {",

@@ -10,7 +10,7 @@ import pytest
 from shared.core.errors import ConfigError, DataError
 from shared.data import camera_dataset
 from shared.data.datasets import choose, load, locate
-from shared.data.mnist_layouts import MNIST_COUNTS
+from shared.data.registry import DATASETS
 from shared.data.splits import split
 from tests.shared.data.data_folders import DOTS, IDX, PARTS, holds_the_parts, write
 
@@ -115,7 +115,7 @@ def test_the_three_sets_that_share_their_file_names_are_told_apart(tmp_path, mon
         ("fashion", "fashion-mnist", "mnist"),
         ("fashion", "fashion-mnist", "kmnist"),
     ]:
-        with pytest.raises(DataError, match=f"holds {held}, not {wanted}"):
+        with pytest.raises(DataError, match=f"has {held}, not {wanted}"):
             locate(wanted, data_dir=tmp_path / folder)
         monkeypatch.setenv("K2L_DATA", str(tmp_path / folder))
         assert locate(wanted) is None and locate(held) is not None
@@ -175,7 +175,7 @@ def test_nothing_is_fetched_on_kaggle_or_against_the_wish(monkeypatch):
     with pytest.raises(DataError, match="not allowed"):
         load("mnist", download=False)
     monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Batch")
-    with pytest.raises(DataError, match="Kaggle downloads nothing"):
+    with pytest.raises(DataError, match="Kaggle does not download"):
         load("mnist")
 
 
@@ -261,5 +261,5 @@ def test_the_real_mnist_reads_whole_and_quickly():
     begun = time.process_time()
     found = load("mnist", data_dir=Path(REAL))
     assert time.process_time() - begun < 1
-    assert np.bincount(found.train_labels).tolist() == MNIST_COUNTS
+    assert np.bincount(found.train_labels).tolist() == list(DATASETS["mnist"].counts)
     assert np.bincount(found.test_labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
