@@ -100,7 +100,7 @@ plots.samples(data.train_images[:32], data.train_labels[:32], classes=data.class
 # %%
 from shared.networks.architectures import architecture as network_of
 
-network = network_of(config.architecture)
+network = network_of(config.architecture, data.input, len(data.classes))
 print(f"{network.name}: {network.source}")
 
 # %% network tags=["framework"]
@@ -141,7 +141,7 @@ print(f"trained in {trained.seconds:.1f} s, in {trained.precision}")
 # %%
 from shared.training.metrics import score, surest_mistakes
 
-logits = predict(trained.model, data.test_images)
+logits = predict(trained.model, data.test_images, data.input)
 test = score(logits, data.test_labels)
 figures = results.draw(history=trained.history, data=data, logits=logits, test=test)
 wrong = int(np.sum(logits.argmax(1) != data.test_labels))
@@ -192,7 +192,7 @@ from shared.explain.explanation import explain
 
 
 def logits_of(images):
-    return predict(trained.model, images)
+    return predict(trained.model, images, data.input)
 
 
 def explained(n):

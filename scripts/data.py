@@ -86,7 +86,7 @@ def _per_class(labels: Any, found: "DataSet") -> list[int]:
 
 
 def _show_one(row: dict[str, Any]) -> None:
-    height, width = row["shape"]
+    height, width, *_ = row["shape"]
     show(f"{row['name']}, from {row['source']}")
     parts = ", ".join(f"{row[part]:,} {part}" for part in ("train", "validation", "test"))
     show(f"images of {height}x{width}: {parts}")
@@ -100,7 +100,7 @@ def _show_all(rows: list[dict[str, Any]], data_dir: Path | None) -> None:
     from shared.data.registry import DATASETS
 
     def missing(name: str, error: str) -> str:
-        if name == "digits":
+        if DATASETS[name].embedded:
             return error
         if data_dir:
             return f"not in {data_dir}"

@@ -152,7 +152,8 @@ def here(name: str) -> bool:
     from shared.data.registry import DATASETS
 
     try:
-        return name == "digits" or (name in DATASETS and locate(DATASETS[name].source) is not None)
+        info = DATASETS.get(name)
+        return info is not None and (info.embedded or locate(info.source) is not None)
     except DataError:
         return False
 

@@ -1,6 +1,5 @@
 """`k2l publish`: a model folder becomes a Kaggle Model; nothing is published twice."""
 
-from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,15 +7,16 @@ import typer
 
 from local.jobs.remotes import REMOTES
 from scripts.steps import options
+from scripts.steps.progress import tell
 from scripts.terminal.edge import Ended, run
 from scripts.terminal.output import Json, bar, emit, say, show
 from scripts.terminal.tables import table_of
 from scripts.terminal.verbs import again
-from shared.core.events import Progress
+from shared.core.events import Event
 
 if TYPE_CHECKING:
     from local.publishing.publish import Step
-    from local.publishing.upload_plan import Parcel
+    from local.publishing.upload_plan import UploadPlan
 
 
 def publish(
@@ -36,57 +36,53 @@ def publish(
     """Publish a model folder as a Kaggle Model, private by default.
 
     One instance a framework (PyTorch, Keras, ONNX, LiteRT), each with the manifest; the model card is its description.
-    The same command again publishes nothing twice, and goes on where it was interrupted.
+    The same command again publishes nothing twice, and resumes what was interrupted.
 
     Example: k2l publish compact --remote emulator --dry-run
     """
-    from local.publishing import upload_plan as parcels
+    from local.publishing.upload_plan import plan_upload
     from shared.core.errors import one_of
 
     one_of("remote", remote, REMOTES)
-    parcel = parcels.pack(model, slug=slug, title=title, license=license, notes=notes)
+    plan = plan_upload(model, slug=slug, title=title, license=license, notes=notes)
     if dry_run:
-        return tell_plan(parcel, remote, public=public, json=json)
-    steps = sent(parcel, remote, public=public, resend=resend)
+        return show_plan(plan, remote, public=public, json=json)
+    steps = published(plan, remote, public=public, resend=resend)
     if json:
-        emit(asdict(step) for step in steps)
-    else:
-        table_of(DONE, steps)
-        tell_next(steps, remote)
+        return emit(asdict(step) for step in steps)
+    table_of(DONE, steps)
+    if remote != "emulator":
+        say(f"next: kaggle models instances versions download {steps[0].handle}/{steps[0].version}")
     return None
 
 
-def sent(parcel: "Parcel", remote: str, *, public: bool, resend: bool) -> "list[Step]":
-    """Publishes, and says each step; Ctrl-C is answered with how to go on."""
-    from local.publishing import publish as publishing
+def published(plan: "UploadPlan", remote: str, *, public: bool, resend: bool) -> "list[Step]":
+    """Publishes, and says each step; Ctrl-C is answered with how to resume."""
+    from local.publishing.publish import publish
     from local.runs import journal
 
-    with journal.lock(parcel.folder.resolve().name), ExitStack() as stack:
+    with journal.lock(plan.folder.resolve().name):
         service = options.service(remote)
-        done = stack.enter_context(bar(f"publishing {parcel.slug}"))
-        try:
-            return list(
-                publishing.publish(
-                    service,
-                    parcel,
-                    public=public,
-                    again=resend,
-                    on_step=say,
-                    on_share=lambda share: done(Progress(share)),
-                )
-            )
-        except KeyboardInterrupt:
-            way = again(without="--again")  # which would make once more what may have arrived now
-            raise Ended(f"interrupted: what arrived is kept, and nothing is made twice. Go on: {way}") from None
+        with bar(f"publishing {plan.slug}") as draw:
+
+            def report(event: Event) -> None:
+                draw(event)
+                tell(event)
+
+            try:
+                return list(publish(service, plan, public=public, again=resend, report=report))
+            except KeyboardInterrupt:
+                way = again(without="--again")  # which would make once more what may have arrived now
+                raise Ended(f"interrupted: what arrived is kept, and nothing is made twice. Resume: {way}") from None
 
 
-def tell_plan(parcel: "Parcel", remote: str, *, public: bool, json: bool) -> None:
+def show_plan(plan: "UploadPlan", remote: str, *, public: bool, json: bool) -> None:
     """What would be done, as far as that can be known without writing anything.
 
     Raises what a publishing would end with, credentials that are missing only after all that is known without them.
     """
     from local.jobs import connect
-    from local.publishing import publish as publishing
+    from local.publishing.publish import dry_run
     from shared.core.errors import CredentialsError
 
     service, lacking = None, None
@@ -96,33 +92,17 @@ def tell_plan(parcel: "Parcel", remote: str, *, public: bool, json: bool) -> Non
         lacking = error
     if service is None:
         say(f"NOTE: what is there is not known: {'no credentials' if lacking else 'the emulator does not run'}")
-    todo, steps = publishing.plan(service, parcel, public=public)
+    changes, steps = dry_run(service, plan, public=public)
     if json:
         emit(asdict(step) for step in steps)
     else:
-        show(f"{parcel.title} ({parcel.slug}), {'public' if public else 'private'}")
-        for one in todo:
-            show(f"  {one}")
+        show(f"{plan.title} ({plan.slug}), {'public' if public else 'private'}", *(f"  {one}" for one in changes))
         table_of(PLANNED, steps)
-    for name in parcel.left_out:
+    for name in plan.left_out:
         say(f"left out: {name} (it belongs to no framework that is published)")
     if lacking:
         raise lacking
-    say(f"nothing was published. It would be {sum(map(size_of, steps)):,} bytes of files.")
-
-
-def size_of(step: "Step") -> int:
-    """The bytes that a step sends."""
-    from local.publishing.publish import SAME, UNSEEN
-
-    return 0 if step.state in (SAME, UNSEEN) else step.bytes
-
-
-def tell_next(steps: "list[Step]", remote: str) -> None:
-    """How to fetch it, where that is Kaggle."""
-    if remote != "emulator":
-        first = steps[0]
-        say(f"next: kaggle models instances versions download {first.handle}/{first.version}")
+    say(f"nothing was published. It would be {sum(step.bytes_to_send for step in steps):,} bytes of files.")
 
 
 PLANNED = {

@@ -11,7 +11,7 @@ PLAN = house.rooms()
 # Rooms that know nothing of these others, however the graph may grow.
 APART = {
     "shared.training": ("local",),
-    "local.emulator": ("local.kaggle_api", "local.jobs", "local.runs", "local.models"),
+    "local.emulator": ("local.kaggle_api", "local.jobs", "local.publishing", "local.runs", "local.models"),
     "local.kaggle_api": ("local.jobs", "local.runs", "local.emulator", "local.models"),
     "local.runtimes": ("local.jobs", "local.kaggle_api", "local.models"),
     "local.digits": ("local.jobs", "local.kaggle_api", "local.apps"),

@@ -40,13 +40,15 @@ from shared.data.preprocessing import to_float, to_nhwc
 from shared.frameworks.start_keras import keras, tensorflow
 
 to_conv1 = keras.Model(trained.model.inputs[0], trained.model.get_layer("conv1").output)
-maps = to_conv1(to_nhwc(to_float(image[None])), training=False).numpy()[0].transpose(2, 0, 1)  # channels first
+maps = (
+    to_conv1(to_nhwc(to_float(image[None], data.input), data.input), training=False).numpy()[0].transpose(2, 0, 1)
+)  # channels first
 print(f"by hand and by Keras, conv1 differs by at most {np.abs(maps - told.values['conv1']).max():.1e}")
 
 # %% gradient
 kernel = trained.model.layers[-1].kernel
 with tensorflow.GradientTape() as tape:
-    answer = trained.model(to_nhwc(to_float(image[None])), training=False)
+    answer = trained.model(to_nhwc(to_float(image[None], data.input), data.input), training=False)
     loss = keras.losses.sparse_categorical_crossentropy(np.array([label]), answer, from_logits=True)[0]
 gradient = tape.gradient(loss, kernel.value)  # [in, out], where PyTorch has [out, in]
 loss, gradient = float(loss), gradient.numpy().T

@@ -52,7 +52,7 @@ from torch.nn import functional as F
 from shared.data.preprocessing import to_float
 
 last = list(trained.model.children())[-1]
-batch = torch.from_numpy(to_float(image[None])).to(last.weight.device)
+batch = torch.from_numpy(to_float(image[None], data.input)).to(last.weight.device)
 loss = F.cross_entropy(trained.model(batch), torch.tensor([label], device=last.weight.device))
 (gradient,) = torch.autograd.grad(loss, last.weight)
 loss, gradient = loss.item(), gradient.cpu().numpy()

@@ -11,24 +11,10 @@ from shared.core.events import Event
 
 
 @dataclass(frozen=True)
-class WorkBegun(Event):
-    """A part of the work that takes seconds begins."""
+class Message(Event):
+    """What is done now, or waited for, in words. It may have several lines."""
 
-    what: str
-
-
-@dataclass(frozen=True)
-class WorkDone(Event):
-    """A part of the work is done."""
-
-    what: str
-
-
-@dataclass(frozen=True)
-class WaitBegun(Event):
-    """The work waits for something elsewhere, up to a limit."""
-
-    why: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -101,8 +87,8 @@ class LogLost(Event):
 
 
 @dataclass(frozen=True)
-class FileFetched(Event):
-    """A file of a run is here, and is the one that its manifest names."""
+class FileArrived(Event):
+    """A file of a run has arrived here, or a file that is published has arrived there; it is complete and checked."""
 
     name: str
     bytes: int

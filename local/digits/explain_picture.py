@@ -25,8 +25,7 @@ from local.runtimes import loading
 from shared.core.errors import ConfigError, ModelError, PictureError, UserError
 from shared.data import datasets
 from shared.data.normalise import median
-from shared.data.preprocessing import SIDE
-from shared.data.registry import DATASETS
+from shared.data.registry import DATASETS, reads_digits
 from shared.explain.explanation import Explanation
 from shared.explain.explanation import explain as explain_image
 from shared.networks import architectures, weights
@@ -61,14 +60,14 @@ class Weights:
     @property
     def classes(self) -> Sequence[str]:
         """What its answers are called."""
-        known = DATASETS.get(self.model.dataset or "", DATASETS["mnist"]).classes
+        known = self.model.classes or DATASETS["mnist"].classes
         many = self.runtime.classes
         return known if len(known) == many else [str(number) for number in range(many)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """An image uint8 [28, 28] to be explained, where it is from, and its class where that is known.
+    """An image uint8 as the network takes it, to be explained, where it is from, and its class where that is known.
 
     `stem` is what a file about it may be called; `box` where in the picture it was found: x, y, width, height.
     """
@@ -124,7 +123,8 @@ def find(name: str, model: Weights, *, digit: int = 1, sure: float | None = None
     if isinstance(shot, UserError):
         raise shot
     stem = "stdin" if name == sources.STANDARD_INPUT else sources.path_of(names[0]).stem or "picture"
-    if shot.grey.shape == (SIDE, SIDE) and model.model.dataset not in (None, *registry.DIGITS):
+    facts = model.model.manifest
+    if shot.grey.shape == model.network.input.shape_of_bytes and facts and not reads_digits(facts.dataset):
         return Subject(name=shot.name, stem=stem, image=_as_it_stands(shot.grey))
     return _of_a_page(shot, stem, model, digit, model.model.sure if sure is None else sure)
 
@@ -145,24 +145,26 @@ def _trained(name: str) -> registry.Model:
 def _read(model: registry.Model) -> tuple[Architecture, weights.Arrays]:
     """The network and its arrays; ModelError where the file is not what it should be."""
     content.check(model.file)
+    taken = model.input, len(model.classes)
     with memory_limit.limited(model.file):
         if model.file.suffix.lower() == ".keras":
             return _read_keras(model)
         from local.runtimes import torch_ao, torch_runtime
 
-        state = torch_runtime.build(model.file, model.architecture).state_dict()
+        state = torch_runtime.build(model.file, model.architecture, *taken).state_dict()
     if torch_ao.is_int8(state):
         raise ModelError(f"{model.file} is in int8. Name the float weights that it was made of: model.pth.")
-    return architectures.architecture(str(model.architecture)), weights.of_torch(state)
+    return architectures.architecture(str(model.architecture), *taken), weights.of_torch(state)
 
 
 def _read_keras(model: registry.Model) -> tuple[Architecture, weights.Arrays]:
     """A Keras file that stands alone still bears the name that `build_keras` gave its network."""
     from local.runtimes import keras_runtime
 
-    built = keras_runtime.build(model.file)
+    built = keras_runtime.build(model.file, model.input)
     try:
-        network = architectures.architecture(model.architecture or built.name.replace("-", "@"))
+        name = model.architecture or built.name.replace("-", "@")
+        network = architectures.architecture(name, model.input, built.output_shape[-1])
         return network, weights.of_keras(built, network)
     except (ConfigError, ModelError) as error:
         raise ModelError(f"{model.file} is none of the networks of shared/networks/architectures.py: {error}") from None
@@ -207,5 +209,5 @@ def _of_a_page(shot: sources.Shot, stem: str, model: Weights, digit: int, sure: 
 
 
 def _as_it_stands(grey: picture.Grey) -> NDArray[np.uint8]:
-    """A 28x28 picture of what is no digit, its background dark."""
+    """A picture of what is no digit, of the network's own size, its background dark."""
     return 255 - grey if median(grey) > 127 else grey

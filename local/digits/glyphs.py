@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from local.digits import segment, sheet, threshold
 from local.pictures import picture
 from shared.data import normalise
+from shared.data.registry import GLYPH
 
 SMALLEST, LARGEST = 160, 640  # pixels of the longer side that digits are looked for at
 SPECK = 5  # pixels of the picture: no digit can be told in fewer, and noise clumps to as many
@@ -105,14 +106,14 @@ def already(grey: picture.Grey) -> Glyph | None:
     All 70,000 of MNIST have a plain background, ink in a box whose longer side is 20, and its centre of mass within
     half a pixel of (14, 14): cutting such a picture out and drawing it anew could only blur it.
     """
-    if grey.shape != (normalise.SIDE, normalise.SIDE):
+    if grey.shape != (GLYPH.height, GLYPH.height):
         return None
     image = 255 - grey if normalise.median(grey) > 127 else grey
     x, y, width, height = cv2.boundingRect(image)
     if not normalise.BOX - 1 <= max(width, height) <= normalise.BOX:
         return None
     moments = cv2.moments(image)
-    off = max(abs(moments[m] / moments["m00"] - normalise.SIDE / 2) for m in ("m10", "m01"))
+    off = max(abs(moments[m] / moments["m00"] - GLYPH.height / 2) for m in ("m10", "m01"))
     strokes = image[y : y + height, x : x + width]
     mask = normalise.trim(strokes > strokes.max() / 2)
     return Glyph(image=image, box=(x, y, width, height), mask=mask) if off < 0.6 else None

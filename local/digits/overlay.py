@@ -1,7 +1,7 @@
 """What was read, drawn over the picture it was read in: boxes, labels, bars, what the network sees.
 
     seen = boxes(bgr, reading)            # a copy, uint8 [h, w, 3], blue, green, red
-    corner(seen, glyph.image)             # drawn into it: the 28x28 that the network is given, enlarged
+    corner(seen, glyph.image)             # drawn into it: the glyph that the network is given, enlarged
     panel = bars(probabilities)           # ten bars beside it
 
 Sizes follow the picture's, so that a 12-megapixel photograph is as legible as a webcam's frame.
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from local.digits.glyphs import Box
 from local.digits.reader import Digit, Reading
 from local.pictures.picture import Colour
+from shared.data.registry import GLYPH
 
 Shade = tuple[int, int, int]
 
@@ -26,7 +27,7 @@ BLACK: Shade = (0, 0, 0)
 BLUE: Shade = (220, 150, 50)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 USUAL = 640  # pixels of a picture's longer side at which a line is one pixel wide
-PANEL = (220, 28 * 10)  # width and height of the ten bars
+PANEL = (220, 280)  # width and height of the ten bars
 
 
 def scale_of(bgr: Colour) -> float:
@@ -110,8 +111,8 @@ def _measured(seen: Colour, text: str, size: float) -> tuple[int, int, int, floa
 
 
 def corner(seen: Colour, image_hw: NDArray[np.uint8], *, share: float = 0.18) -> None:
-    """Draws what the network sees, uint8 [28, 28], into the upper right corner."""
-    side = max(28, round(share * min(seen.shape[:2])))
+    """Draws the glyph that the network sees into the upper right corner."""
+    side = max(GLYPH.height, round(share * min(seen.shape[:2])))
     if side + 8 > min(seen.shape[:2]):
         return
     large = cv2.cvtColor(cv2.resize(image_hw, (side, side), interpolation=cv2.INTER_NEAREST), cv2.COLOR_GRAY2BGR)

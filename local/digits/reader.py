@@ -19,11 +19,12 @@ from local.digits import glyphs
 from local.models.registry import SURE
 from local.pictures import picture
 from local.runtimes import loading
+from shared.core.errors import ModelError
+from shared.data.registry import DIGITS, GLYPH
 from shared.training.metrics import softmax
 
 SURE_PIECES = 0.9  # of each of two digits that touch: half an H is nearly a 1
 WORD = 4  # signs; in a shorter row, what is not sure says nothing about the others
-DIGITS = 10  # classes; one more in a model is for what is no digit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +81,20 @@ class Reading:
 
 @dataclass(frozen=True)
 class Reader:
-    """A model that reads pictures, loaded once for all of them. `sure`: the least probability of a digit."""
+    """A model that reads pictures, loaded once for all of them. `sure`: the least probability of a digit.
+
+    Raises ModelError for a network of other images than glyphs.
+    """
 
     runtime: loading.Runtime
     sure: float = SURE
+
+    def __post_init__(self) -> None:
+        if (self.runtime.spec.resize, self.runtime.spec.shape) != (GLYPH.resize, GLYPH.shape):
+            raise ModelError(
+                f"this network takes {self.runtime.spec} pictures, and digits are read by one of {GLYPH} glyphs: "
+                "name a model that was trained on digits."
+            )
 
     def read(self, grey: picture.Grey, *, single: bool = False) -> Reading:
         """The digits in a picture uint8 [h, w]; with `single` it is one digit, or none."""
@@ -132,6 +143,8 @@ class Reader:
 
 def digit_of(probabilities_k: NDArray[np.float64], glyph: glyphs.Glyph) -> Digit:
     """The likeliest digit of one glyph."""
-    shares = tuple(round(float(share), 6) for share in probabilities_k[:DIGITS])
+    shares = tuple(
+        round(float(share), 6) for share in probabilities_k[: len(DIGITS)]
+    )  # one more class is for what is no digit
     best = max(range(len(shares)), key=shares.__getitem__)
     return Digit(digit=best, confidence=shares[best], probabilities=shares, glyph=glyph)

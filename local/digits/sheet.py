@@ -26,7 +26,7 @@ Mask = NDArray[np.bool_]
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int32]
 
-SIDE = 160  # pixels of the copy's longer side; a picture no larger is all sheet
+COPY_SIDE = 160  # pixels of the copy's longer side; a picture no larger is all sheet
 NARROWEST = 40  # pixels of its shorter side
 
 # A region of the copy:
@@ -110,7 +110,7 @@ class Strokes:
 def find(grey: Grey) -> Sheet | None:
     """The sheet in a picture uint8 [h, w]; None where there is none to be seen, or nothing else."""
     height, width = grey.shape
-    factor = SIDE / max(height, width)
+    factor = COPY_SIDE / max(height, width)
     size = round(width * factor), round(height * factor)
     if factor >= 1 or min(size) < NARROWEST:
         return None
@@ -198,7 +198,7 @@ def inked(piece: Piece) -> bool:
 
 def darker(plain: Plain, region: Mask, ground: Mask) -> Mask:
     """Where a ground bool [h, w] is darker than the plain region around there."""
-    weight, window = region.astype(np.float32), (SIDE // 4 | 1,) * 2
+    weight, window = region.astype(np.float32), (COPY_SIDE // 4 | 1,) * 2
     paper = cv2.blur(weight * plain.closed, window) / np.maximum(cv2.blur(weight, window), 1e-6)
     return np.asarray((plain.light < (1 - INKED) * paper - LEAST_EDGE / 2) & ground)
 

@@ -29,7 +29,6 @@ from local.emulator.service import Method, Refusal, Service, Struck
 from local.emulator.storage.blobs import Blob
 from local.emulator.storage.kernels import number_of
 from local.emulator.storage.model_store import FIRST, SLUG
-from local.publishing.upload_plan import LICENSES
 from shared.core.file_names import safe_name
 
 LONGEST_SLUG, LONGEST_TITLE = 50, 50
@@ -39,6 +38,35 @@ ABOUT_INSTANCE = (
     "overview", "usage", "license_name", "fine_tunable", "training_data", "base_model_instance",
     "external_base_model_url",
 )  # fmt: skip
+
+# What a model can be under, as Kaggle's documentation of `model-instance-metadata.json` lists it.
+LICENSES = frozenset(
+    """
+    Apache 2.0
+    Attribution 3.0 IGO (CC BY 3.0 IGO)
+    Attribution 3.0 Unported (CC BY 3.0)
+    Attribution 4.0 International (CC BY 4.0)
+    Attribution-NoDerivatives 4.0 International (CC BY-ND 4.0)
+    Attribution-NonCommercial 4.0 International (CC BY-NC 4.0)
+    Attribution-NonCommercial-NoDerivatives 4.0 International (CC BY-NC-ND 4.0)
+    Attribution-NonCommercial-ShareAlike 3.0 IGO (CC BY-NC-SA 3.0 IGO)
+    BSD-3-Clause
+    CC BY-NC-SA 4.0
+    CC BY-SA 3.0
+    CC BY-SA 4.0
+    CC0: Public Domain
+    Community Data License Agreement - Permissive - Version 1.0
+    Community Data License Agreement - Sharing - Version 1.0
+    GNU Affero General Public License 3.0
+    GNU Free Documentation License 1.3
+    GNU Lesser General Public License 3.0
+    GPL 2
+    GPL 3
+    MIT
+    ODC Attribution License (ODC-By)
+    ODC Public Domain Dedication and Licence (PDDL)
+    """.strip().split("\n    ")
+)
 
 
 class Problem(Exception):

@@ -11,6 +11,7 @@ memory layout; `local.runtimes.torch_runtime` says what that leaves.
 """
 
 import gc
+import json
 import math
 import random
 import statistics
@@ -31,7 +32,7 @@ from local.models import registry
 from local.runtimes import loading
 from shared.core.errors import ConfigError, ModelError
 from shared.core.events import Progress, Report, each, silent, within
-from shared.data.preprocessing import SIDE
+from shared.core.input_spec import InputSpec
 
 SECONDS = 10.0  # of timing, cold starts and loading not counted
 COLD_STARTS = 3
@@ -42,13 +43,14 @@ WARM_UP_CALLS, WARM_UP_SECONDS = 20, 0.25  # whichever is reached first
 TURN_SECONDS, MOST_CALLS = 0.01, 40
 
 START = """
-import sys, time
+import json, sys, time
 from pathlib import Path
 import numpy as np
 from local.runtimes import loading
-path, threads, architecture = sys.argv[1:]
-runtime = loading.load(Path(path), threads=int(threads), architecture=architecture or None)
-runtime.logits(np.zeros((1, 28, 28), np.uint8))
+from shared.core.input_spec import InputSpec
+path, told = Path(sys.argv[1]), json.loads(sys.argv[2])
+runtime = loading.load(path, **told | {"spec": InputSpec.from_dict(told["spec"])})
+runtime.logits(np.zeros((1, *runtime.spec.shape_of_bytes), np.uint8))
 print(time.time())
 """
 
@@ -147,9 +149,9 @@ def bench(
         raise ConfigError(f"seconds={seconds} is out of range: give 0 or more.")
     starting = 0.3 if cold_start else 0.0
     colds = cold_starts(wanted, threads=threads, report=within(report, 0, starting)) if cold_start else {}
-    images = strokes(max(batches))
+    images = {spec: strokes(max(batches), spec) for spec in {model.input for model in wanted}}
     subjects = [  # each with a runtime of its own: some lay out their memory anew where the batch size changes
-        Subject(model=model, runtime=registry.open_runtime(model, threads=threads), images=images[:batch])
+        Subject(model=model, runtime=registry.open_runtime(model, threads=threads), images=images[model.input][:batch])
         for batch in batches
         for model in wanted
     ]
@@ -204,7 +206,13 @@ def cold_starts(wanted: Sequence[registry.Model], *, threads: int, report: Repor
 
 def _start(model: registry.Model, threads: int) -> float:
     """Wall seconds until a process of its own has run one image."""
-    command = [sys.executable, "-c", START, str(model.file.resolve()), str(threads), model.architecture or ""]
+    how = {
+        "threads": threads,
+        "architecture": model.architecture,
+        "spec": model.input.as_dict(),
+        "classes": len(model.classes),
+    }
+    command = [sys.executable, "-c", START, str(model.file.resolve()), json.dumps(how)]
     start = time.time()
     done = subprocess.run(command, cwd=workspace.CHECKOUT, capture_output=True, text=True)
     if done.returncode:
@@ -213,18 +221,19 @@ def _start(model: registry.Model, threads: int) -> float:
     return float(done.stdout.split()[-1]) - start
 
 
-def strokes(count: int) -> NDArray[np.uint8]:
-    """Images uint8 [count, 28, 28] of one curved stroke each, as thick and as bright as a digit's; always the same."""
+def strokes(count: int, spec: InputSpec) -> NDArray[np.uint8]:
+    """So many images uint8 of one curved stroke each, as thick and as bright as a digit's; always the same."""
     rng = np.random.default_rng(0)
-    ends = rng.uniform(5, SIDE - 5, (count, 3, 2, 1))  # of a quadratic Bézier curve
+    sides = np.reshape(spec.shape[1:], (2, 1))
+    ends = rng.uniform(5, sides - 5, (count, 3, 2, 1))  # of a quadratic Bézier curve
     t = np.linspace(0, 1, 24)
     curves = (1 - t) ** 2 * ends[:, 0] + 2 * t * (1 - t) * ends[:, 1] + t**2 * ends[:, 2]  # [count, 2, 24]
-    rows, columns = np.mgrid[:SIDE, :SIDE][..., None]
-    ink = np.zeros((count, SIDE, SIDE), np.uint8)
+    rows, columns = np.mgrid[: spec.height, : spec.width][..., None]
+    ink = np.zeros((count, spec.height, spec.width), np.uint8)
     for image, (y, x) in zip(ink, curves, strict=True):
         distance = np.hypot(rows - y, columns - x).min(axis=-1)
         image[:] = np.clip(255 * (2.2 - distance), 0, 255)
-    return ink
+    return ink if spec.channels == 1 else np.repeat(ink[..., None], spec.channels, axis=-1)
 
 
 def slow_int8(rows: Sequence[Row]) -> list[str]:

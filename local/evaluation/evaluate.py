@@ -37,7 +37,7 @@ Labels = NDArray[np.int64]
 
 
 def part(data: DataSet, which: str) -> tuple[Images, Labels]:
-    """Images [n, 28, 28] and labels [n] of the test split, or of the validation split that no training learns from."""
+    """Images and labels [n] of the test split, or of the validation split that no training learns from."""
     if which == "test":
         return data.test_images, data.test_labels
     _, held_out = data.split()
@@ -194,16 +194,16 @@ def rejected(logits_nk: NDArray[np.float32], classes: int) -> float | None:
 
 def run(
     runtime: loading.Runtime,
-    images_nhw: NDArray[np.uint8],
+    images: NDArray[np.uint8],
     *,
     batch: int,
     report: Report = silent,
 ) -> tuple[NDArray[np.float32], float]:
-    """Logits float32 [n, classes] of images uint8 [n, 28, 28], `batch` at a time, and the seconds it took."""
-    logits = np.empty((len(images_nhw), runtime.classes), np.float32)
+    """Logits float32 [n, classes] of images uint8, `batch` at a time, and the seconds it took."""
+    logits = np.empty((len(images), runtime.classes), np.float32)
     start = time.perf_counter()
-    for i in each(range(0, len(images_nhw), batch), report):
-        logits[i : i + batch] = runtime.logits(images_nhw[i : i + batch])
+    for i in each(range(0, len(images), batch), report):
+        logits[i : i + batch] = runtime.logits(images[i : i + batch])
     return logits, time.perf_counter() - start
 
 
@@ -251,6 +251,11 @@ def _check_classes(opened: Sequence[tuple[registry.Model, loading.Runtime, DataS
                 f"they cannot be compared ({data.name} has {len(data.classes)})."
             )
     for model, runtime, data in opened:
+        if runtime.spec != data.input:
+            raise ModelError(
+                f"{model.file} takes {runtime.spec} pictures, {data.name} has {data.input} ones: "
+                "evaluate it on the data set it was trained on."
+            )
         if runtime.classes - len(data.classes) not in (0, 1):  # one more is for what is none of them
             raise ModelError(
                 f"{model.file} tells {runtime.classes} classes apart, {data.name} has {len(data.classes)}: "

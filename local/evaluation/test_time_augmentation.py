@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from local.runtimes.loading import Runtime
+from shared.core.input_spec import InputSpec
 
 VIEWS = ((0, 1.0), (6, 1.0), (-6, 1.0), (0, 0.92), (0, 1.08))  # degrees, counter-clockwise; scale
 
@@ -36,24 +37,29 @@ class Viewed:
         """How many logits an image gets."""
         return self.runtime.classes
 
-    def logits(self, images_nhw: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Logits float32 [n, classes] of images uint8 [n, 28, 28], white ink on black; n may be 0."""
-        seen = [self.runtime.logits(view(images_nhw, *one)) for one in VIEWS]
+    @property
+    def spec(self) -> InputSpec:
+        """What an image is."""
+        return self.runtime.spec
+
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Logits float32 [n, classes] of images uint8; n may be 0."""
+        seen = [self.runtime.logits(view(images, *one)) for one in VIEWS]
         return np.asarray(np.mean(seen, axis=0), np.float32)
 
-    def bare(self, images_nhw: NDArray[np.uint8]) -> Callable[[], object]:
+    def bare(self, images: NDArray[np.uint8]) -> Callable[[], object]:
         """The framework's own calls on the views, which are made beforehand."""
-        calls = [self.runtime.bare(view(images_nhw, *one)) for one in VIEWS]
+        calls = [self.runtime.bare(view(images, *one)) for one in VIEWS]
         return lambda: [call() for call in calls]
 
 
-def view(images_nhw: NDArray[np.uint8], degrees: float, scale: float) -> NDArray[np.uint8]:
-    """Images uint8 [n, h, w] turned and resized about their middle, black where nothing was."""
+def view(images: NDArray[np.uint8], degrees: float, scale: float) -> NDArray[np.uint8]:
+    """Images uint8 [n, h, w] or [n, h, w, c] turned and resized about their middle, black where nothing was."""
     if (degrees, scale) == (0, 1):
-        return images_nhw
-    height, width = images_nhw.shape[1:]
+        return images
+    height, width = images.shape[1:3]
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, scale)
-    turned = np.empty_like(images_nhw)
-    for image, place in zip(images_nhw, turned, strict=True):
+    turned = np.empty_like(images)
+    for image, place in zip(images, turned, strict=True):
         cv2.warpAffine(image, matrix, (width, height), dst=place, flags=cv2.INTER_LINEAR)
     return turned

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.core.events import WorkBegun
+from local.core.events import Message
 from local.evaluation import evaluate
 from local.export import export
 from local.export.quantize import Quantized, quantize
@@ -40,7 +40,7 @@ def receive(folder: Path, *, report: Report = silent) -> Arrival:
     int8 file that loses too much is only reported.
     """
     stated = manifest.verify(folder)
-    report(WorkBegun("exporting to model.onnx"))
+    report(Message("exporting to model.onnx …"))
     seconds = sum(row["seconds"] for row in read_history(folder / "history.csv"))
     try:
         data = load(stated.dataset)
@@ -48,10 +48,10 @@ def receive(folder: Path, *, report: Report = silent) -> Arrival:
         export.ensure(folder, ["onnx"])
         why_not = str(error).partition("\n")[0]
         return Arrival(manifest=manifest.read(folder), seconds_training=seconds, here=None, why_not=why_not)
-    export.ensure(folder, ["onnx"], images_nhw=data.test_images[: export.CHECKED_IMAGES])
-    report(WorkBegun(f"evaluating here, on {len(data.test_images):,} test images of {data.name}"))
+    export.ensure(folder, ["onnx"], images=data.test_images[: export.CHECKED_IMAGES])
+    report(Message(f"evaluating here, on {len(data.test_images):,} test images of {data.name} …"))
     here = _evaluated(folder, stated, data)
-    report(WorkBegun("quantizing to model.int8.onnx"))
+    report(Message("quantizing to model.int8.onnx …"))
     (quantized,) = quantize(folder, ["onnx"], dataset=data)
     return Arrival(manifest=manifest.read(folder), seconds_training=seconds, here=here, quantized=quantized)
 

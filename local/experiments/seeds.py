@@ -187,7 +187,7 @@ def _install(
             present = dataclasses.replace(best, seeds=rows, processor=processor(), kept=by_hand)
             try:
                 copy(plan[best.parameters["seed"]].folder, stage)
-                manifest.write_json(stage / manifest.NAME, present)
+                manifest.save(stage, present)
                 install(stage, name, aside=workspace.state() / "replaced" / name, report=report)
             except BaseException:
                 shutil.rmtree(stage, ignore_errors=True)

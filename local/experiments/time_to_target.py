@@ -56,7 +56,7 @@ def train_to(
     trained = trainer.train(config, data, clock.report)
     others = psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1) - clock.own_processors()
 
-    test = score(trainer.predict(trained.model, data.test_images), data.test_labels)
+    test = score(trainer.predict(trained.model, data.test_images, data.input), data.test_labels)
     return {
         "reached": clock.reached,
         "epochs": clock.epochs_taken,

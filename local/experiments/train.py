@@ -186,7 +186,7 @@ def _leave(
     from shared.training import results
     from shared.training.metrics import score
 
-    logits = trainer.predict(trained.model, data.test_images)
+    logits = trainer.predict(trained.model, data.test_images, data.input)
     test = score(logits, data.test_labels)
     run_id = f"local-{journal.new_id()}"
     stage = workspace.state() / "trained" / run_id

@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 from local.core.outputs import vouched
 from local.export import exporters
 from local.model_files import formats
+from local.models import registry
 from local.runtimes import loading
 from shared.core import manifest
 from shared.core.errors import ConfigError, DataError, ModelError, one_of
 from shared.core.events import Report, each, silent
+from shared.core.input_spec import InputSpec
 from shared.data import datasets
 from shared.data.preprocessing import to_float
 from shared.networks import architectures
@@ -76,7 +78,7 @@ class Source:
         from local.runtimes import torch_ao, torch_runtime
 
         if self.format == "pth":
-            module = torch_runtime.build(self.file, self.network.name)
+            module = torch_runtime.build(self.file, self.network.name, self.network.input, self.network.classes)
             if torch_ao.is_int8(module.state_dict()):
                 raise ModelError(f"{self.file} is in int8 already: exports start from the float weights.")
             return module
@@ -95,7 +97,7 @@ class Source:
         if self.format == "keras":
             from local.runtimes import keras_runtime
 
-            model = keras_runtime.build(self.file)
+            model = keras_runtime.build(self.file, self.network.input)
             try:
                 convert_weights.check(model, self.network)
             except ModelError as error:
@@ -105,7 +107,12 @@ class Source:
 
     def runtime(self) -> loading.Runtime:
         """The weights as they were trained, ready to run."""
-        return loading.load(self.file, architecture=self.network.name)
+        return self.loaded(self.file)
+
+    def loaded(self, file: Path) -> loading.Runtime:
+        """A file made of it, ready to run."""
+        network = self.network
+        return loading.load(file, architecture=network.name, spec=network.input, classes=network.classes)
 
 
 def open_source(folder: Path) -> Source:
@@ -114,7 +121,8 @@ def open_source(folder: Path) -> Source:
     if facts.framework not in SOURCES:
         raise ModelError(f"{folder} was trained with {facts.framework!r}: exports start from {' or '.join(SOURCES)}.")
     try:
-        network = architectures.architecture(facts.architecture)
+        spec, classes = registry.taken(facts)
+        network = architectures.architecture(facts.architecture, spec, len(classes))
     except ConfigError as error:  # of another version of the code
         raise ModelError(f"{folder}: {error}") from None
     source = Source(folder, SOURCES[facts.framework], network)
@@ -126,12 +134,12 @@ def export(
     folder: Path,
     names: Collection[str] | None = None,
     *,
-    images_nhw: NDArray[np.uint8] | None = None,
+    images: NDArray[np.uint8] | None = None,
     report: Report = silent,
 ) -> list[Export]:
     """Writes each format, `model.FORMAT`, into the model folder and vouches for it in the manifest.
 
-    All formats but the source's own by default; what is there is replaced. They are compared on `images_nhw`,
+    All formats but the source's own by default; what is there is replaced. They are compared on `images`,
     `check_images` by default. Reports Progress. Raises ConfigError for a format that does not exist,
     ModelError for an export that differs from its source: what was at its place then stays.
     """
@@ -141,7 +149,7 @@ def export(
         wanted.remove(source.format)
     elif source.format in wanted:
         raise ConfigError(f"{source.file} is what was trained: there is nothing to export it from.")
-    images = check_images(manifest.read(folder).dataset) if images_nhw is None else images_nhw
+    images = check_images(manifest.read(folder).dataset, source.network.input) if images is None else images
     logits = source.runtime().logits(images)
     return [_export(source, one, images, logits) for one in each(wanted, report)]
 
@@ -153,20 +161,26 @@ def chosen(names: Collection[str] | None, known: Collection[str]) -> list[str]:
     return [one_of("format", one, known) for one in dict.fromkeys(known if names is None else names)]
 
 
-def ensure(folder: Path, names: Collection[str], *, images_nhw: NDArray[np.uint8] | None = None) -> list[Export]:
+def ensure(folder: Path, names: Collection[str], *, images: NDArray[np.uint8] | None = None) -> list[Export]:
     """Exports those formats that the manifest does not name yet; the trained one is always there."""
     present = manifest.read(folder).files
     absent = [one for one in WRITERS if one in names and f"model.{one}" not in present]
-    return export(folder, absent, images_nhw=images_nhw) if absent else []
+    return export(folder, absent, images=images) if absent else []
 
 
-def check_images(dataset: str) -> NDArray[np.uint8]:
-    """The first 256 test images of a data set that is on this machine, else those of `digits`: uint8 [256, 28, 28]."""
-    try:
-        images = datasets.load(dataset, download=False, halves=["test"]).test_images
-    except (DataError, ConfigError):  # not here, or none of ours
-        images = datasets.load("digits").test_images
-    return images[:CHECKED_IMAGES]
+def check_images(dataset: str, spec: InputSpec) -> NDArray[np.uint8]:
+    """256 images uint8 that the network takes: the first test images of its data set where that is on this machine.
+
+    Else those of `digits`, or noise for a network that takes other pictures.
+    """
+    for name in (dataset, "digits"):
+        try:
+            data = datasets.load(name, download=False, halves=["test"])
+        except (DataError, ConfigError):  # not here, or none of ours
+            continue
+        if data.input == spec:
+            return data.test_images[:CHECKED_IMAGES]
+    return np.random.default_rng(0).integers(0, 256, (CHECKED_IMAGES, *spec.shape_of_bytes), np.uint8)
 
 
 def _export(source: Source, name: str, images: NDArray[np.uint8], logits: NDArray[np.float32]) -> Export:
@@ -175,7 +189,7 @@ def _export(source: Source, name: str, images: NDArray[np.uint8], logits: NDArra
     target = source.folder / f"model.{name}"
     with vouched(target) as part:
         WRITERS[name](source, part)
-        difference = float(np.abs(_run(part, source.network, images) - logits).max())
+        difference = float(np.abs(_run(part, source, images) - logits).max())
         if not difference <= TOLERANCE:
             raise ModelError(
                 f"{target} was not kept: its logits differ from those of {source.file.name} by {difference:.2g}, "
@@ -193,18 +207,18 @@ def _write_pth(source: Source, path: Path) -> None:
 WRITERS: dict[str, Callable[[Source, Path], None]] = {
     "pth": _write_pth,
     "keras": lambda source, path: source.model.save(path),
-    "onnx": lambda source, path: exporters.write_onnx(source.module, path),
+    "onnx": lambda source, path: exporters.write_onnx(source.module, source.network.input, path),
     "tflite": lambda source, path: exporters.write_tflite(source.model, path),
-    "pt2": lambda source, path: exporters.write_pt2(source.module, path),
+    "pt2": lambda source, path: exporters.write_pt2(source.module, source.network.input, path),
 }
 
 
-def _run(file: Path, network: Architecture, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _run(file: Path, source: Source, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The logits of an export: in its runtime, or, where none of ours runs it, loaded back by what wrote it."""
     if file.suffix in formats.SUFFIXES:
-        return loading.load(file, architecture=network.name).logits(images)
+        return source.loaded(file).logits(images)
     import torch
 
     with torch.inference_mode():
         module = torch.export.load(file).module()
-        return np.asarray(module(torch.from_numpy(to_float(images))).numpy())
+        return np.asarray(module(torch.from_numpy(to_float(images, source.network.input))).numpy())

@@ -1,6 +1,6 @@
 """The exporters of PyTorch and TensorFlow, set up for these networks and kept off the terminal.
 
-    write_onnx(module, Path("model.onnx"))
+    write_onnx(module, spec, Path("model.onnx"))
     write_tflite(model, Path("model.tflite"))
 
 The batch is free in every format. What is written is not checked here: `local.export.export` does that.
@@ -11,7 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.data.preprocessing import SIDE
+from shared.core.input_spec import InputSpec
 from shared.frameworks.silence import silent_python, silent_stderr
 
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def write_onnx(module: "nn.Module", path: Path) -> None:
-    """One file: "images" float32 [batch, 1, 28, 28] in 0..1 in, "logits" [batch, classes] out; batch norm is folded."""
+def write_onnx(module: "nn.Module", spec: InputSpec, path: Path) -> None:
+    """One file: "images" float32 [batch, c, h, w] in, "logits" [batch, classes] out; batch norm is folded."""
     import torch
 
     with silent_python():
         program: Any = torch.onnx.export(
             module,
-            (torch.zeros(2, 1, SIDE, SIDE),),
+            (torch.zeros(2, *spec.shape),),
             dynamo=True,
             verbose=False,
             input_names=["images"],
@@ -40,13 +40,13 @@ def write_onnx(module: "nn.Module", path: Path) -> None:
     path.write_bytes(proto.SerializeToString())
 
 
-def write_pt2(module: "nn.Module", path: Path) -> None:
+def write_pt2(module: "nn.Module", spec: InputSpec, path: Path) -> None:
     """The network with its weights for `torch.export.load`, TorchScript's successor; in and out as in ONNX."""
     import torch
 
     with silent_python():
         batch = ({0: torch.export.Dim("batch")},)
-        program = torch.export.export(module, (torch.zeros(2, 1, SIDE, SIDE),), dynamic_shapes=batch)
+        program = torch.export.export(module, (torch.zeros(2, *spec.shape),), dynamic_shapes=batch)
         for node in program.graph.nodes:
             node.meta.pop("stack_trace", None)  # paths of this machine
         content = BytesIO()  # to a file, torch would write the file's name too, and hide that the disk is full
@@ -55,7 +55,7 @@ def write_pt2(module: "nn.Module", path: Path) -> None:
 
 
 def write_tflite(model: "keras.Model", path: Path, configure: Callable[[Any], None] = lambda converter: None) -> None:
-    """A Keras model for LiteRT: float32 [batch, 28, 28, 1] in 0..1 in, logits [batch, classes] out.
+    """A Keras model for LiteRT: float32 [batch, h, w, c] in, logits [batch, classes] out.
 
     `configure` is given TensorFlow's converter, to set what it should quantize.
     """

@@ -23,7 +23,6 @@ from local.evaluation.evaluate import run
 from local.export import export, exporters
 from local.export.export import Source
 from local.model_files import memory_limit
-from local.runtimes import loading
 from shared.core import manifest
 from shared.core.errors import ConfigError, ModelError
 from shared.core.events import Report, each, silent
@@ -143,7 +142,7 @@ def quantize(
     known = dataset or datasets.load(manifest.read(folder).dataset, data_dir=data_dir)
     samples, held_out, labels = _parts(known, images)
     bases = {METHODS[one].base for one in wanted}
-    export.ensure(folder, {*bases, *beside}, images_nhw=known.train_images[: export.CHECKED_IMAGES])
+    export.ensure(folder, {*bases, *beside}, images=known.train_images[: export.CHECKED_IMAGES])
     manifest.verify(folder, [f"model.{one}" for one in sorted(bases)])
     count = cache(partial(_count, source, held_out, labels))
     return [
@@ -198,13 +197,13 @@ def _judged(count: Callable[[Path], int], part: Path) -> tuple[int, str]:
 
 def _count(source: Source, images: Images, labels: NDArray[np.int64], file: Path) -> int:
     """How many of the images a file reads right."""
-    logits, _ = run(loading.load(file, architecture=source.network.name), images, batch=256)
+    logits, _ = run(source.loaded(file), images, batch=256)
     return int((logits.argmax(1) == labels).sum())
 
 
-def _batches(images: Images) -> list[NDArray[np.float32]]:
-    """float32 [n, 1, 28, 28] in 0..1, at most 64 a batch."""
-    return [to_float(images[at : at + BATCH]) for at in range(0, len(images), BATCH)]
+def _batches(source: Source, images: Images) -> list[NDArray[np.float32]]:
+    """float32 [n, c, h, w] as the network takes them, at most 64 a batch."""
+    return [to_float(images[at : at + BATCH], source.network.input) for at in range(0, len(images), BATCH)]
 
 
 def _write_onnx(source: Source, images: Images, path: Path) -> None:
@@ -219,7 +218,7 @@ def _write_onnx(source: Source, images: Images, path: Path) -> None:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Reader:
-        batches = iter(_batches(images))
+        batches = iter(_batches(source, images))
         name = "images"
 
         def get_next(self) -> dict[str, NDArray[np.float32]] | None:
@@ -247,7 +246,8 @@ def _write_tflite(source: Source, images: Images, path: Path) -> None:
     """int8 by TensorFlow's converter; it still takes and gives float32."""
 
     def samples() -> Iterator[list[NDArray[np.float32]]]:
-        for image in to_nhwc(to_float(images)):
+        spec = source.network.input
+        for image in to_nhwc(to_float(images, spec), spec):
             yield [image[np.newaxis]]
 
     def configure(converter: Any) -> None:
@@ -278,7 +278,7 @@ def _write_torch(source: Source, images: Images, path: Path) -> None:
     from local.runtimes import torch_ao
     from shared.training.train_torch import as_bytes
 
-    batches = (torch.from_numpy(batch) for batch in _batches(images))
+    batches = (torch.from_numpy(batch) for batch in _batches(source, images))
     path.write_bytes(as_bytes(torch_ao.quantize(source.module, source.network, batches)))
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from local.core.events import WaitBegun
+from local.core.events import Message
 from local.kaggle_api.client import Quota, Service
 from local.kaggle_api.errors import BusyError, CapacityError, MissingError, QuotaError, UntoldError
 from local.kaggle_api.kernel_spec import KernelSpec, session_kind
@@ -113,7 +113,7 @@ def hours(span: timedelta | float) -> str:
 
 @dataclass(kw_only=True)
 class Waiting:
-    """Patience of `limit` from now on. Reports WaitBegun, once for each reason."""
+    """Patience of `limit` from now on. Reports what it waits for, once for each reason."""
 
     limit: timedelta
     report: Report = silent
@@ -138,7 +138,7 @@ class Waiting:
         if type(refusal) is not self._told:
             self._told = type(refusal)
             plan = self._plan(refusal, refresh)
-            self.report(WaitBegun(f"{reason}\n{plan} Ctrl-C ends it; nothing has been pushed."))
+            self.report(Message(f"{reason}\n{plan} Ctrl-C ends it; nothing has been pushed."))
         # In pieces: a laptop that slept meanwhile has missed the moment by little.
         while (left := (until - self.now()).total_seconds()) > 0:
             self.sleep(min(left, POLL))

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from local.core import workspace
-from local.core.events import FileFetched, WaitBegun
+from local.core.events import FileArrived, Message
 from local.kaggle_api.client import OutputFile, Service
 from local.models.install import install
 from local.runs.download import MAX_BYTES, fetch, fetch_anew, matches, part_of
@@ -55,9 +55,9 @@ def pull(
 ) -> tuple[Run, dict[str, str]]:
     """Brings a complete run home to `models/<name>/`; returns the run and why which files were left out.
 
-    Reports FileFetched, WaitBegun and Kept. A model of that name that is there already is kept in the run's folder; one
+    Reports FileArrived and Kept. A model of that name that is there already is kept in the run's folder; one
     of this very run that is complete is left as it is, unless `again`. What is not listed yet is waited for, two
-    minutes at most.
+    minutes at most, and this is reported.
     Raises KernelError where the proof fails; `models/` is then as it was.
     """
     if not again and is_home(run):
@@ -111,7 +111,7 @@ def _offer(
                 break
         if not pause:
             why = f"{run.title} has ended, but what it left is not all listed yet: asked again for two minutes"
-            report(WaitBegun(why))
+            report(Message(why))
     else:
         stated = _manifest(service, run, urls, max_bytes)
     return stated, urls, log
@@ -211,7 +211,7 @@ def _fetch_all(
         try:
             for name, job in jobs.items():
                 job.result()
-                report(FileFetched(places[name], wanted[name].bytes))
+                report(FileArrived(places[name], wanted[name].bytes))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -1,4 +1,4 @@
-"""One Kaggle-speaking service, reached through the official SDK (`connect` makes it; `shelf` asks it about models).
+"""One Kaggle-speaking service, reached through the official SDK (`connect` makes it; `models_api` uses it).
 
     service = connect("kaggle")
     service.push(spec, text, sources); service.status("slug", 3); service.outputs("slug", 3)

@@ -17,6 +17,7 @@ from typing import Any
 
 from local.core import text_files, workspace
 from shared.core.errors import KernelError, one_of, plain
+from shared.data.registry import DATASETS
 
 # Kaggle's names for what a notebook can run on (`machine_shape`); "none" is a CPU. Kaggle adds and retires names: one
 # that we do not know is passed on, with a warning.
@@ -31,17 +32,20 @@ _SHAPE = re.compile(r"\w[\w-]{0,63}", re.ASCII)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class KernelSpec:
-    """A validated kernel.toml. `time_limit` is in seconds; `data_sources`: data set -> what is attached for it."""
+    """A validated kernel.toml. `time_limit` is in seconds.
+
+    `data_sources`: data set -> what is attached for it, where that is not what its record in `DATASETS` names.
+    """
 
     framework: str
     slug: str
     title: str
     time_limit: int
-    data_sources: dict[str, list[str]]
     accelerator: str = "none"
     private: bool = True
     internet: bool = False
     keywords: list[str] = dataclasses.field(default_factory=list)
+    data_sources: dict[str, list[str]] = dataclasses.field(default_factory=dict)
 
     @property
     def gpu(self) -> bool:
@@ -50,11 +54,16 @@ class KernelSpec:
 
     def sources(self, dataset: str) -> list[str]:
         """The Kaggle data sets to attach so that `dataset` can be read there without the internet."""
+        info = DATASETS.get(dataset)
         if dataset in self.data_sources:
             return self.data_sources[dataset]
+        if info and info.embedded:
+            return []
+        if info and (ref := DATASETS[info.source].kaggle_ref):
+            return [ref]
         raise KernelError(
-            f"kaggle/{self.framework}/kernel.toml attaches nothing for the data set {dataset!r}: it knows "
-            f'{", ".join(self.data_sources)}.\nAdd `{dataset} = ["owner/slug"]` under [data_sources].'
+            f"no data set on Kaggle is known to hold {dataset!r}.\n"
+            f'Add `{dataset} = ["owner/slug"]` to kaggle/{self.framework}/kernel.toml, under [data_sources].'
         )
 
 

@@ -1,12 +1,12 @@
 """Kaggle Models as a service has them, in plain words: what is there, and what makes more of it.
 
-    shelf = Shelf(service)
-    shelf.model("k2l-compact")                                   None where there is no such model
-    shelf.instance("k2l-compact", "onnx")                        its latest version, its licence; None
-    shelf.create_version("k2l-compact", "onnx", tokens, notes)
+    models = ModelsApi(service)
+    models.model("k2l-compact")                                   None where there is no such model
+    models.instance("k2l-compact", "onnx")                        its latest version, its licence; None
+    models.create_version("k2l-compact", "onnx", tokens, notes)
 
 Beside `client` this is the one module that knows the SDK's types of models; `client.Service` makes the calls, with its
-time-outs, retries and errors. What to publish, in which order, and what not twice, is decided in `publish`.
+time-outs, retries and errors. What to publish, in which order, and what not twice, is decided in `local.publishing`.
 """
 
 import base64
@@ -35,7 +35,7 @@ ENUMS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Published:
+class ModelInfo:
     """A model that is there."""
 
     title: str
@@ -45,7 +45,7 @@ class Published:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Edition:
+class InstanceInfo:
     """An instance that is there: the number of its latest version that can be seen, and its licence."""
 
     version: int
@@ -54,14 +54,14 @@ class Edition:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where a file's bytes go, and what to call them then. Both are secrets: who has them can write, or file it."""
+class UploadSession:
+    """Where the bytes of a file are sent, and the token that names them then. Both are secrets: they let one write."""
 
     url: str = field(repr=False)
     token: str = field(repr=False)
 
 
-class Shelf:
+class ModelsApi:
     """The models of one user of a service."""
 
     def __init__(self, service: Service) -> None:
@@ -69,36 +69,34 @@ class Shelf:
         self._models = service.sdk.models.model_api_client
         self._blobs = service.sdk.blobs.blob_api_client
 
-    def ref(self, slug: str, framework: str = "") -> str:
+    def handle(self, slug: str, framework: str = "") -> str:
         """`owner/slug`, or the handle of an instance."""
         return f"{self.service.username}/{slug}" + (f"/{framework}/{VARIATION}" if framework else "")
 
-    def model(self, slug: str) -> Published | None:
-        """What is there under that name."""
+    def model(self, slug: str) -> ModelInfo | None:
+        """What is there of that model."""
         from kagglesdk.models.types.model_api_service import ApiGetModelRequest
 
-        def read(answer: Any) -> Published:
-            return Published(
+        def read(answer: Any) -> ModelInfo:
+            return ModelInfo(
                 title=typed(str, answer.title),
                 description=typed(str, answer.description),
                 private=typed(bool, answer.is_private),
                 url=typed(str, answer.url),
             )
 
-        request = self._named(ApiGetModelRequest(), slug)
-        return self._there(lambda: self.service.call(self._models.get_model, request, self.ref(slug), read))
+        return self._found(self._models.get_model, self._named(ApiGetModelRequest, slug), self.handle(slug), read)
 
-    def instance(self, slug: str, framework: str) -> Edition | None:
+    def instance(self, slug: str, framework: str) -> InstanceInfo | None:
         """What is there of that model in that framework."""
         from kagglesdk.models.types.model_api_service import ApiGetModelInstanceRequest
 
-        def read(answer: Any) -> Edition:
+        def read(answer: Any) -> InstanceInfo:
             version, license = typed(int, answer.version_number), typed(str, answer.license_name)
-            return Edition(version=version, license=license, url=typed(str, answer.url))
+            return InstanceInfo(version=version, license=license, url=typed(str, answer.url))
 
-        request = self._named(ApiGetModelInstanceRequest(), slug, framework)
-        what = self.ref(slug, framework)
-        return self._there(lambda: self.service.call(self._models.get_model_instance, request, what, read))
+        request = self._named(ApiGetModelInstanceRequest, slug, framework)
+        return self._found(self._models.get_model_instance, request, self.handle(slug, framework), read)
 
     def files(self, slug: str, framework: str, version: int) -> dict[str, int]:
         """The names and sizes of a version's files; none where there is no such version."""
@@ -108,13 +106,12 @@ class Shelf:
             page = {typed(str, one.name): typed(int, one.size) for one in answer.files or []}
             return page, typed(str, answer.next_page_token)
 
-        request = self._named(ApiListModelInstanceVersionFilesRequest(), slug, framework)
-        request.version_number, request.page_size = version, 100
-        what, method = self.ref(slug, framework), self._models.list_model_instance_version_files
+        kind = ApiListModelInstanceVersionFilesRequest
+        request = self._named(kind, slug, framework, version_number=version, page_size=100)
+        what, method = self.handle(slug, framework), self._models.list_model_instance_version_files
         found: dict[str, int] = {}
         for _ in range(MOST_PAGES):
-            answer = self._there(lambda: self.service.call(method, request, what, read))
-            page, token = answer or ({}, "")
+            page, token = self._found(method, request, what, read) or ({}, "")
             found |= page
             if not token:
                 return found
@@ -122,7 +119,7 @@ class Shelf:
         raise UntoldError(f"{self.service.label} lists the files of {what} without end, {len(found):,} so far.")
 
     def file(self, slug: str, framework: str, version: int, name: str) -> bytes:
-        """A small file of a version, held to the MD5 that the storage states; b"" where there is none."""
+        """A small file of a version, checked against the MD5 that the storage states; b"" where there is none."""
         from kagglesdk.models.types.model_api_service import ApiDownloadModelInstanceVersionRequest
 
         def read(answer: Any) -> bytes:
@@ -132,35 +129,33 @@ class Shelf:
                 raise ValueError("its bytes are not those that the storage states")
             return content
 
-        request = self._named(ApiDownloadModelInstanceVersionRequest(), slug, framework)
-        request.version_number, request.path = version, name
-        what, method = f"{self.ref(slug, framework)} {name}", self._models.download_model_instance_version
+        kind = ApiDownloadModelInstanceVersionRequest
+        request = self._named(kind, slug, framework, version_number=version, path=name)
+        what, method = f"{self.handle(slug, framework)} {name}", self._models.download_model_instance_version
         for _ in range(TRIES - 1):
-            with suppress(OutOfReachError, UntoldError):  # broken off or spoilt: no session repeats that by itself
-                return self._there(lambda: self.service.call(method, request, what, read)) or b""
-        return self._there(lambda: self.service.call(method, request, what, read)) or b""
+            with suppress(OutOfReachError, UntoldError):  # broken off or damaged: no session repeats that by itself
+                return self._found(method, request, what, read) or b""
+        return self._found(method, request, what, read) or b""
 
     def create_model(self, slug: str, *, title: str, description: str, private: bool) -> None:
         """Makes a model without files. ConflictError where it is there; else as `Service.create`."""
         from kagglesdk.models.types.model_api_service import ApiCreateModelRequest
 
-        request = ApiCreateModelRequest()
-        request.owner_slug, request.slug = self.service.username, slug
-        request.title, request.description, request.is_private = title, description, private
-        request.subtitle, request.provenance_sources = "", ""
-        self._create(self._models.create_model, request, self.ref(slug))
+        request = _filled(
+            ApiCreateModelRequest, owner_slug=self.service.username, slug=slug, title=title, subtitle="",
+            description=description, is_private=private, provenance_sources="",
+        )  # fmt: skip
+        self._create(self._models.create_model, request, self.handle(slug))
 
     def update_model(self, slug: str, **changes: Any) -> None:
-        """Says something else of a model: title, description, is_private."""
+        """Changes a model's title, description or is_private."""
         from google.protobuf.field_mask_pb2 import FieldMask
         from kagglesdk.models.types.model_api_service import ApiUpdateModelRequest
 
-        request = self._named(ApiUpdateModelRequest(), slug)
-        for name, value in changes.items():
-            setattr(request, name, value)
-        request.update_mask = FieldMask(paths=list(changes))
-        what = self.ref(slug)
-        said = self.service.call(self._models.update_model, request, what, lambda answer: typed(str, answer.error))
+        mask = FieldMask(paths=list(changes))
+        request = self._named(ApiUpdateModelRequest, slug, **changes, update_mask=mask)
+        what, method = self.handle(slug), self._models.update_model
+        said = self.service.call(method, request, what, lambda answer: typed(str, answer.error))
         if said:
             raise RefusedError(f"{self.service.label} refused to change {what}: {plain(said)}")
 
@@ -176,48 +171,40 @@ class Shelf:
         training_data: str,
     ) -> None:
         """Makes an instance with its first version. ConflictError where it is there; else as `Service.create`."""
-        from kagglesdk.models.types.model_api_service import (
-            ApiCreateModelInstanceRequest,
-            ApiCreateModelInstanceRequestBody,
-        )
+        from kagglesdk.models.types import model_api_service as api
 
-        body = ApiCreateModelInstanceRequestBody()
-        body.instance_slug, body.framework = VARIATION, self._framework(framework)
-        body.license_name, body.overview, body.usage = license, overview, usage
-        body.training_data, body.fine_tunable = [training_data], False
-        body.base_model_instance, body.external_base_model_url = "", ""
-        body.files = _files(tokens)
-        request = ApiCreateModelInstanceRequest()
-        request.owner_slug, request.model_slug, request.body = self.service.username, slug, body
-        self._create(self._models.create_model_instance, request, self.ref(slug, framework))
+        body = _filled(
+            api.ApiCreateModelInstanceRequestBody, instance_slug=VARIATION, framework=_enum(framework),
+            license_name=license, overview=overview, usage=usage, training_data=[training_data], fine_tunable=False,
+            base_model_instance="", external_base_model_url="", files=_files(tokens),
+        )  # fmt: skip
+        request = self._named(api.ApiCreateModelInstanceRequest, slug, body=body)
+        self._create(self._models.create_model_instance, request, self.handle(slug, framework))
 
     def create_version(self, slug: str, framework: str, tokens: Sequence[str], notes: str) -> None:
         """Makes the next version of an instance. Twice, it makes two."""
-        from kagglesdk.models.types.model_api_service import (
-            ApiCreateModelInstanceVersionRequest,
-            ApiCreateModelInstanceVersionRequestBody,
-        )
+        from kagglesdk.models.types import model_api_service as api
 
-        body = ApiCreateModelInstanceVersionRequestBody()
-        body.version_notes, body.files = notes, _files(tokens)
-        request = self._named(ApiCreateModelInstanceVersionRequest(), slug, framework)
-        request.body = body
-        self._create(self._models.create_model_instance_version, request, self.ref(slug, framework))
+        files = _files(tokens)
+        body = _filled(api.ApiCreateModelInstanceVersionRequestBody, version_notes=notes, files=files)
+        request = self._named(api.ApiCreateModelInstanceVersionRequest, slug, framework, body=body)
+        self._create(self._models.create_model_instance_version, request, self.handle(slug, framework))
 
-    def start_upload(self, name: str, size: int, modified: int) -> Place:
-        """A place for a file of so many bytes."""
+    def start_upload(self, name: str, size: int, modified: int) -> UploadSession:
+        """A session for a file of so many bytes; `modified` in seconds since 1970."""
         from kagglesdk.blobs.types.blob_api_service import ApiBlobType, ApiStartBlobUploadRequest
 
-        def read(answer: Any) -> Place:
-            return Place(url=typed(str, answer.create_url), token=typed(str, answer.token))
+        def read(answer: Any) -> UploadSession:
+            return UploadSession(url=typed(str, answer.create_url), token=typed(str, answer.token))
 
-        request = ApiStartBlobUploadRequest()
-        request.type, request.name, request.content_length = ApiBlobType.MODEL, name, size
-        request.last_modified_epoch_seconds = modified
-        place = self.service.call(self._blobs.start_blob_upload, request, f"an upload of {name}", read)
-        if not place.url.startswith(("http://", "https://")) or not place.token:
-            raise UntoldError(f"{self.service.label} gives no place for {name}. The same command goes on.")
-        return place
+        request = _filled(
+            ApiStartBlobUploadRequest, type=ApiBlobType.MODEL, name=name, content_length=size,
+            last_modified_epoch_seconds=modified,
+        )  # fmt: skip
+        session = self.service.call(self._blobs.start_blob_upload, request, f"an upload of {name}", read)
+        if not session.url.startswith(("http://", "https://")) or not session.token:
+            raise UntoldError(f"{self.service.label} gives no URL to send {name} to. The same command resumes it.")
+        return session
 
     def _create(self, method: Callable[[Any], Any], request: Any, what: str) -> None:
         def read(answer: Any) -> tuple[str, int, bool]:
@@ -231,29 +218,36 @@ class Shelf:
         if not made:
             raise PushLostError(f"{self.service.label}: the answer about {what} does not say what was made.")
 
-    def _there(self, ask: Callable[[], Stated]) -> Stated | None:
+    def _found(
+        self, method: Callable[[Any], Any], request: Any, what: str, read: Callable[[Any], Stated]
+    ) -> Stated | None:
         try:
-            return ask()
+            return self.service.call(method, request, what, read)
         except MissingError:
             return None
 
-    def _named(self, request: Any, slug: str, framework: str = "") -> Any:
-        request.owner_slug, request.model_slug = self.service.username, slug
+    def _named(self, kind: type, slug: str, framework: str = "", **fields: Any) -> Any:
+        """A request about a model of ours, or about its instance in a framework."""
         if framework:
-            request.framework, request.instance_slug = self._framework(framework), VARIATION
-        return request
+            fields |= {"framework": _enum(framework), "instance_slug": VARIATION}
+        return _filled(kind, owner_slug=self.service.username, model_slug=slug, **fields)
 
-    @staticmethod
-    def _framework(framework: str) -> Any:
-        from kagglesdk.models.types.model_enums import ModelFramework
 
-        return ModelFramework[ENUMS[framework]]
+def _filled(kind: type, **fields: Any) -> Any:
+    """One of the SDK's objects, with these fields."""
+    filled = kind()
+    for name, value in fields.items():
+        setattr(filled, name, value)
+    return filled
+
+
+def _enum(framework: str) -> Any:
+    from kagglesdk.models.types.model_enums import ModelFramework
+
+    return ModelFramework[ENUMS[framework]]
 
 
 def _files(tokens: Sequence[str]) -> list[Any]:
     from kagglesdk.datasets.types.dataset_api_service import ApiDatasetNewFile
 
-    files = [ApiDatasetNewFile() for _ in tokens]
-    for file, token in zip(files, tokens, strict=True):
-        file.token = token
-    return files
+    return [_filled(ApiDatasetNewFile, token=token) for token in tokens]

@@ -1,6 +1,6 @@
 """What running a network takes, known before it runs; and the error for one that would take too much.
 
-    most = largest_batch(path, lambda images: Cost(elements=…, work=…))     # images a call, ModelError
+    most = largest_batch(path, spec, lambda images: Cost(elements=…, work=…))     # images a call, ModelError
 
 Each format has its own way to its figures (`onnx_cost`, `keras_config`, `litert_runtime`). They are of the file alone,
 never of what a picture holds: a network with steps whose cost depends on that is not run at all (`not_plain`).
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from shared.core.errors import ModelError, plain
+from shared.core.input_spec import InputSpec
 
 # Values of all layers together, as if none of their memory were used twice: 0.7 GB in float32, 1.4 GB in float64.
 MOST_ELEMENTS = 170_000_000
@@ -30,24 +31,24 @@ class Cost:
     work: int
 
 
-def largest_batch(path: Path, cost_of: Callable[[int], Cost]) -> int:
+def largest_batch(path: Path, spec: InputSpec, cost_of: Callable[[int], Cost]) -> int:
     """How many images a call may have, by what so many cost; ModelError where even two cost too much."""
     for images in BATCHES:
         cost = cost_of(images)
         if cost.elements <= MOST_ELEMENTS and cost.work <= MOST_WORK * images:
             return images
     if cost.elements > MOST_ELEMENTS:
-        raise too_large(path, images)
-    raise _refused(path, f"one picture would take more than {MOST_WORK / 10**9:g} billion multiplications")
+        raise too_large(path, spec, images)
+    raise _refused(path, spec, f"one picture would take more than {MOST_WORK / 10**9:g} billion multiplications")
 
 
-def too_large(path: Path, images: int) -> ModelError:
+def too_large(path: Path, spec: InputSpec, images: int) -> ModelError:
     """The error for a network that takes more memory than a call may."""
-    return _refused(path, f"{images} pictures would take more than {4 * MOST_ELEMENTS / 10**9:.1g} GB of memory")
+    return _refused(path, spec, f"{images} pictures would take more than {4 * MOST_ELEMENTS / 10**9:.1g} GB of memory")
 
 
-def _refused(path: Path, why: str) -> ModelError:
-    return ModelError(f"{path} was refused: {why}, which no network for 28x28 pictures needs.")
+def _refused(path: Path, spec: InputSpec, why: str) -> ModelError:
+    return ModelError(f"{path} was refused: {why}, which no network for {spec} pictures needs.")
 
 
 def not_plain(path: Path, names: Iterable[str]) -> NoReturn:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from shared.core.errors import ModelError
+from shared.core.input_spec import InputSpec
 
 # suffix -> module of this package; the order is the order of preference within a model folder
 SUFFIXES = {".onnx": "onnx_runtime", ".tflite": "litert_runtime", ".pth": "torch_runtime", ".keras": "keras_runtime"}
@@ -68,6 +69,6 @@ def _first_line(reason: object) -> str:
     return next(iter(str(reason).strip().splitlines()), type(reason).__name__)[:200]
 
 
-def wrong_input(path: Path, takes: str, due: str) -> NoReturn:
-    """The error for a network that is made for other images than ours."""
-    raise ModelError(f"{path} takes {takes} where {due} with a free batch is due: not a network of 28x28 grey images.")
+def wrong_input(path: Path, takes: str, due: str, spec: InputSpec) -> NoReturn:
+    """The error for a network that is made for other images than its manifest says, or a glyph."""
+    raise ModelError(f"{path} takes {takes} where {due} with a free batch is due: not a network of {spec} images.")

@@ -1,6 +1,6 @@
 """What a `.keras` file says of itself, read before Keras does: whether it is a row of plain layers, and their cost.
 
-    most = check(path)      # images a call; ModelError for a file that is not plain, or takes too much
+    most = check(path, spec)      # images a call; ModelError for a file that is not plain, or takes too much
 
 A `.keras` file names classes by module, and Keras imports and calls what is named; it also makes whatever number of
 weights is asked for. So anything but the layers below is refused, and their sizes are followed from the picture to the
@@ -19,6 +19,7 @@ from local.model_files import memory_limit
 from local.model_files.cost import READ, Cost, largest_batch, size_of, slid
 from local.model_files.formats import missing, no_network
 from shared.core.errors import ModelError
+from shared.core.input_spec import InputSpec
 
 Shape = tuple[int, ...]  # of one picture, without the batch
 Sized = tuple[Shape, int, int]  # an output, the weights that are made for it, and the multiplications for each value
@@ -28,7 +29,7 @@ MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}  # of the zip arc
 CONFIG_BYTES = 1_000_000  # no network of ours describes itself in a tenth of that
 
 
-def check(path: Path) -> int:
+def check(path: Path, spec: InputSpec) -> int:
     """How many images a call may have. ModelError for a class, function or file that is not plain, or takes too much.
 
     What it says of its training (optimizer, loss) is not looked at: it is not loaded.
@@ -44,7 +45,7 @@ def check(path: Path) -> int:
                 f"{path} was refused: it holds {', '.join(foreign)[:200]}, and what is not a Sequential of Keras's "
                 "plain layers could run code on this machine."
             )
-        most = largest_batch(path, lambda images: cost(config, images))
+        most = largest_batch(path, spec, lambda images: cost(config, images))
         _check_weights(path)
     except ModuleNotFoundError as error:
         missing(path, error)

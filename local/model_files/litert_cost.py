@@ -1,7 +1,7 @@
 """What a LiteRT network takes, from LiteRT's own layout of it.
 
     plan = Interpreter(path, without its delegates)
-    most = check(plan, path)      # images a call; ModelError for a network that is not plain or takes too much
+    most = check(plan, path, spec)      # images a call; ModelError for a network that is not plain or takes too much
 
 The layout for a number of images gives every tensor its shape, and nothing runs and no memory is written. A shape that
 LiteRT only finds as it runs is not in the layout: there is one such step, the flatten of Keras, and what may follow it
@@ -16,7 +16,7 @@ from typing import Any
 from local.model_files import litert_file
 from local.model_files.cost import BATCHES, MOST_ELEMENTS, READ, Cost, largest_batch, not_plain, too_large
 from local.model_files.formats import no_network
-from shared.data.preprocessing import SIDE
+from shared.core.input_spec import InputSpec
 
 MOST_STEPS = 10_000
 POINTER = 2  # an address takes as much memory as two values
@@ -99,10 +99,10 @@ class Plan:
             return False
         return step.op not in LATE or not self.late.isdisjoint(step.inputs[1:])
 
-    def cost(self, images: int) -> Cost:
+    def cost(self, spec: InputSpec, images: int) -> Cost:
         """Of a call with so many; RuntimeError or ValueError where they cannot be laid out."""
         (taken,) = self.interpreter.get_input_details()
-        self.interpreter.resize_tensor_input(taken["index"], (images, SIDE, SIDE, 1))
+        self.interpreter.resize_tensor_input(taken["index"], (images, *spec.shape_hwc))
         self.interpreter.allocate_tensors()
         sizes: dict[int, int] = {}  # of the late ones
         elements = work = 0
@@ -154,7 +154,7 @@ class Plan:
         return taps and prod(self.shape(step.outputs[0])[1:3]) * taps
 
 
-def check(interpreter: Any, path: Path) -> int:
+def check(interpreter: Any, path: Path, spec: InputSpec) -> int:
     """How many images a call may have. ModelError where the network is not plain, or takes too much."""
     try:
         plan = Plan.of(interpreter, path)
@@ -166,17 +166,17 @@ def check(interpreter: Any, path: Path) -> int:
         not_plain(path, foreign)
     # LiteRT's delegate first makes room for the shapes that the file states, whatever the layout says later.
     if BATCHES[-1] * sum(plan.size(one) for step in plan.steps for one in step.outputs) > MOST_ELEMENTS:
-        raise too_large(path, BATCHES[-1])
+        raise too_large(path, spec, BATCHES[-1])
 
     def cost_of(images: int) -> Cost:
         try:
-            return plan.cost(images)
+            return plan.cost(spec, images)
         except (RuntimeError, ValueError) as error:  # too many at once, or a batch that is fixed
             if images > BATCHES[-1]:
                 return Cost(MOST_ELEMENTS + 1, 0)
             no_network(path, f"it does not run on {images} images at once: {error}")
 
-    return largest_batch(path, cost_of)
+    return largest_batch(path, spec, cost_of)
 
 
 def _used(tensors: Any) -> list[int]:

@@ -1,6 +1,6 @@
 """What an ONNX network takes, from the shapes of its steps: found here, as onnxruntime has no way to ask it.
 
-    most = check(path, content)      # images a call; ModelError for a network that is not plain or takes too much
+    most = check(path, content, spec)      # images a call; ModelError for a network that is not plain or takes too much
 
 A step is let in where its output's shape follows from those of its inputs and from constants, so that nothing a
 picture holds changes what it costs; `onnx_shapes` has them. Without loops, branches and functions each step runs once.
@@ -18,13 +18,12 @@ from local.model_files.cost import MOST_ELEMENTS, READ, Cost, largest_batch, not
 from local.model_files.formats import no_network
 from local.model_files.onnx_file import Graph, Step, Tensor
 from local.model_files.onnx_shapes import EXTRA, RULES, VALUES, Call, Computed
-from shared.data.preprocessing import SIDE
+from shared.core.input_spec import InputSpec
 
 MOST_STEPS = 10_000
-DUE = (1, 1, SIDE, SIDE)  # images
 
 
-def check(path: Path, content: bytes) -> int:
+def check(path: Path, content: bytes, spec: InputSpec) -> int:
     """How many images a call may have. ModelError where the network is not plain, takes too much, or is not whole."""
     try:
         graph = onnx_file.read(memoryview(content))
@@ -33,17 +32,17 @@ def check(path: Path, content: bytes) -> int:
             not_plain(path, foreign)
         if len(graph.steps) > MOST_STEPS:
             raise ValueError(f"more than {MOST_STEPS:,} steps")
-        return largest_batch(path, lambda images: cost(graph, images))
+        return largest_batch(path, spec, lambda images: cost(graph, spec, images))
     except Computed as step:
         not_plain(path, [f"{step} of a size that the pictures could decide"])
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-        no_network(path, f"its graph is damaged, or not one for {SIDE}x{SIDE} pictures ({error})")
+        no_network(path, f"its graph is damaged, or not one for {spec} pictures ({error})")
 
 
-def cost(graph: Graph, images: int) -> Cost:
+def cost(graph: Graph, spec: InputSpec, images: int) -> Cost:
     """Of a call with so many images. ValueError and its like where shapes do not fit, Computed where none is known."""
     elements = work = 0
-    for call, output, extra in walk(graph, images):
+    for call, output, extra in walk(graph, spec, images):
         read = sum(size_of(one.shape) for one in call.inputs if one)
         written = size_of(output.shape) * len(call.step.outputs)
         elements += written + extra.elements
@@ -53,11 +52,11 @@ def cost(graph: Graph, images: int) -> Cost:
     return Cost(elements, work)
 
 
-def walk(graph: Graph, images: int) -> Iterator[tuple[Call, Tensor, Cost]]:
+def walk(graph: Graph, spec: InputSpec, images: int) -> Iterator[tuple[Call, Tensor, Cost]]:
     """Each step with what it gives, and what it takes beside reading and writing."""
     tensors: dict[str, Tensor] = dict(graph.constants)
     for name, shape in graph.inputs.items():
-        free = (images, *DUE[1:]) if len(shape) == len(DUE) else (images, *shape[1:])
+        free = (images, *(spec.shape if len(shape) == 1 + len(spec.shape) else shape[1:]))
         tensors[name] = Tensor(tuple(size or free[axis] for axis, size in enumerate(shape)))
     for step in graph.steps:
         call = Call(step, [tensors[name] if name else None for name in step.inputs])

@@ -15,6 +15,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,14 @@ from local.runtimes import loading
 from shared.core import manifest
 from shared.core.errors import ConfigError, ModelError
 from shared.core.file_names import safe_name
+from shared.core.input_spec import InputSpec
 from shared.core.manifest import TrainingManifest
+from shared.data.registry import DATASETS, GLYPH, reads_digits
 
 logger = logging.getLogger(__name__)
 
 MODEL_VARIABLE = "K2L_MODEL"
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
-DIGITS = ("mnist", "digits", "camera")  # the data sets that a network learns to read digits from
 SURE = 0.5  # probability; below it, something is called no digit rather than a wrong one
 HOW = "Train one with `k2l loop` (on Kaggle or the emulator) or `k2l train` (here)."
 
@@ -59,11 +61,34 @@ class Model:
         """The data set it was trained on, where a manifest tells it."""
         return None if self.manifest is None else self.manifest.dataset
 
+    @cached_property
+    def input(self) -> InputSpec:
+        """What its network takes; a file that stands alone is taken for one of glyphs."""
+        return GLYPH if self.manifest is None else taken(self.manifest)[0]
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """What its answers are called; () where no manifest and no data set of ours says it."""
+        return () if self.manifest is None else taken(self.manifest)[1]
+
     @property
     def sure(self) -> float:
         """The least probability of a digit, as it was chosen for this model; SURE where none was."""
         chosen = None if self.manifest is None else self.manifest.threshold
         return SURE if chosen is None else float(chosen)
+
+
+def taken(stated: TrainingManifest) -> tuple[InputSpec, tuple[str, ...]]:
+    """What the network of a manifest takes, and the names of its classes.
+
+    Manifests of schema 1 have neither: there it is what the record of their data set says. Where there is none, it is
+    a glyph, and the classes are not known.
+    """
+    info = DATASETS.get(stated.dataset)
+    usual = info.input if info else GLYPH
+    spec = stated.input or usual
+    # The same object where it can be: `to_float` finds that quicker than an equal one.
+    return usual if spec == usual else spec, stated.classes or (info.classes if info else ())
 
 
 def check_name(name: str) -> str:
@@ -120,7 +145,9 @@ def write_threshold(model: Model, sure: float, **chosen_on: int) -> None:
 
 def open_runtime(model: Model, *, threads: int = 1) -> loading.Runtime:
     """The model, ready to run."""
-    return loading.load(model.file, threads=threads, architecture=model.architecture)
+    return loading.load(
+        model.file, threads=threads, architecture=model.architecture, spec=model.input, classes=len(model.classes)
+    )
 
 
 def default() -> tuple[Model, str]:
@@ -135,7 +162,7 @@ def default() -> tuple[Model, str]:
         return find(str(workspace.zoo() / published.DEFAULT)), "of the zoo, for photographs; --model names another"
     ours = [(folder, facts) for folder, facts in _trained() if not facts.published]
     for folder, facts in sorted(ours, key=lambda one: one[1].created_at, reverse=True):
-        if facts.dataset in DIGITS:
+        if reads_digits(facts.dataset):
             return find(str(folder)), "the newest in models/"
     for facts in published.published():
         return find(str(workspace.zoo() / facts.name)), "of the zoo"
@@ -144,7 +171,7 @@ def default() -> tuple[Model, str]:
 
 def of_digits() -> list[str]:
     """The names of all that know digits: what was trained or pulled here, and the zoo, its default first."""
-    names = dict.fromkeys(folder.name for folder, facts in _trained() if facts.dataset in DIGITS)
+    names = dict.fromkeys(folder.name for folder, facts in _trained() if reads_digits(facts.dataset))
     return sorted(names, key=lambda name: name != published.DEFAULT)
 
 

@@ -1,11 +1,14 @@
-"""Publish: a model folder becomes a Kaggle Model, an instance of it for each framework. The same twice is once.
+"""Publish: a model folder becomes a Kaggle Model, with an instance for each framework. Twice the same is there once.
 
-    todo, steps = plan(service, parcel, public=False)         what would be done; nothing is written anywhere
-    for step in publish(service, parcel, public=False):       does it, and gives each instance as it then stands
+    changes, steps = dry_run(service, plan, public=False)     what would be done; nothing is written anywhere
+    for step in publish(service, plan, public=False):         does it, and gives each instance as it is then
 
 Whether a version is ours is proven by its manifest, which is read back, and by the names and sizes of its files. What
-was begun is written down in `.k2l/publishing` before it leaves, so that the same command goes on: uploads behind the
-bytes that came, and nothing is made twice while the service does not show it yet.
+was begun is written to `.k2l/publishing` before it is sent, so that the same command resumes it: uploads behind the
+bytes that arrived, and no version is made twice while the service does not show the first yet.
+
+kagglehub 1.0's `model_upload` was tried in its place: it makes a new version each time, sends all bytes again after a
+kill or an HTTP 503, prints signed URLs, and has no time-outs of the API, dry run, model card or check of hashes.
 """
 
 import logging
@@ -14,26 +17,28 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from local.core.events import FileArrived, Message
 from local.kaggle_api.client import Service
 from local.kaggle_api.errors import ConflictError, PushLostError
-from local.kaggle_api.models_api import VARIATION, Edition, Published, Shelf
+from local.kaggle_api.models_api import VARIATION, InstanceInfo, ModelInfo, ModelsApi
 from local.publishing.upload import GoneError, send
-from local.publishing.upload_plan import USUAL_LICENSE, Item, Parcel, Shipment
-from local.publishing.upload_record import Ledger
+from local.publishing.upload_plan import DEFAULT_LICENSE, PlannedFile, PlannedInstance, UploadPlan
+from local.publishing.upload_record import UploadRecord
 from shared.core import manifest
 from shared.core.errors import CredentialsError, ModelError, RefusedError
+from shared.core.events import Report, silent
 
 logger = logging.getLogger(__name__)
 
 SETTLE = 8.0  # seconds in which something whose answer was lost may still appear
-ANEW = 3  # times that a file is sent from its beginning
+RESTARTS = 3  # times that an upload of a file may expire
 
 NEW, NEXT, SAME, UNSEEN, UNKNOWN = "new", "new version", "there already", "not ready there yet", "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """An instance and what becomes of it: `version` is the one that is made, or is there; 0 where that is not told."""
+    """An instance and what is done about it: `version` is the one that is made, or is there; 0 where it is unknown."""
 
     handle: str
     framework: str
@@ -45,159 +50,225 @@ class Step:
     private: bool
     url: str = ""
 
+    @property
+    def bytes_to_send(self) -> int:
+        """Nothing is sent of what is there already."""
+        return 0 if self.state in (SAME, UNSEEN) else self.bytes
 
-def plan(service: Service | None, parcel: Parcel, *, public: bool) -> tuple[list[str], list[Step]]:
-    """What `publish` would do: to the model itself, and of each instance. Without a service that is unknown.
+
+def dry_run(service: Service | None, plan: UploadPlan, *, public: bool) -> tuple[list[str], list[Step]]:
+    """What `publish` would do: to the model itself, and about each instance. Without a service that is unknown.
 
     Raises RefusedError for what the publishing would be refused for here.
     """
     if service is None:
-        license = parcel.license or USUAL_LICENSE
-        return [], [_step(parcel, one, "", UNKNOWN, 0, license, private=not public) for one in parcel.shipments]
-    shelf = Shelf(service)
-    there = shelf.model(parcel.slug)
-    _check_public(shelf, parcel, there, public=public)
-    changes = _changes(there, parcel, public=public) if there else {}
-    words = [f"change of the model: {name}" for name in changes] if there else ["create the model"]
-    ledger = _ledger(shelf, parcel)
-    return words, [_stand(shelf, parcel, one, ledger, public=public) for one in parcel.shipments]
+        return [], [_unknown(plan, one, public=public) for one in plan.instances]
+    publishing = _Publishing(service, plan, public=public)
+    there = publishing.model()
+    words = [f"change of the model: {name}" for name in publishing.changes(there)] if there else ["create the model"]
+    return words, [publishing.step(one) for one in plan.instances]
 
 
 def publish(
     service: Service,
-    parcel: Parcel,
+    plan: UploadPlan,
     *,
     public: bool,
     again: bool = False,
-    on_step: Callable[[str], None] = lambda what: None,
-    on_share: Callable[[float], None] = lambda share: None,
+    report: Report = silent,
 ) -> Iterator[Step]:
-    """Publishes what is not there yet, an instance after the other.
+    """Publishes what is not there yet, one instance after the other.
 
-    The caller holds `runs.lock` of the folder. `again`: a version whose answer was lost, and that is not seen, is sent
-    once more. `on_step` is told of each thing that is done, `on_share` how much of a file is there, 0 to 1.
+    The caller holds `journal.lock` of the folder. `again`: a version whose answer was lost, and that is not visible, is
+    sent once more. Reports FileArrived, and the Progress of each file.
     Raises RefusedError where the service says no, PushLostError where nobody can tell whether something was made (the
-    same command finds out), ServiceError where it cannot be reached, ModelError where the folder is not as packed.
+    same command finds out), ServiceError where it cannot be reached, ModelError where the folder is not as planned.
     """
-    if manifest.sha256(parcel.manifest.path) != parcel.manifest.sha256:  # before it was locked
-        raise ModelError(f"{parcel.folder} was changed while it was looked at. Nothing was published; try again.")
-    shelf = Shelf(service)
-    _ensure_model(shelf, parcel, public=public, on_step=on_step)
-    ledger = _ledger(shelf, parcel)
-    for shipment in parcel.shipments:
-        step = _stand(shelf, parcel, shipment, ledger, public=public)
-        if _is_due(ledger, shipment, step, again=again):
-            tokens = _uploaded(shelf, ledger, shipment, on_step, on_share)
-            step = _made(shelf, parcel, shipment, ledger, step, tokens)
+    if manifest.sha256(plan.manifest.path) != plan.manifest.sha256:  # before it was locked
+        raise ModelError(f"{plan.folder} was changed while it was looked at. Nothing was published; try again.")
+    publishing = _Publishing(service, plan, public=public, report=report)
+    publishing.ensure_model()
+    for instance in plan.instances:
+        step = publishing.step(instance)
+        if publishing.is_due(instance, step, again=again):
+            step = publishing.make(instance, step)
         elif step.state == SAME:
-            ledger.forget_sent(shipment)
+            publishing.record.forget_sent(instance)
         yield step
-    ledger.clear()
+    publishing.record.clear()
 
 
-def _ledger(shelf: Shelf, parcel: Parcel) -> Ledger:
-    return Ledger(f"{shelf.service.label}-{shelf.ref(parcel.slug)}", parcel.manifest.sha256)
-
-
-def _check_public(shelf: Shelf, parcel: Parcel, there: Published | None, *, public: bool) -> None:
-    """A model that everybody sees gets no version by accident."""
-    if there and not there.private and not public:
-        raise RefusedError(
-            f"{shelf.ref(parcel.slug)} is public there, and so would be what is published now: say so with --public, "
-            "or name another --slug. Nothing was published."
-        )
-
-
-def _ensure_model(shelf: Shelf, parcel: Parcel, *, public: bool, on_step: Callable[[str], None]) -> None:
-    """The model is there, and says what the parcel says. Its title is left as it is."""
-    there, ref = shelf.model(parcel.slug), shelf.ref(parcel.slug)
-    _check_public(shelf, parcel, there, public=public)
-    if there is None:
-        try:
-            shelf.create_model(parcel.slug, title=parcel.title, description=parcel.description, private=not public)
-            on_step(f"created the model {ref} ({'public' if public else 'private'})")
-        except ConflictError:
-            logger.info("%s is there, though it is not shown yet", ref)
-        except PushLostError as lost:
-            if _appears(lambda: shelf.model(parcel.slug) is not None):
-                return on_step(f"created the model {ref}")
-            raise PushLostError(
-                f"{lost}\nIt did not arrive, as far as can be seen; the same command goes on."
-            ) from None
-        return None
-    if changes := _changes(there, parcel, public=public):
-        shelf.update_model(parcel.slug, **changes)
-        on_step(f"changed of the model {ref}: {', '.join(changes)}")
-    return None
-
-
-def _changes(there: Published, parcel: Parcel, *, public: bool) -> dict[str, Any]:
-    """What the model says otherwise than the parcel: its card, and that everybody sees it. Its title is left alone."""
-    card = {"description": parcel.description} if there.description.strip() != parcel.description.strip() else {}
-    return {**card, **({"is_private": False} if public and there.private else {})}
-
-
-def _is_due(ledger: Ledger, shipment: Shipment, step: Step, *, again: bool) -> bool:
-    """Whether it is to be sent. PushLostError where it was, its answer was lost, and a second one would be one more."""
-    if step.state != UNSEEN:
-        return step.state != SAME
-    lost = bool((ledger.sent(shipment) or {}).get("lost"))
-    if lost and step.version > 1 and not again:
-        raise PushLostError(
-            f"{step.handle}: the answer to this very version was lost, and it is not seen there yet.\n"
-            "Try the same command in a quarter of an hour, or send it once more with --again."
-        )
-    return lost  # an instance is not made twice: the service says that it is there
-
-
-def _stand(shelf: Shelf, parcel: Parcel, shipment: Shipment, ledger: Ledger, *, public: bool) -> Step:
-    """What there is of a shipment, and so what is to be done."""
-    there, sent = shelf.instance(parcel.slug, shipment.framework), ledger.sent(shipment)
-    license = there.license if there and there.license else parcel.license or USUAL_LICENSE
-    if there and parcel.license and there.license not in ("", parcel.license):
-        raise RefusedError(
-            f"{shelf.ref(parcel.slug, shipment.framework)} is under {there.license!r} there: leave --license out, or "
-            "change it on its page first. Nothing of it was published."
-        )
-    seen, ours = (there.version, _ours(shelf, parcel, shipment, there)) if there else (0, False)
-    if there and ours:
-        state, version = SAME, seen
-    # A version's number may be told before its files can be read.
-    elif sent and (seen <= sent["before"] or (ours is None and seen == sent["before"] + 1)):
-        state, version = UNSEEN, sent["before"] + 1
-    else:
-        state, version = (NEXT, seen + 1) if there else (NEW, 1)
-    url = there.url if there else ""
-    step = _step(parcel, shipment, shelf.service.username, state, version, license, private=not public)
-    logger.info("%s: %s, version %d", step.handle, state, version)
-    return replace(step, url=url)
-
-
-def _step(
-    parcel: Parcel, shipment: Shipment, owner: str, state: str, version: int, license: str, *, private: bool
-) -> Step:
+def _unknown(plan: UploadPlan, instance: PlannedInstance, *, public: bool) -> Step:
+    """What is known of an instance before its service is asked."""
     return Step(
-        handle=f"{owner or 'OWNER'}/{parcel.slug}/{shipment.framework}/{VARIATION}",
-        framework=shipment.framework,
-        state=state,
-        version=version,
-        files=tuple(item.name for item in shipment.items),
-        bytes=shipment.bytes,
-        license=license,
-        private=private,
+        handle=f"OWNER/{plan.slug}/{instance.framework}/{VARIATION}",
+        framework=instance.framework,
+        state=UNKNOWN,
+        version=0,
+        files=tuple(file.name for file in instance.files),
+        bytes=instance.bytes,
+        license=plan.license or DEFAULT_LICENSE,
+        private=not public,
     )
 
 
-def _ours(shelf: Shelf, parcel: Parcel, shipment: Shipment, there: Edition) -> bool | None:
-    """Whether the latest version is this very shipment: its manifest is, and no file is missing or of another size.
+class _Publishing:
+    """One plan at one service: what is there, what is to do, what was begun."""
 
-    Where the service lists no files at all, or no size, the manifest alone decides; None where it has no manifest.
-    """
-    stored = shelf.file(parcel.slug, shipment.framework, there.version, manifest.NAME)
-    if stored != parcel.manifest.path.read_bytes():
-        return False if stored else None
-    listed = shelf.files(parcel.slug, shipment.framework, there.version)
-    return not listed or all(listed.get(item.name, -1) in (item.bytes, 0) for item in shipment.items)
+    def __init__(self, service: Service, plan: UploadPlan, *, public: bool, report: Report = silent) -> None:
+        self.service, self.api, self.plan, self.public, self.report = service, ModelsApi(service), plan, public, report
+        self.handle = self.api.handle(plan.slug)
+        self.record = UploadRecord(f"{service.label}-{self.handle}", plan.manifest.sha256)
+
+    def model(self) -> ModelInfo | None:
+        """The model that is there. RefusedError where everybody would see a version that is published by accident."""
+        there = self.api.model(self.plan.slug)
+        if there and not there.private and not self.public:
+            raise RefusedError(
+                f"{self.handle} is public there, and so would be what is published now: say so with --public, or name "
+                "another --slug. Nothing was published."
+            )
+        return there
+
+    def changes(self, there: ModelInfo) -> dict[str, Any]:
+        """What the model needs to say as the plan does: the card, and --public. Its title is left as it is."""
+        same_card = there.description.strip() == self.plan.description.strip()
+        changes: dict[str, Any] = {} if same_card else {"description": self.plan.description}
+        return changes | ({"is_private": False} if self.public and there.private else {})
+
+    def ensure_model(self) -> None:
+        """Makes the model, or changes what it says."""
+        there = self.model()
+        if there is None:
+            self._make_model()
+        elif changes := self.changes(there):
+            self.api.update_model(self.plan.slug, **changes)
+            self.report(Message(f"changed of the model {self.handle}: {', '.join(changes)}"))
+
+    def step(self, instance: PlannedInstance) -> Step:
+        """What is there of an instance, and so what is to do."""
+        there = self.api.instance(self.plan.slug, instance.framework)
+        state, version = self._state(instance, there)
+        step = replace(
+            _unknown(self.plan, instance, public=self.public),
+            handle=self.api.handle(self.plan.slug, instance.framework),
+            state=state,
+            version=version,
+        )
+        logger.info("%s: %s, version %d", step.handle, state, version)
+        if there is None:
+            return step
+        if self.plan.license and there.license not in ("", self.plan.license):
+            raise RefusedError(
+                f"{step.handle} is under {there.license!r} there: leave --license out, or change it on its page first. "
+                "Nothing of it was published."
+            )
+        return replace(step, license=there.license or step.license, url=there.url)
+
+    def is_due(self, instance: PlannedInstance, step: Step, *, again: bool) -> bool:
+        """Whether to send it. PushLostError where its answer was lost, and sending it could make one version more."""
+        if step.state != UNSEEN:
+            return step.state != SAME
+        lost = bool((self.record.sent(instance) or {}).get("lost"))
+        if lost and step.version > 1 and not again:
+            raise PushLostError(
+                f"{step.handle}: the answer to this very version was lost, and it is not seen there yet.\n"
+                "Try the same command in a quarter of an hour, or send it once more with --again."
+            )
+        return lost  # an instance is not made twice: the service says that it is there
+
+    def make(self, instance: PlannedInstance, step: Step) -> Step:
+        """Uploads the files and makes a version of them; where its answer is lost, looks whether it appears."""
+        tokens = [self._uploaded(instance, file) for file in instance.files]
+        sent_before = self.record.sent(instance) is not None
+        self.record.note_sent(instance, step.version - 1, lost=True)
+        try:
+            if step.version == 1 and not self._make_first(instance, step, tokens) and not sent_before:
+                step = replace(step, version=2)  # behind a first one that is not shown yet
+                self.record.note_sent(instance, 1, lost=True)
+            if step.version > 1:
+                self.api.create_version(self.plan.slug, instance.framework, tokens, self.plan.notes)
+        except PushLostError as lost:
+            if not _appears(lambda: self._is_seen(instance)):
+                raise PushLostError(f"{lost}\nIt is not seen there; the same command looks again.") from None
+        except (RefusedError, CredentialsError):
+            self.record.forget_sent(instance)
+            self.record.forget_sessions(instance)
+            raise
+        self.record.note_sent(instance, step.version - 1, lost=False)
+        self.record.forget_sessions(instance)
+        return replace(step, state="published")
+
+    def _make_first(self, instance: PlannedInstance, step: Step, tokens: list[str]) -> bool:
+        """Makes the instance, with its first version; False where there is one, shown or not."""
+        plan = self.plan
+        try:
+            self.api.create_instance(
+                plan.slug, instance.framework, tokens, license=step.license, overview=plan.overview,
+                usage=instance.usage, training_data=plan.training_data,
+            )  # fmt: skip
+        except ConflictError:
+            logger.info("%s is there, though it is not shown yet", step.handle)
+            return False
+        return True
+
+    def _make_model(self) -> None:
+        plan = self.plan
+        try:
+            self.api.create_model(plan.slug, title=plan.title, description=plan.description, private=not self.public)
+        except ConflictError:
+            return logger.info("%s is there, though it is not shown yet", self.handle)
+        except PushLostError as lost:
+            if not _appears(lambda: self.api.model(plan.slug) is not None):
+                raise PushLostError(f"{lost}\nIt is not seen there; the same command tries again.") from None
+        return self.report(Message(f"created the model {self.handle} ({'public' if self.public else 'private'})"))
+
+    def _state(self, instance: PlannedInstance, there: InstanceInfo | None) -> tuple[str, int]:
+        """The state of an instance, and the version that this is about."""
+        sent = self.record.sent(instance)
+        seen, ours = (there.version, self._is_ours(instance, there)) if there else (0, False)
+        if ours:
+            return SAME, seen
+        # A version's number may be shown before its files can be read.
+        if sent and (seen <= sent["before"] or (ours is None and seen == sent["before"] + 1)):
+            return UNSEEN, sent["before"] + 1
+        return (NEXT, seen + 1) if there else (NEW, 1)
+
+    def _is_ours(self, instance: PlannedInstance, there: InstanceInfo) -> bool | None:
+        """Whether the latest version is this very instance: its manifest is, and each file is there in its size.
+
+        Where the service lists no files at all, or no size, the manifest alone decides; None where it has no manifest.
+        """
+        at = (self.plan.slug, instance.framework, there.version)
+        stored = self.api.file(*at, manifest.NAME)
+        if stored != self.plan.manifest.path.read_bytes():
+            return False if stored else None
+        listed = self.api.files(*at)
+        return not listed or all(listed.get(file.name, -1) in (file.bytes, 0) for file in instance.files)
+
+    def _is_seen(self, instance: PlannedInstance) -> bool:
+        there = self.api.instance(self.plan.slug, instance.framework)
+        return there is not None and bool(self._is_ours(instance, there))
+
+    def _uploaded(self, instance: PlannedInstance, file: PlannedFile) -> str:
+        """The token of a file that arrived whole, resumed where its upload was begun; what has expired is restarted."""
+        expired = 0
+        while True:
+            session = self.record.session(instance, file)
+            fresh = session is None
+            if session is None:
+                session = self.api.start_upload(file.name, file.bytes, int(file.path.stat().st_mtime))
+                self.record.note_session(instance, file, session)
+            try:
+                send(self.service, session, file.path, file.bytes, fresh=fresh, report=self.report)
+                self.report(FileArrived(f"{instance.framework}/{file.name}", file.bytes))
+                return session.token
+            except GoneError as gone:
+                self.record.note_session(instance, file, None)
+                expired += 1
+                if expired == RESTARTS:
+                    raise
+                logger.info("%s is sent from its beginning: %s", file.name, gone)
 
 
 def _appears(look: Callable[[], bool]) -> bool:
@@ -206,78 +277,3 @@ def _appears(look: Callable[[], bool]) -> bool:
     while not (found := look()) and time.monotonic() < until:
         time.sleep(1)
     return found
-
-
-def _uploaded(
-    shelf: Shelf, ledger: Ledger, shipment: Shipment, on_step: Callable[[str], None], on_share: Callable[[float], None]
-) -> list[str]:
-    """The tokens of a shipment's files, each of them whole there."""
-    tokens = []
-    for item in shipment.items:
-        tokens.append(_upload(shelf, ledger, shipment, item, on_share))
-        on_step(f"  {item.bytes:>12,} bytes   {shipment.framework}/{item.name}")
-    return tokens
-
-
-def _upload(shelf: Shelf, ledger: Ledger, shipment: Shipment, item: Item, on_share: Callable[[float], None]) -> str:
-    """One file, taken up where it was begun; what has expired begins anew."""
-    expired = 0
-    while True:
-        place = ledger.place(shipment, item)
-        fresh = place is None
-        if place is None:
-            place = shelf.start_upload(item.name, item.bytes, int(item.path.stat().st_mtime))
-            ledger.note_place(shipment, item, place)
-        try:
-            send(shelf.service, place, item.path, item.bytes, fresh=fresh, on_bytes=lambda n: on_share(n / item.bytes))
-            return place.token
-        except GoneError as gone:
-            ledger.note_place(shipment, item, None)
-            expired += 1
-            if expired == ANEW:
-                raise
-            logger.info("%s begins anew: %s", item.name, gone)
-
-
-def _made(shelf: Shelf, parcel: Parcel, shipment: Shipment, ledger: Ledger, step: Step, tokens: list[str]) -> Step:
-    """The version, made of what was uploaded; where its answer was lost, it is looked for."""
-    retried = ledger.sent(shipment) is not None
-    ledger.note_sent(shipment, step.version - 1, lost=True)
-    try:
-        if step.version > 1 or not (_first(shelf, parcel, shipment, step, tokens) or retried):
-            step = replace(step, version=max(step.version, 2))  # behind one, shown or not
-            ledger.note_sent(shipment, step.version - 1, lost=True)
-            shelf.create_version(parcel.slug, shipment.framework, tokens, parcel.notes)
-    except PushLostError as lost:
-        if not _appears(lambda: _seen(shelf, parcel, shipment)):
-            raise PushLostError(f"{lost}\nIt is not seen there; the same command looks again, and goes on.") from None
-    except (RefusedError, CredentialsError):
-        ledger.forget_sent(shipment)
-        ledger.forget_uploads(shipment)
-        raise
-    ledger.note_sent(shipment, step.version - 1, lost=False)
-    ledger.forget_uploads(shipment)
-    return replace(step, state="published")
-
-
-def _seen(shelf: Shelf, parcel: Parcel, shipment: Shipment) -> bool:
-    there = shelf.instance(parcel.slug, shipment.framework)
-    return there is not None and bool(_ours(shelf, parcel, shipment, there))
-
-
-def _first(shelf: Shelf, parcel: Parcel, shipment: Shipment, step: Step, tokens: list[str]) -> bool:
-    """Makes the instance, with its first version; False where one is there, seen or not."""
-    try:
-        shelf.create_instance(
-            parcel.slug,
-            shipment.framework,
-            tokens,
-            license=step.license,
-            overview=parcel.overview,
-            usage=shipment.usage,
-            training_data=parcel.training_data,
-        )
-    except ConflictError:
-        logger.info("%s is there, though it is not shown yet", step.handle)
-        return False
-    return True

@@ -1,151 +1,128 @@
-"""One file to a signed URL: resumed behind what came, proven by its hash where the storage states one, whole or told.
+"""Uploads one file to a signed URL: resumes behind the bytes that arrived, and checks the hash that the storage states.
 
-    send(service, place, path, size, fresh=False, on_bytes=…)
+    send(service, session, path, size, fresh=False, report=…)
 
-The storage is Google's, or speaks as it does: a PUT with the bytes; 200 where all came, 308 and a `Range` where more
-is to come; `Content-Range: bytes */SIZE` asks how much there is. What breaks off is taken up where the storage says
-that it ended; what brings nothing new is tried a few times, with growing and jittered waits between.
+The storage is Google's, or speaks as it does: a PUT with the bytes; 200 where all arrived, 308 and a `Range` where
+some are missing; `Content-Range: bytes */SIZE` asks how many arrived. An upload that breaks off is resumed there. Tries
+that bring nothing new are few, with growing and jittered waits between them.
 """
 
 import base64
 import hashlib
+import io
 import logging
 import random
 import re
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from local.kaggle_api.client import Service
 from local.kaggle_api.errors import FULL
 from local.kaggle_api.http import service_words
-from local.kaggle_api.models_api import Place
+from local.kaggle_api.models_api import UploadSession
 from local.runs.download import FRUIT, TRIES
 from shared.core.errors import ServiceError
+from shared.core.events import Progress, Report, silent
 
 logger = logging.getLogger(__name__)
 INCOMPLETE = 308
 GONE = (404, 410)
-_REACHED = re.compile(r"bytes=0-(\d{1,15})")
+_RANGE = re.compile(r"bytes=0-(\d{1,15})")
 
 
 class GoneError(ServiceError):
-    """The place for the file is not there any more, or holds something else: it has to begin anew."""
+    """The upload session has expired, or holds other bytes: the file has to be sent from its beginning."""
 
 
-class Standing(NamedTuple):
-    """How a file stands there: whole, or how many bytes are there, or what went wrong."""
+class UploadState(NamedTuple):
+    """What one request brought: the whole file, or so many bytes (None: the storage has to be asked), or a failure."""
 
     whole: bool = False
     reached: int | None = None
-    trouble: str = ""
+    failure: str = ""
 
 
-class Body:
-    """A file from where it stands to its end, as `requests` sends one; `on_bytes` hears of each piece."""
+class _Reported(io.FileIO):
+    """A file, never an empty one, that reports how much of it was read."""
 
-    def __init__(self, file: IO[bytes], size: int, on_bytes: Callable[[int], None]) -> None:
-        self.file, self.size, self.on_bytes = file, size, on_bytes
+    def __init__(self, path: Path, size: int, start: int, report: Report) -> None:
+        super().__init__(path)
+        self.seek(start)
+        self.size, self.report = size, report
 
-    def __len__(self) -> int:
-        """The whole file's: `requests` takes off where it stands."""
-        return self.size
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(lambda: self.read(1 << 16), b"")
-
-    def tell(self) -> int:
+    def read(self, size: int | None = -1, /) -> bytes:
         """As a file's."""
-        return self.file.tell()
-
-    def seek(self, *place: int) -> int:
-        """As a file's."""
-        return self.file.seek(*place)
-
-    def read(self, size: int = -1) -> bytes:
-        """As a file's."""
-        piece = self.file.read(size)
-        self.on_bytes(self.file.tell())
+        piece = super().read(size) or b""
+        self.report(Progress(self.tell() / self.size))
         return piece
 
 
 def send(
     service: Service,
-    place: Place,
+    session: UploadSession,
     path: Path,
     size: int,
     *,
     fresh: bool,
-    on_bytes: Callable[[int], None] = lambda done: None,
+    report: Report = silent,
 ) -> None:
-    """Brings a file to its place, whole. `fresh`: the place was just made; `on_bytes` is told how much of it is there.
+    """Uploads the whole file. `fresh`: the session was just started; `report` gets the share that was sent.
 
-    Raises GoneError where the place has expired, ServiceError where the file did not come whole.
+    Raises GoneError where the session has expired, ServiceError where the file did not arrive whole.
     """
-    reached: int | None = 0 if fresh else None  # None: it has to be asked
-    best, fruitless = 0, 0
+    now, best, fruitless = UploadState(reached=0 if fresh else None), 0, 0
     while True:
         try:
-            answer = _ask(service, place, size) if reached is None else _put(service, place, path, reached, on_bytes)
+            answer = _put(service, session, path, size, now.reached, report)
         except ServiceError as error:
-            standing = Standing(trouble=str(error))
+            now = UploadState(failure=str(error))
         else:
-            standing = _read(answer, path, size)
-        if standing.whole:
+            now = _read(answer, path, size)
+        if now.whole:
             return
-        reached = standing.reached
-        fruitless = 0 if (reached or 0) - best >= FRUIT else fruitless + 1
-        best = max(best, reached or 0)
-        if fruitless == 2 * TRIES:  # each other one only asks
-            trouble = standing.trouble or "the storage takes no more of it"
-            raise ServiceError(f"{path} did not arrive whole: {trouble}.\nThe same command goes on.")
-        _wait(path, standing, fruitless)
+        fruitless = 0 if (now.reached or 0) - best >= FRUIT else fruitless + 1
+        best = max(best, now.reached or 0)
+        if fruitless == 2 * TRIES:  # every second one only asks
+            failure = now.failure or "the storage takes no more of it"
+            raise ServiceError(f"{path} did not arrive whole: {failure}.\nThe same command resumes it.")
+        logger.info("%s: %s", path.name, now.failure or f"resumed behind {now.reached} bytes")
+        if now.failure:
+            time.sleep(random.uniform(0.5, 1) * 2 ** (fruitless // 2 - 1))
 
 
-def _wait(path: Path, standing: Standing, fruitless: int) -> None:
-    """Says how it stands, and waits the longer the more went wrong in a row."""
-    if not standing.trouble:
-        return logger.info("%s: goes on behind %d bytes", path.name, standing.reached)
-    logger.info("%s: %s", path.name, standing.trouble)
-    return time.sleep(random.uniform(0.5, 1) * 2 ** (fruitless // 2 - 1))
-
-
-def _put(service: Service, place: Place, path: Path, start: int, on_bytes: Callable[[int], None]) -> Any:
-    """Sends what comes behind the first `start` bytes."""
-    size = path.stat().st_size
+def _put(service: Service, session: UploadSession, path: Path, size: int, start: int | None, report: Report) -> Any:
+    """Sends the bytes from `start` to the end; without a start it sends nothing, and asks how many arrived."""
+    if start is None:
+        return service.upload(session.url, b"", {"Content-Range": f"bytes */{size}"})
     headers = {"Content-Type": "application/octet-stream"}
     if start:
         headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
-    with path.open("rb") as file:
-        file.seek(start)
-        return service.upload(place.url, Body(file, size, on_bytes) if size else b"", headers)
+    if not size:
+        return service.upload(session.url, b"", headers)
+    with _Reported(path, size, start, report) as file:
+        return service.upload(session.url, file, headers)
 
 
-def _ask(service: Service, place: Place, size: int) -> Any:
-    """Sends nothing, to be told how much is there."""
-    return service.upload(place.url, b"", {"Content-Range": f"bytes */{size}"})
-
-
-def _read(answer: Any, path: Path, size: int) -> Standing:
-    """What an answer says of the file; GoneError where it has to begin anew."""
+def _read(answer: Any, path: Path, size: int) -> UploadState:
+    """What an answer says; GoneError where the file has to be sent from its beginning."""
     if answer.status_code in (200, 201):
-        if _falsified(answer, path):
-            raise GoneError(f"what arrived of {path} has other bytes. The same command sends it anew.")
-        return Standing(whole=True)
+        if _differs(answer, path):
+            raise GoneError(f"other bytes than those of {path} arrived. The same command sends it again.")
+        return UploadState(whole=True)
     if answer.status_code == INCOMPLETE:
-        found = _REACHED.fullmatch(answer.headers.get("Range", ""))
+        found = _RANGE.fullmatch(answer.headers.get("Range", ""))
         reached = int(found[1]) + 1 if found else 0
         unending = 0 < size <= reached
-        return Standing(trouble="the storage does not end it") if unending else Standing(reached=reached)
+        return UploadState(failure="the storage does not finish it") if unending else UploadState(reached=reached)
     if answer.status_code in GONE:
-        raise GoneError(f"the place for {path} has expired. The same command begins it anew.")
+        raise GoneError(f"the upload of {path} has expired. The same command starts it again.")
     if answer.status_code == FULL:
-        raise ServiceError(f"{path} did not arrive: {service_words(answer)} The same command goes on.")
-    return Standing(trouble=f"the storage answered HTTP {answer.status_code}")
+        raise ServiceError(f"{path} did not arrive: {service_words(answer)} The same command resumes it.")
+    return UploadState(failure=f"the storage answered HTTP {answer.status_code}")
 
 
-def _falsified(answer: Any, path: Path) -> bool:
+def _differs(answer: Any, path: Path) -> bool:
     """Whether the MD5 that the storage states is another than the file's."""
     try:
         said = answer.json()

@@ -1,11 +1,11 @@
-"""What of a model folder is published on Kaggle Models, and where: found here, before any service is asked.
+"""Which files of a model folder are published on Kaggle Models, and where: known before any service is asked.
 
-    parcel = pack("compact", slug="", title="", license="", notes="")
-    parcel.slug, parcel.title               "k2l-compact", "k2l compact"
-    for shipment in parcel.shipments:       one a framework: its files, with the manifest that vouches for them
+    plan = plan_upload("compact", slug="", title="", license="", notes="")
+    plan.slug, plan.title               "k2l-compact", "k2l compact"
+    for instance in plan.instances:     one a framework: its files, and the manifest with their hashes
 
-The files are held to their manifest. Only what the tables name is sent; what else the folder vouches for is told as
-left out. Nothing of the service is known here but the rules of its names.
+The files are checked against their manifest. Only what the tables name is sent; the other files of the manifest are
+reported as left out. Nothing of the service is known here but the rules of its names and its licences.
 """
 
 import difflib
@@ -21,7 +21,7 @@ from shared.core.manifest import TrainingManifest
 
 # suffix -> framework, in the words of Kaggle's handles
 FRAMEWORKS = {".pth": "pyTorch", ".pt2": "pyTorch", ".keras": "keras", ".onnx": "onnx", ".tflite": "tfLite"}
-ALONG = (manifest.NAME, *published.PAPERS)  # small, and sent with each framework
+WITH_EACH = published.PAPERS  # small, and sent with each framework, as the manifest is
 USAGE = {
     "pyTorch": '`torch.load("${PATH}/model.pth", weights_only=True)` gives the weights of the network that '
     "`manifest.json` calls `architecture`; k2l builds it: `shared.networks.build_torch`.",
@@ -35,7 +35,7 @@ INPUTS = (
     "Pixels are 0 to 1, the digit white on black, its box scaled to 20 pixels and its centre of mass in the middle. "
     "`manifest.json` holds the SHA-256 of every file, also of those that are published under the other frameworks."
 )
-# As Kaggle's documentation of a model's metadata has them.
+# As Kaggle's documentation of a model's metadata has them; no package of Kaggle's has the list.
 LICENSES = (
     "Apache 2.0", "Attribution 3.0 IGO (CC BY 3.0 IGO)", "Attribution 3.0 Unported (CC BY 3.0)",
     "Attribution 4.0 International (CC BY 4.0)", "Attribution-NoDerivatives 4.0 International (CC BY-ND 4.0)",
@@ -48,14 +48,14 @@ LICENSES = (
     "GNU Free Documentation License 1.3", "GNU Lesser General Public License 3.0", "GPL 2", "MIT",
     "ODC Attribution License (ODC-By)", "ODC Public Domain Dedication and Licence (PDDL)", "GPL 3",
 )  # fmt: skip
-USUAL_LICENSE = "MIT"  # this project's own
+DEFAULT_LICENSE = "MIT"  # this project's own
 USUAL_LICENSES = ("MIT", "Apache 2.0", "BSD-3-Clause", "GPL 3", "CC BY-SA 4.0", "CC0: Public Domain")
 # The client has the slug's pattern; its length and the title's are those that the service states for notebooks.
 SLUG, NAME_LENGTH = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*"), range(5, 51)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item:
+class PlannedFile:
     """A file that is sent; `sha256` is what its manifest states, of the manifest itself what it has."""
 
     name: str
@@ -65,16 +65,16 @@ class Item:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shipment:
-    """The files of one framework."""
+class PlannedInstance:
+    """The files of one framework: what Kaggle calls an instance of a model."""
 
     framework: str
-    items: tuple[Item, ...]
+    files: tuple[PlannedFile, ...]
 
     @property
     def bytes(self) -> int:
         """All files together."""
-        return sum(item.bytes for item in self.items)
+        return sum(file.bytes for file in self.files)
 
     @property
     def usage(self) -> str:
@@ -83,7 +83,7 @@ class Shipment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parcel:
+class UploadPlan:
     """A model as it is published. `license` is "" where none was asked for: the usual one, or the one that it has."""
 
     folder: Path
@@ -94,12 +94,12 @@ class Parcel:
     overview: str
     training_data: str
     notes: str
-    manifest: Item
-    shipments: tuple[Shipment, ...]
+    manifest: PlannedFile
+    instances: tuple[PlannedInstance, ...]
     left_out: tuple[str, ...]
 
 
-def pack(name: str, *, slug: str = "", title: str = "", license: str = "", notes: str = "") -> Parcel:
+def plan_upload(name: str, *, slug: str = "", title: str = "", license: str = "", notes: str = "") -> UploadPlan:
     """The model of that name or path, ready to be published; "" means the usual slug, title, licence and notes.
 
     Raises ModelError for a folder that is not what its manifest says, a training that was interrupted, and a
@@ -112,11 +112,11 @@ def pack(name: str, *, slug: str = "", title: str = "", license: str = "", notes
     slug = slug or f"k2l-{re.sub(r'[^a-z0-9]+', '-', stem.lower()).strip('-')}"
     title = title or f"k2l {stem}"
     _check_names(slug, title)
-    own = _item(folder, manifest.NAME, manifest.describe(folder, [manifest.NAME])[manifest.NAME])
-    items = [_item(folder, one, facts) for one, facts in stated.files.items()]
-    shipments = tuple(_shipments(folder, items, own))
-    sent = {item.name for shipment in shipments for item in shipment.items}
-    return Parcel(
+    own = _file(folder, manifest.NAME, manifest.describe(folder, [manifest.NAME])[manifest.NAME])
+    files = [_file(folder, one, file) for one, file in stated.files.items()]
+    instances = tuple(_instances(folder, files, own))
+    sent = {file.name for instance in instances for file in instance.files}
+    return UploadPlan(
         folder=folder,
         slug=slug,
         title=title,
@@ -127,8 +127,8 @@ def pack(name: str, *, slug: str = "", title: str = "", license: str = "", notes
         training_data=published.TITLES.get(stated.dataset, stated.dataset),
         notes=" ".join(filter(None, (notes.strip(), f"(k2l run {stated.run_id}, manifest sha256 {own.sha256})"))),
         manifest=own,
-        shipments=shipments,
-        left_out=tuple(item.name for item in items if item.name not in sent),
+        instances=instances,
+        left_out=tuple(file.name for file in files if file.name not in sent),
     )
 
 
@@ -137,12 +137,10 @@ def framework_of(name: str) -> str:
     return FRAMEWORKS.get(PurePosixPath(name).suffix.lower(), "") if "/" not in name else ""
 
 
-def _shipments(folder: Path, items: list[Item], own: Item) -> list[Shipment]:
-    along = (own, *(item for item in items if item.name in ALONG))
-    wanted = {
-        one: [item for item in items if framework_of(item.name) == one] for one in dict.fromkeys(FRAMEWORKS.values())
-    }
-    found = [Shipment(framework=one, items=(*weights, *along)) for one, weights in wanted.items() if weights]
+def _instances(folder: Path, files: list[PlannedFile], own: PlannedFile) -> list[PlannedInstance]:
+    along = (own, *(file for file in files if file.name in WITH_EACH))
+    weights = {framework: tuple(file for file in files if framework_of(file.name) == framework) for framework in USAGE}
+    found = [PlannedInstance(framework=one, files=(*some, *along)) for one, some in weights.items() if some]
     if not found:
         raise ModelError(
             f"{folder} holds no file to publish: there are {', '.join(FRAMEWORKS)}. Train or pull it again."
@@ -150,10 +148,10 @@ def _shipments(folder: Path, items: list[Item], own: Item) -> list[Shipment]:
     return found
 
 
-def _item(folder: Path, name: str, file: manifest.File) -> Item:
+def _file(folder: Path, name: str, file: manifest.File) -> PlannedFile:
     if file.bytes > MAX_BYTES:
         raise ModelError(f"{folder / name} has {file.bytes:,} bytes: more than {MAX_BYTES:,} are not published.")
-    return Item(name=name, path=folder / name, sha256=file.sha256, bytes=file.bytes)
+    return PlannedFile(name=name, path=folder / name, sha256=file.sha256, bytes=file.bytes)
 
 
 def _check_ended(folder: Path, stated: TrainingManifest) -> None:

@@ -16,7 +16,8 @@ from local.model_files import litert_cost
 from local.model_files.formats import missing, no_network, wrong_input
 from local.runtimes.loading import check_logits, check_outputs, in_parts
 from shared.core.errors import ModelError
-from shared.data.preprocessing import SIDE, to_float, to_nhwc
+from shared.core.input_spec import InputSpec
+from shared.data.preprocessing import to_float, to_nhwc
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class LiteRuntime:
     """One interpreter; its memory is laid out for `batch` images, `most` at most, anew when another number comes."""
 
     interpreter: Any
+    spec: InputSpec
     input: End
     output: End
     most: int
@@ -68,20 +70,20 @@ class LiteRuntime:
     name: str = "litert"
     batch: int = field(default=0, repr=False)
 
-    def logits(self, images_nhw: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Logits float32 [n, classes] of images uint8 [n, 28, 28]."""
-        if not 0 < len(images_nhw) <= self.most:
-            return in_parts(self, images_nhw)
-        return self.output.unpack(self._run(self._packed(images_nhw)))
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Logits float32 [n, classes] of images uint8."""
+        if not 0 < len(images) <= self.most:
+            return in_parts(self, images)
+        return self.output.unpack(self._run(self._packed(images)))
 
-    def bare(self, images_nhw: NDArray[np.uint8]) -> Callable[[], object]:
+    def bare(self, images: NDArray[np.uint8]) -> Callable[[], object]:
         """Images in, `Interpreter.invoke`, logits out."""
-        values = self._packed(images_nhw)
+        values = self._packed(images)
         return lambda: self._run(values)
 
-    def _packed(self, images_nhw: NDArray[np.uint8]) -> NDArray[Any]:
-        """[n, 28, 28, 1], as the input takes them."""
-        return self.input.pack(to_nhwc(to_float(images_nhw)))
+    def _packed(self, images: NDArray[np.uint8]) -> NDArray[Any]:
+        """[n, h, w, c], as the input takes them."""
+        return self.input.pack(to_nhwc(to_float(images, self.spec), self.spec))
 
     def _run(self, values: NDArray[Any]) -> NDArray[Any]:
         if len(values) != self.batch:
@@ -92,13 +94,15 @@ class LiteRuntime:
         return logits
 
     def _lay_out(self, batch: int) -> None:
-        self.interpreter.resize_tensor_input(self.input.index, (batch, SIDE, SIDE, 1))
+        self.interpreter.resize_tensor_input(self.input.index, (batch, *self.spec.shape_hwc))
         self.interpreter.allocate_tensors()
         self.batch = batch
 
 
-def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> LiteRuntime:
-    """The file in an interpreter; `architecture` is not asked for, a LiteRT file carries its own."""
+def load(
+    path: Path, *, spec: InputSpec, threads: int = 1, architecture: str | None = None, classes: int = 0
+) -> LiteRuntime:
+    """The file in an interpreter; the others are not asked for, a LiteRT file carries its own network."""
     try:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
     except ModuleNotFoundError as error:
@@ -112,19 +116,19 @@ def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> Li
         no_network(path, "a tensor's name in it is no text")
     except (ValueError, RuntimeError) as error:
         no_network(path, error)
-    ends = _input(inputs, path), _output(outputs, path)
-    most = litert_cost.check(plan, path)
-    runtime = LiteRuntime(interpreter=interpreter, input=ends[0], output=ends[1], most=most)
+    ends = _input(inputs, path, spec), _output(outputs, path)
+    most = litert_cost.check(plan, path, spec)
+    runtime = LiteRuntime(interpreter=interpreter, spec=spec, input=ends[0], output=ends[1], most=most)
     runtime.classes = _classes(runtime, path)
     return runtime
 
 
-def _input(inputs: list[dict[str, Any]], path: Path) -> End:
-    """The one input, once it is known to take [batch, 28, 28, 1] as floats or as steps of a known size."""
-    ends = [End.of(one) for one in inputs if list(one["shape_signature"])[1:] == [SIDE, SIDE, 1]]
+def _input(inputs: list[dict[str, Any]], path: Path, spec: InputSpec) -> End:
+    """The one input, once it is known to take [batch, h, w, c] of that size, as floats or as steps of a known size."""
+    ends = [End.of(one) for one in inputs if tuple(one["shape_signature"])[1:] == spec.shape_hwc]
     if len(inputs) != 1 or not ends or not ends[0].is_readable:
         takes = ", ".join(_written(one) for one in inputs)
-        wrong_input(path, takes or "nothing", f"float32 [batch, {SIDE}, {SIDE}, 1]")
+        wrong_input(path, takes or "nothing", f"float32 [batch, {', '.join(map(str, spec.shape_hwc))}]", spec)
     return ends[0]
 
 
@@ -149,8 +153,9 @@ def _classes(runtime: LiteRuntime, path: Path) -> int:
     """How many classes it tells apart, for one image as for several: not every network lets its batch be changed."""
     for images in (2, 1):
         try:
-            logits = runtime.output.unpack(runtime._run(runtime._packed(np.zeros((images, SIDE, SIDE), np.uint8))))
+            blank = np.zeros((images, *runtime.spec.shape_of_bytes), np.uint8)
+            logits = runtime.output.unpack(runtime._run(runtime._packed(blank)))
         except (ValueError, RuntimeError) as error:
             no_network(path, f"it does not run on {images} images at once: {error}")
-        classes = check_logits(logits, path, images=images)
+        classes = check_logits(logits, path, runtime.spec, images=images)
     return classes

@@ -33,7 +33,7 @@ REMARKS = (
 def quantize(module: "nn.Module", network: Architecture, batches: "Iterable[torch.Tensor]") -> "dict[str, Any]":
     """Post-training static quantization of a trained module, which stays as it is; the state dict in int8.
 
-    `batches` are the quantization calibration images, float32 [n, 1, 28, 28] in 0..1: what they bring forth decides
+    `batches` are the quantization calibration images, float32 as the network takes them: what they bring forth decides
     the range of each activation. Weights are int8 a channel, activations uint8 (Jacob et al. 2018).
     """
     import torch
@@ -49,7 +49,7 @@ def quantize(module: "nn.Module", network: Architecture, batches: "Iterable[torc
 
 
 def build_int8(network: Architecture, weights: Mapping[str, Any]) -> "nn.Module":
-    """The network in int8 with these weights, in evaluation mode: float32 images [n, 1, 28, 28] in, logits out.
+    """The network in int8 with these weights, in evaluation mode: float32 images in, logits out.
 
     Raises ModelError where the weights are another network's.
     """

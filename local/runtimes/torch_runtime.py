@@ -11,6 +11,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from local.model_files import memory_limit, pickled
-from local.model_files.cost import BATCHES
+from local.model_files.cost import Cost, largest_batch
 from local.model_files.formats import missing, no_network
 from local.runtimes.loading import check_logits, in_parts
 from shared.core.errors import ConfigError, ModelError
-from shared.data.preprocessing import SIDE, to_float
+from shared.core.input_spec import InputSpec
+from shared.data.preprocessing import to_float
+from shared.data.registry import GLYPH
+from shared.networks.architectures import Architecture, trace
+from shared.networks.architectures import architecture as known
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,22 +39,23 @@ class TorchRuntime:
     """A module in evaluation mode: dropout off, batch norm with its running statistics."""
 
     module: "nn.Module"
+    spec: InputSpec
     threads: int
     classes: int
+    most: int
     name: str = "torch"
-    most: int = BATCHES[0]  # its networks are ours, and known to run so many
 
-    def logits(self, images_nhw: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Logits float32 [n, classes] of images uint8 [n, 28, 28]."""
-        if not 0 < len(images_nhw) <= self.most:
-            return in_parts(self, images_nhw)
-        return _run(self.module, images_nhw, self.threads)
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Logits float32 [n, classes] of images uint8."""
+        if not 0 < len(images) <= self.most:
+            return in_parts(self, images)
+        return _run(self.module, images, self.spec, self.threads)
 
-    def bare(self, images_nhw: NDArray[np.uint8]) -> Callable[[], object]:
+    def bare(self, images: NDArray[np.uint8]) -> Callable[[], object]:
         """The module's call on these images, in inference mode."""
         import torch
 
-        batch, threads = torch.from_numpy(to_float(images_nhw)), self.threads
+        batch, threads = torch.from_numpy(to_float(images, self.spec)), self.threads
 
         def call() -> object:
             with _threads(torch, threads), torch.inference_mode():
@@ -57,20 +64,31 @@ class TorchRuntime:
         return call
 
 
-def load(path: Path, *, threads: int = 1, architecture: str | None = None) -> TorchRuntime:
+def load(
+    path: Path, *, spec: InputSpec, threads: int = 1, architecture: str | None = None, classes: int = 0
+) -> TorchRuntime:
     """The weights in their network; ModelError without an architecture, and where the two do not fit."""
-    module = build(path, architecture)
-    probe = _run(module, np.zeros((2, SIDE, SIDE), np.uint8), threads)
-    return TorchRuntime(module=module, threads=threads, classes=check_logits(probe, path, images=2))
+    module = build(path, architecture, spec, classes)
+    most = largest_batch(path, spec, partial(_cost, known(str(architecture), spec, classes)))
+    probe = _run(module, np.zeros((2, *spec.shape_of_bytes), np.uint8), spec, threads)
+    found = check_logits(probe, path, spec, images=2)
+    return TorchRuntime(module=module, spec=spec, threads=threads, classes=found, most=most)
 
 
-def build(path: Path, architecture: str | None) -> "nn.Module":
-    """The module with its weights, in evaluation mode on the processor."""
+def _cost(network: Architecture, images: int) -> Cost:
+    """Of a call with so many: each parameter of a layer is a multiplication at each place of its map."""
+    rows = list(trace(network))
+    elements = sum(prod(row.shape) for row in rows)
+    return Cost(images * elements, images * sum(row.parameters * prod(row.shape[1:]) for row in rows))
+
+
+def build(path: Path, architecture: str | None, spec: InputSpec = GLYPH, classes: int = 0) -> "nn.Module":
+    """The module with its weights, in evaluation mode on the processor; `spec` and `classes` as `loading.load` has."""
     with memory_limit.limited(path):
-        return _built(path, architecture)
+        return _built(path, architecture, spec, classes)
 
 
-def _built(path: Path, architecture: str | None) -> "nn.Module":
+def _built(path: Path, architecture: str | None, spec: InputSpec, classes: int) -> "nn.Module":
     if architecture is None:
         raise ModelError(f"{path} holds weights without their network: keep its manifest.json beside it.")
     try:
@@ -78,11 +96,10 @@ def _built(path: Path, architecture: str | None) -> "nn.Module":
     except ModuleNotFoundError as error:
         missing(path, error)
     from local.runtimes import torch_ao
-    from shared.networks.architectures import architecture as known
     from shared.networks.build_torch import build_torch
 
     try:
-        network = known(architecture)
+        network = known(architecture, spec, classes)
     except ConfigError as error:  # of another version of the code
         raise ModelError(f"{path}: {error}") from None
     if (
@@ -117,12 +134,12 @@ def _weights(torch: Any, path: Path) -> Any:
         no_network(path, error)
 
 
-def _run(module: "nn.Module", images_nhw: NDArray[np.uint8], threads: int) -> NDArray[np.float32]:
+def _run(module: "nn.Module", images: NDArray[np.uint8], spec: InputSpec, threads: int) -> NDArray[np.float32]:
     """One forward pass on so many threads."""
     import torch
 
     with _threads(torch, threads), torch.inference_mode():
-        logits = module(torch.from_numpy(to_float(images_nhw)))
+        logits = module(torch.from_numpy(to_float(images, spec)))
     return np.asarray(logits.numpy(), np.float32)
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from local.core.markdown import count, kilobytes, markdown, seconds, share, wrapped
 from local.evaluation.significance import standard_error
-from local.models import published
+from local.models import published, registry
 from local.models.published import Figures
 from shared.core.manifest import TrainingManifest
+from shared.data.registry import DIGITS, GLYPH
 from shared.networks.architectures import (
     BatchNorm,
     Conv,
@@ -27,7 +28,6 @@ from shared.networks.architectures import (
     MaxPool,
     Relu,
     architecture,
-    trace,
 )
 from shared.training.config import TrainConfig, beside_recipe, options_of
 
@@ -78,15 +78,15 @@ def card(stated: Manifest) -> str:
 
 
 def _sections(stated: Manifest, figures: Figures) -> Iterator[str]:
-    entry, network = published.entry(figures.name), architecture(figures.architecture)
+    spec, classes = registry.taken(stated)
+    entry, network = published.entry(figures.name), architecture(figures.architecture, spec, len(classes))
     yield f"# {figures.name}"
     yield wrapped(
-        f"This network reads one handwritten digit in a picture of 28x28. It has {figures.trainable_parameters:,} "
-        f"trainable parameters. Where it comes from: {network.source}."
+        f"This network reads one handwritten digit in a picture of {GLYPH.height}x{GLYPH.width}. It has "
+        f"{figures.trainable_parameters:,} trainable parameters. Where it comes from: {network.source}."
     )
-    *_, last = trace(network)
-    logits = last.shape[0]
-    beyond = "" if logits == 10 else "; the last means that there is no digit"
+    logits = network.classes
+    beyond = "" if logits == len(DIGITS) else "; the last means that there is no digit"
     yield wrapped(f"Layers: {layers(network.layers)}. It gives {count(logits, 'logit')}{beyond}.")
     yield "## What it reads"
     yield wrapped(accuracy(figures, stated))

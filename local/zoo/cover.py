@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PATH = workspace.CHECKOUT / "shared" / "pictures" / "k2l.png"
 ROWS = (4, 5, 3)  # digits in each row of the page
-TILE = 104  # pixels that MNIST's 28 become
+TILE = 104  # pixels that a side of MNIST's becomes
 PAGE = (480, 640)
 INK, SHEET = np.array([110.0, 52, 38]), np.array([206.0, 222, 228])  # blue, green, red
 
@@ -43,7 +43,7 @@ def drawn(images_nhw: NDArray[np.uint8]) -> tuple["Figure", str]:
 
 
 def page(images_nhw: NDArray[np.uint8]) -> Colour:
-    """The first images uint8 [n, 28, 28], white on black, as rows on a sheet of paper: uint8 [480, 640, 3].
+    """The first images uint8 [n, h, w], white on black, as rows on a sheet of paper: uint8 [480, 640, 3].
 
     The sheet lies on a desk, is lit from one side and seen at an angle. Twelve images are wanted, see `ROWS`.
     """

@@ -7,19 +7,7 @@ Some kinds have none here. Steps and shares are drawn, on a terminal alone: `scr
 says a trial together with the best one.
 """
 
-from local.core.events import (
-    FileFetched,
-    Kept,
-    LogLost,
-    Resumed,
-    SeedBegun,
-    SeedEnded,
-    Stopping,
-    WaitBegun,
-    Warned,
-    WorkBegun,
-    WorkDone,
-)
+from local.core import events
 from scripts.terminal.output import say, say_all
 from scripts.terminal.recovery import kept
 from shared.core.errors import plain
@@ -35,27 +23,23 @@ def tell(event: Event) -> None:
             from shared.training.results import epoch_line
 
             say(epoch_line(row, epochs))
-        case Stopping():
+        case events.Stopping():
             say("stopping; Ctrl-C once more ends at once")
-        case Resumed(epoch=epoch, epochs=epochs):
+        case events.Resumed(epoch=epoch, epochs=epochs):
             say(f"  resumes after epoch {epoch} of {epochs}")
-        case SeedBegun(seed=seed):
+        case events.SeedBegun(seed=seed):
             say(f"seed {seed}")
-        case SeedEnded(row=row):
+        case events.SeedEnded(row=row):
             from local.experiments.seeds import line
 
             say(line(row))
-        case Kept(folder=folder):
+        case events.Kept(folder=folder):
             kept(folder)
-        case WorkBegun(what=what):
-            say(f"{what} …")
-        case WorkDone(what=what):
-            say(what)
-        case WaitBegun(why=why):
-            say_all(why)
-        case Warned(text=text):
+        case events.Message(text=text):
+            say_all(text)
+        case events.Warned(text=text):
             say_all(f"WARNING: {text}")
-        case LogLost(why=why):
+        case events.LogLost(why=why):
             say(f"no live log just now: {plain(why)} The run goes on, and its whole log comes at the end.")
-        case FileFetched(name=name, bytes=size):
+        case events.FileArrived(name=name, bytes=size):
             say(f"  {size:>12,} bytes   {name}")

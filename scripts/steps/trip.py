@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from local.core.events import FileFetched, LogLost, LogWritten, StatusChanged
+from local.core.events import FileArrived, LogLost, LogWritten, StatusChanged
 from scripts.steps.progress import tell
 from scripts.terminal.checks import tell as tell_checks
 from scripts.terminal.edge import Ended, fail
@@ -261,7 +261,7 @@ def pulled(service: "Service", run: "Run", **options: Any) -> "Run":
 
     def report(event: Event) -> None:
         nonlocal count
-        count += isinstance(event, FileFetched)
+        count += isinstance(event, FileArrived)
         tell(event)
 
     run, left_out = pull(service, run, report=report, **options)

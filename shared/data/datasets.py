@@ -23,9 +23,10 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.core.errors import DataError, one_of
+from shared.core.input_spec import InputSpec
 from shared.data.idx import write_idx
 from shared.data.mnist_layouts import FULL_TRAIN, HALVES, IDX_NAMES, PARTS, Files, Partial, belongs_to, find, read
-from shared.data.registry import AUTO, DATASETS
+from shared.data.registry import AUTO, DATASETS, GLYPH
 from shared.data.splits import Indices, split
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ Progress = Callable[[str, int, int], None]  # file name, bytes so far, bytes in 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """Images uint8 [n, 28, 28], white ink on black; labels int64 [n], indices into `classes`.
+    """Images uint8 [n, h, w], or [n, h, w, c], as `input` has them; labels int64 [n], indices into `classes`.
 
     `source` says in words where it came from.
     """
@@ -49,6 +50,7 @@ class DataSet:
     test_images: npt.NDArray[np.uint8]
     test_labels: npt.NDArray[np.int64]
     classes: tuple[str, ...]
+    input: InputSpec
     source: str
     held_out: int = 0  # of the training images, the last: for validation, where they are made of another set's
 
@@ -92,7 +94,7 @@ def load(
     if name == "digits":
         from shared.data.sklearn_digits import load_digits
 
-        arrays, source = load_digits(), "scikit-learn's load_digits, scaled to 28x28"
+        arrays, source = load_digits(), f"scikit-learn's load_digits, scaled to {GLYPH.height}x{GLYPH.width}"
     elif name == "camera":
         return _camera(load("mnist", data_dir=data_dir, download=download, progress=progress), allowed=download)
     else:
@@ -106,6 +108,7 @@ def load(
         test_images=arrays[2],
         test_labels=arrays[3],
         classes=DATASETS[name].classes,
+        input=DATASETS[name].input,
         source=source,
     )
 
@@ -182,6 +185,7 @@ def _camera(mnist: DataSet, *, allowed: bool) -> DataSet:
         test_images=arrays[2],
         test_labels=arrays[3],
         classes=DATASETS["camera"].classes,
+        input=DATASETS["camera"].input,
         source=f"made of {mnist.source}",
         held_out=camera_dataset.count(len(held_out)),
     )
@@ -261,7 +265,7 @@ def _fetch(name: str, *, allowed: bool, progress: Progress | None) -> Found:
     mend += ". Or take --dataset digits, where that will do."
     if os.environ.get("KAGGLE_KERNEL_RUN_TYPE"):
         why = "a run on Kaggle downloads nothing"
-        mend = f"Attach the data set {DATASETS[name].kaggle_ref} in kernel.toml."
+        mend = f"Attach the data set {DATASETS[name].kaggle_ref}."
     elif allowed:
         from shared.data.download import download
 

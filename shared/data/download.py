@@ -20,6 +20,7 @@ from pathlib import Path
 
 from shared.core import files
 from shared.core.errors import DataError, DiskFullError, plain
+from shared.data.registry import DATASETS
 
 Progress = Callable[[str, int, int], None]  # file name, bytes so far, bytes in all
 
@@ -28,37 +29,12 @@ SLOWEST = 20_000  # … and one more for so many bytes received
 SILENCE = 4.5  # seconds for a mirror to answer, and between two pieces
 LARGEST = 1 << 26  # bytes of one file
 
-MIRRORS = {
-    "mnist": ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/"),
-    "fashion-mnist": ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
-    "kmnist": ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
-}
 FILES = (
     "train-images-idx3-ubyte.gz",
     "train-labels-idx1-ubyte.gz",
     "t10k-images-idx3-ubyte.gz",
     "t10k-labels-idx1-ubyte.gz",
 )
-MD5 = {
-    "mnist": (
-        "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-        "d53e105ee54ea40749a09fcbcd1e9432",
-        "9fb629c4189551a2d022fa330f9573f3",
-        "ec29112dd5afa0611ce80d1b7f02629c",
-    ),
-    "fashion-mnist": (
-        "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-        "25c81989df183df01b3e8a0aad5dffbe",
-        "bef4ecab320f06d8554ea6380940ec79",
-        "bb300cfdad3c16e7a12a480ee83cd310",
-    ),
-    "kmnist": (
-        "bdb82020997e1d708af4cf47b453dcf7",
-        "e144d726b3acfaa3e44228e80efcd344",
-        "5c965bf0a639b31b8f53240b1b52f4d7",
-        "7320c461ea6c1c855c0b718fb2a4b134",
-    ),
-}
 
 
 class Budget:
@@ -83,8 +59,10 @@ def download(name: str, folder: Path, *, progress: Progress | None = None) -> st
 
     Raises DataError if the folder cannot be written to.
     """
+    if not DATASETS[name].mirrors:
+        return "no mirror of it is known"
     budget = Budget()
-    for file, md5 in zip(FILES, MD5[name], strict=True):
+    for file, md5 in zip(FILES, DATASETS[name].md5, strict=True):
         if (folder / file).is_file():
             continue
         content, why = _from_any_mirror(name, file, md5, budget, progress)
@@ -97,7 +75,7 @@ def download(name: str, folder: Path, *, progress: Progress | None = None) -> st
 def _from_any_mirror(name: str, file: str, md5: str, budget: Budget, progress: Progress | None) -> tuple[bytes, str]:
     """The file's bytes and "", or nothing and what the first mirror had to say."""
     why = ""
-    for mirror in MIRRORS[name]:
+    for mirror in DATASETS[name].mirrors:
         host = urllib.parse.urlsplit(mirror).hostname
         try:
             content = fetched(mirror + file, budget, progress)

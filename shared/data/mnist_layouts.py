@@ -5,7 +5,7 @@
     arrays = read(files, ["test"])      # the same, the first two empty: six sevenths of the bytes stay on the disk
 
 Layouts: IDX (dashes or dots in the names, plain or gzipped, or inside a folder of the file's own name, as
-Kaggle unpacks them), CSV with a label and 784 pixels a row, and npz. In which folders to look, and what to do
+Kaggle unpacks them), CSV with a label and the pixels a row, and npz. In which folders to look, and what to do
 when nothing is there, is decided in `shared.data.datasets`.
 """
 
@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ import numpy.typing as npt
 
 from shared.core.errors import plain
 from shared.data.idx import LARGEST, damaged, read_idx
-from shared.data.preprocessing import SIDE
 from shared.data.registry import DATASETS
 
 FULL_TRAIN = 60_000  # training images of mnist, fashion-mnist and kmnist alike
@@ -39,15 +39,6 @@ IDX_NAMES = (
 )
 CSV_NAMES = ("{}_train.csv", "{}_train.csv", "{}_test.csv", "{}_test.csv")
 NPZ_NAMES = ("{}-train-imgs.npz", "{}-train-labels.npz", "{}-test-imgs.npz", "{}-test-labels.npz")
-
-# Sub folders that hold a data set, in lower case and without punctuation: torchvision's, Kaggle's, ours.
-FOLDERS = {
-    "mnist": ("mnist", "mnistdataset", "mnistincsv"),
-    "fashion-mnist": ("fashionmnist",),
-    "kmnist": ("kmnist", "kuzushijimnist", "kuzushiji"),
-}
-MNIST_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]  # training images of each digit
-FASHION_BEGINS = [9, 0, 0, 3, 0, 2, 7, 2, 5, 5]  # the first training labels of the IDX files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +77,12 @@ def find(folder: Path, name: str) -> Files | Partial | None:
 
 
 def read(files: Files, halves: Collection[str] = HALVES) -> Arrays:
-    """Train images, train labels, test images, test labels: uint8 [n, 28, 28] and int64 [n] from 0 on.
+    """Train images, train labels, test images, test labels: uint8 [n, h, w] and int64 [n] from 0 on.
 
     A half that is not asked for is not read, and is empty. Raises DataError, naming the file, for what is damaged, of
     another shape, or does not belong together.
     """
-    nothing = np.empty((0, SIDE, SIDE), np.uint8), np.empty(0, np.int64)
+    nothing = np.empty((0, *_sides(files)), np.uint8), np.empty(0, np.int64)
     train, test = (_half(files, half) if half in halves else nothing for half in HALVES)
     return *train, *test
 
@@ -107,22 +98,19 @@ def _half(files: Files, half: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[n
 
 
 def belongs_to(files: Files) -> str:
-    """Which other data set these files certainly are, or "": the IDX files of all three have the same names.
+    """Which other data set these files certainly are, or "": the IDX files of several have the same names.
 
-    Told from the training labels: MNIST's digits are unevenly many, the other two have 6,000 of each class.
+    Recognised by the training labels: MNIST's digits are unevenly many, Fashion-MNIST and KMNIST have 6,000 of each
+    class, and Fashion-MNIST's first labels are known. Nothing is certain where no record says so of this data set.
     """
-    if files.layout != "idx":
+    own = DATASETS[files.name]
+    if files.layout != "idx" or not own.counts:
         return ""
     labels = _labels(files, "train labels", read_idx(files.paths["train labels"]))
-    counts = np.bincount(labels, minlength=10).tolist()
-    balanced = counts == [FULL_TRAIN // 10] * 10
-    fashion = balanced and labels[:10].tolist() == FASHION_BEGINS
-    certain = {
-        "mnist": "fashion-mnist" if fashion else "kmnist" if balanced else "",
-        "fashion-mnist": "mnist" if counts == MNIST_COUNTS else "kmnist" if balanced and not fashion else "",
-        "kmnist": "mnist" if counts == MNIST_COUNTS else "fashion-mnist" if fashion else "",
-    }
-    return certain[files.name]
+    counts, first = tuple(np.bincount(labels).tolist()), tuple(labels[:100].tolist())
+    alike = [one for one in DATASETS.values() if one.counts == counts and first[: len(one.begins)] == one.begins]
+    found = max(alike, key=lambda one: len(one.begins), default=own)
+    return "" if found is own else found.name
 
 
 def _places(folder: Path, name: str) -> list[Path]:
@@ -131,8 +119,15 @@ def _places(folder: Path, name: str) -> list[Path]:
         inside = sorted(entry for entry in folder.iterdir() if entry.is_dir())
     except OSError:  # not a folder, or not ours to read: nothing is found there
         return []
-    named = [entry for entry in inside if "".join(filter(str.isalnum, entry.name.lower())) in FOLDERS[name]]
+    info = DATASETS[name]
+    known = {_plain(name), _plain(info.kaggle_ref.rpartition("/")[2]), *info.folders} - {""}
+    named = [entry for entry in inside if _plain(entry.name) in known]
     return [place for entry in [*named, folder] for place in (entry, entry / "raw")]
+
+
+def _plain(name: str) -> str:
+    """A name in lower case and without punctuation: torchvision, Kaggle and others write it in several ways."""
+    return "".join(filter(str.isalnum, name.lower()))
 
 
 def _layouts(name: str) -> dict[str, dict[str, list[str]]]:
@@ -159,12 +154,18 @@ def _read_idx(files: Files, half: str) -> tuple[Array, Array]:
 
 
 def _read_csv(files: Files, half: str) -> tuple[Array, Array]:
-    table = _table(files.paths[f"{half} labels"])
-    return table[:, 1:].reshape(-1, SIDE, SIDE), table[:, 0]
+    sides = _sides(files)
+    table = _table(files.paths[f"{half} labels"], prod(sides))
+    return table[:, 1:].reshape(-1, *sides), table[:, 0]
 
 
-def _table(path: Path) -> npt.NDArray[np.uint8]:
-    """A CSV file's rows, uint8 [n, 785]: label, then pixels row by row; a first line of names is skipped."""
+def _sides(files: Files) -> tuple[int, ...]:
+    """Height and width of the data set's images; these layouts hold grey ones."""
+    return DATASETS[files.name].input.shape[1:]
+
+
+def _table(path: Path, pixels: int) -> npt.NDArray[np.uint8]:
+    """A CSV file's rows, uint8 [n, 1 + pixels]: label, then pixels row by row; a first line of names is skipped."""
     try:
         with path.open(encoding="utf-8-sig") as lines:
             first = lines.readline()
@@ -177,8 +178,8 @@ def _table(path: Path) -> npt.NDArray[np.uint8]:
             table = np.loadtxt(path, dtype=np.uint8, delimiter=",", skiprows=int(named), ndmin=2, encoding="utf-8-sig")
     except (OSError, ValueError, Warning) as error:
         raise damaged(path, plain(str(error))) from error
-    if table.shape[1] != 1 + SIDE * SIDE:
-        raise damaged(path, f"a row is a label and {SIDE * SIDE} pixels, not {table.shape[1]} numbers")
+    if table.shape[1] != 1 + pixels:
+        raise damaged(path, f"a row is a label and {pixels} pixels, not {table.shape[1]} numbers")
     return table
 
 
@@ -205,9 +206,10 @@ def _from_npz(path: Path, key: str) -> Array:
 
 
 def _images(files: Files, part: str, array: Array) -> npt.NDArray[np.uint8]:
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[1:] != (SIDE, SIDE) or not len(array):
+    height, width = _sides(files)
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[1:] != (height, width) or not len(array):
         what = f"{array.dtype} {list(array.shape)}"
-        raise damaged(files.paths[part], f"the {part} are uint8 [n, {SIDE}, {SIDE}], these are {what}")
+        raise damaged(files.paths[part], f"the {part} are uint8 [n, {height}, {width}], these are {what}")
     return array
 
 

@@ -11,9 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.data.registry import GLYPH
+
 Mask = NDArray[np.bool_]
 
-SIDE = 28
+SIDE = GLYPH.height  # pixels, both ways
 BOX = 20
 FINE = 4  # working pixels a glyph pixel: shapes are changed finely, and made 28x28 once, at the end
 STROKE = 2.2  # glyph pixels: MNIST's usual pen

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.core.errors import DataError
-from shared.data.preprocessing import SIDE
+from shared.data.registry import GLYPH
 from shared.data.splits import split
 
+SIDE = GLYPH.height  # pixels, both ways
 TEST = 360  # of 1,797
 INK = 20  # MNIST's digits fill 20x20 pixels in the middle of 28x28
 

@@ -1,4 +1,4 @@
-"""Where in a picture a network found its answer: two maps [28, 28], each with its own question.
+"""Where in a picture a network found its answer: two maps of its size, each with its own question.
 
     covered = occlusion(image, logits_of, label)                  # what does covering this place cost?
     seen, layer = grad_cam(network, arrays, values, label)        # where do the maps that count for it light up?
@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shared.data.preprocessing import SIDE
 from shared.explain import numpy_forward
 from shared.networks.architectures import (
     Architecture,
@@ -27,6 +26,7 @@ from shared.networks.architectures import (
     Layer,
     MaxPool,
     Relu,
+    Shape,
     trace,
 )
 
@@ -53,11 +53,11 @@ def occlusion(image: Image, logits_of: Callable[[Image], npt.NDArray[Any]], labe
 
     Above 0 the place speaks for the class, below 0 against it, and 0 is where there is no ink to cover. After Zeiler &
     Fergus 2014, "Visualizing and Understanding Convolutional Networks", with paper in place of their grey.
-    `logits_of` takes images uint8 [n, 28, 28]: any runtime's will do.
+    `logits_of` takes images uint8, several of them: any runtime's will do.
     """
-    every = {place: cover(image, *place, size=size) for place in np.ndindex(SIDE, SIDE)}
+    every = {place: cover(image, *place, size=size) for place in np.ndindex(image.shape[:2])}
     covered = {place: picture for place, picture in every.items() if (picture != image).any()}
-    fall = np.zeros((SIDE, SIDE))
+    fall = np.zeros(image.shape[:2])
     if covered:
         odds = log_odds(logits_of(np.stack([image, *covered.values()])), label)
         fall[tuple(np.transpose(list(covered)))] = odds[0] - odds[1:]
@@ -79,37 +79,43 @@ def grad_cam(
     gradient = numpy_forward.backward(network, arrays, values, one_hot, to=layer)[layer]
     weights = gradient[0].mean(axis=(1, 2))
     seen = np.maximum(np.tensordot(weights, values[layer][0], axes=1), 0)
-    return enlarged(seen, *field(network, layer)), layer
+    places = field(network, layer)
+    return enlarged(seen, places, network.input.shape[1:]), layer
 
 
 def last_maps(network: Architecture) -> str:
     """The name of the last ReLU whose maps have at least 4 pixels a side; of the last one, where none has."""
     rows = [row for row in trace(network) if isinstance(row.layer, Relu) and len(row.shape) == 3]
-    large = [row for row in rows if row.shape[-1] >= SMALLEST]
+    large = [row for row in rows if min(row.shape[1:]) >= SMALLEST]
     return (large or rows)[-1].name
 
 
-def field(network: Architecture, name: str) -> tuple[float, int]:
+Field = tuple[tuple[float, float], int]  # of the first pixel's middle, down and right; from each to the next
+
+
+def field(network: Architecture, name: str) -> Field:
     """Where a layer's maps lie on the picture: the place of their first pixel's middle, and of each next one from it.
 
     Layers without padding and pooling move the first one inwards, so that a map is not simply the picture made small.
     """
-    first, step, side = 0.0, 1, SIDE
+    sides: Shape = network.input.shape[1:]
+    (top, left), step = (0.0, 0.0), 1
     for row in trace(network):
-        moved, wider = _moved(row.layer, side)
-        first, step = first + step * moved, step * wider
+        (down, right), wider = (_moved(row.layer, side)[0] for side in sides), _moved(row.layer, sides[0])[1]
+        (top, left), step = (top + step * down, left + step * right), step * wider
         if row.name == name:
             break
-        side = row.shape[-1]
-    return first, step
+        sides = row.shape[1:]
+    return (top, left), step
 
 
-def enlarged(small: npt.NDArray[Any], first: float, step: int) -> Map:
+def enlarged(small: npt.NDArray[Any], places: Field, size: tuple[int, ...]) -> Map:
     """A map [h, w] at the picture's size: straight lines between its pixels' middles, and from the outermost to 0."""
-    places = first + step * np.arange(-1, len(small) + 1)
+    firsts, step = places
+    rows, columns = (first + step * np.arange(-1, count + 1) for first, count in zip(firsts, small.shape, strict=True))
     small = np.pad(small, 1)
-    down = np.stack([np.interp(np.arange(SIDE), places, column) for column in small.T], axis=1)
-    return np.stack([np.interp(np.arange(SIDE), places, row) for row in down])
+    down = np.stack([np.interp(np.arange(size[0]), rows, column) for column in small.T], axis=1)
+    return np.stack([np.interp(np.arange(size[1]), columns, row) for row in down])
 
 
 def _moved(layer: Layer, side: int) -> tuple[float, int]:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shared.data.registry import DIGITS
 from shared.explain import attribution, numpy_forward
 from shared.networks.architectures import (
     Architecture,
@@ -53,12 +52,12 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """A picture uint8 [28, 28], the network, and what came of it; `true` is the class it should be, where known.
+    """A picture uint8 as the network takes it, the network, and what came of it; `true` is its class, where known.
 
     `name` is what the trained network is called, where that is not its architecture's name.
 
     `values` has what each layer gave, without the batch: "input" first, the logits [k] last. `occlusion` and
-    `grad_cam`, each [28, 28], are for the answer; `grad_cam_layer` says whose maps the latter is of.
+    `grad_cam`, each [h, w], are for the answer; `grad_cam_layer` says whose maps the latter is of.
     """
 
     network: Architecture
@@ -185,11 +184,11 @@ def explain(
     image: npt.NDArray[np.uint8],
     *,
     logits_of: Callable[[npt.NDArray[np.uint8]], npt.NDArray[Any]] | None = None,
-    classes: Sequence[str] = DIGITS,
+    classes: Sequence[str],
     true: int | None = None,
     name: str = "",
 ) -> Explanation:
-    """A picture uint8 [28, 28] through the network. `logits_of`: the same network at work, quicker than by hand.
+    """A picture uint8 through the network that takes it. `logits_of`: the same network at work, quicker than by hand.
 
     `name` is what the trained network is called, where that is not its architecture's name.
     """
@@ -224,7 +223,7 @@ def _says(row: Row, before: tuple[int, ...], values: npt.NDArray[np.float32]) ->
         case Crop(size=n):
             return f"the middle {n} x {n}: a digit's frame is empty"
         case Conv(filters=n, kernel=k):
-            over = "the picture" if before[0] == 1 else f"all {before[0]} maps"
+            over = "the picture" if row.name == "conv1" else f"all {before[0]} maps"
             return f"{n} filters of {k} x {k} slide over {over}: answers from {least} to {most}"
         case BatchNorm():
             return f"each map moved and scaled as learnt: now {least} to {most}"

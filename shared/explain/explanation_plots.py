@@ -149,7 +149,7 @@ def _heading(figure: "Figure", told: Explanation) -> None:
 
     axes = [place(0.3 + at * (wide + 0.3), wide, wide) for at in range(len(maps) + 1)]
     show_ink(axes[0], told.image)
-    _entitle(axes[0], "what it sees", "28 x 28 numbers")
+    _entitle(axes[0], "what it sees", f"{' x '.join(map(str, told.image.shape))} numbers")
     for panel, (title, remark, values) in zip(axes[1:], maps, strict=True):
         show_map(panel, told.image, values)
         _entitle(panel, title, remark)

@@ -36,9 +36,9 @@ INPUT_NAME = "input"
 EPSILON = 1e-5  # of batch norm, in both builders
 
 
-def forward(network: Architecture, arrays: Weights, images_nhw: npt.NDArray[np.uint8]) -> dict[str, Array]:
-    """What each layer gives for images uint8 [n, 28, 28], by its name in the trace; the last are the logits [n, k]."""
-    values = {INPUT_NAME: to_float(images_nhw)}
+def forward(network: Architecture, arrays: Weights, images: npt.NDArray[np.uint8]) -> dict[str, Array]:
+    """What each layer gives for images uint8, by its name in the trace; the last are the logits [n, k]."""
+    values = {INPUT_NAME: to_float(images, network.input)}
     latest = values[INPUT_NAME]
     for row in trace(network):
         latest = _forward(row.layer, _own(arrays, row.name), latest)
@@ -64,9 +64,9 @@ def backward(
     return gradients
 
 
-def logits(network: Architecture, arrays: Weights, images_nhw: npt.NDArray[np.uint8]) -> Array:
-    """Logits float32 [n, k] of images uint8 [n, 28, 28]."""
-    *_, last = forward(network, arrays, images_nhw).values()
+def logits(network: Architecture, arrays: Weights, images: npt.NDArray[np.uint8]) -> Array:
+    """Logits float32 [n, k] of images uint8."""
+    *_, last = forward(network, arrays, images).values()
     return last
 
 
@@ -108,8 +108,7 @@ def _own(arrays: Weights, name: str) -> dict[str, npt.NDArray[Any]]:
 def _forward(layer: Layer, own: Weights, x: Array) -> Array:
     match layer:
         case Crop(size=size):
-            at = (x.shape[-1] - size) // 2
-            return x[..., at : at + size, at : at + size]
+            return np.asarray(x[_middle(x.shape, size)])
         case Conv(kernel=k, stride=stride, same=same):
             return convolution(x, own["weight"], own.get("bias"), stride=stride, pad=k // 2 if same else 0)
         case BatchNorm():
@@ -132,8 +131,8 @@ def _backward(layer: Layer, own: Weights, x: Array, gradient: Array) -> Array:
     """The derivative by what the layer was given, `x`, from the one by what it gave."""
     match layer:
         case Crop(size=size):
-            back, at = np.zeros_like(x), (x.shape[-1] - size) // 2
-            back[..., at : at + size, at : at + size] = gradient
+            back = np.zeros_like(x)
+            back[_middle(x.shape, size)] = gradient
             return back
         case Conv(kernel=k, stride=stride, same=same):
             return _spread(gradient, own["weight"], x, stride=stride, pad=k // 2 if same else 0)
@@ -152,6 +151,12 @@ def _backward(layer: Layer, own: Weights, x: Array, gradient: Array) -> Array:
             return np.asarray(gradient @ own["weight"])
         case Dropout():
             return gradient
+
+
+def _middle(shape: tuple[int, ...], size: int) -> tuple[Any, ...]:
+    """Where the `size` x `size` middle of maps [n, c, h, w] lies."""
+    top, left = ((side - size) // 2 for side in shape[-2:])
+    return ..., slice(top, top + size), slice(left, left + size)
 
 
 def _spread(gradient: Array, filters: Array, x: Array, *, stride: int, pad: int) -> Array:

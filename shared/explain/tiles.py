@@ -96,7 +96,7 @@ def show_ink(axes: "Axes", image: Image) -> None:
 
 
 def show_map(axes: "Axes", image: Image, values: Values) -> None:
-    """A map [28, 28] with the digit's outline over it."""
+    """A map [h, w] with the digit's outline over it."""
     axes.imshow(tinted(values, float(np.abs(values).max())), interpolation="nearest")
     outline(axes, image, -0.5, -0.5, 1)
     bare(axes)
@@ -107,7 +107,8 @@ def outline(axes: "Axes", image: Image, left: float, top: float, pixel: float) -
     from contourpy import contour_generator
     from matplotlib.collections import LineCollection
 
-    lines = contour_generator(z=image).lines(image.max() / 2) if image.any() else []
+    ink = image if image.ndim == 2 else image.mean(axis=-1)
+    lines = contour_generator(z=ink).lines(ink.max() / 2) if ink.any() else []
     places = [(np.asarray(line) + 0.5) * pixel + (left, top) for line in lines]
     axes.add_collection(LineCollection(places, colors=TEXT, linewidths=1, zorder=3), autolim=False)
 

@@ -1,4 +1,7 @@
-"""The networks, as data: a name, a tuple of layers, and where it comes from.
+"""The networks, as data: a name, a tuple of layers, what it takes, and where it comes from.
+
+    network = architecture("lite")               # for MNIST's digits, as the table states it
+    network = architecture("lite", spec, 4)      # for pictures as an InputSpec has them, and four classes
 
 `shared.networks.build_torch` and `shared.networks.build_keras` read the same tuple and build the same network; both
 return logits. `trace` walks it once and gives each layer's output shape and trainable parameters, from which every
@@ -11,8 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from shared.core.errors import ConfigError, one_of
+from shared.core.input_spec import InputSpec
+from shared.data.registry import DATASETS, GLYPH
 
-INPUT = (1, 28, 28)  # channels, height, width of a glyph
+# What the table's parameters are counted for; `architecture` makes them for others too.
+CLASSES, CAMERA_CLASSES = (len(DATASETS[name].classes) for name in ("mnist", "camera"))
 
 
 @dataclass(frozen=True)
@@ -84,17 +90,28 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """A network: `parameters` is the stated number of trainable ones, held to the computed one by a test."""
+    """A network: `parameters` is the stated number of trainable ones, held to the computed one by a test.
+
+    `input` is what it takes; the last layer has a unit a class.
+    """
 
     name: str
     layers: tuple[Layer, ...]
     parameters: int
     source: str
+    input: InputSpec = GLYPH
 
     @property
     def family(self) -> str:
         """The name without a width."""
         return self.name.partition("@")[0]
+
+    @property
+    def classes(self) -> int:
+        """How many it tells apart."""
+        last = self.layers[-1]
+        assert isinstance(last, Dense)
+        return last.units
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +133,7 @@ class Row:
 
 
 def _head(units: int, dropout: float) -> tuple[Layer, ...]:
-    return (Flatten(), Dense(units), Relu(), Dropout(dropout), Dense(10))
+    return (Flatten(), Dense(units), Relu(), Dropout(dropout), Dense(CLASSES))
 
 
 def _normed(
@@ -128,7 +145,7 @@ def _normed(
 def _small(first: int, second: int) -> tuple[Layer, ...]:
     """The ds_cnn networks: two convolutions with bias and batch norm, then a mean a channel."""
     block = [(*_normed(filters, bias=True), MaxPool()) for filters in (first, second)]
-    return (*block[0], *block[1], GlobalAveragePool(), Dense(10))
+    return (*block[0], *block[1], GlobalAveragePool(), Dense(CLASSES))
 
 
 _TABLE = (
@@ -186,7 +203,7 @@ _TABLE = (
         layers=(
             *_normed(4, same=False), *_normed(8, same=False), MaxPool(),
             *_normed(12, same=False), *_normed(12, same=False), MaxPool(),
-            *_normed(12, same=False), GlobalAveragePool(), Dense(10),
+            *_normed(12, same=False), GlobalAveragePool(), Dense(CLASSES),
         ),
         parameters=4_006,
         source="ours: deep and narrow, within the 4,070 parameters of ds_cnn_v2",
@@ -195,7 +212,7 @@ _TABLE = (
         name="sprint",
         layers=(
             Crop(24), *_normed(16, kernel=5, stride=2, same=False), *_normed(32, kernel=4, stride=2, same=False),
-            Flatten(), Dense(192), Relu(), Dense(10),
+            Flatten(), Dense(192), Relu(), Dense(CLASSES),
         ),
         parameters=109_114,
         source="ours, based on tuomaso/train_mnist_fast: strided convolutions on the middle of the picture",
@@ -205,7 +222,7 @@ _TABLE = (
         layers=(
             *_normed(16, same=False), *_normed(16, same=False), MaxPool(),
             *_normed(64, same=False), *_normed(64, same=False), MaxPool(),
-            *_normed(128, same=False), GlobalAveragePool(), Dense(11),
+            *_normed(128, same=False), GlobalAveragePool(), Dense(CAMERA_CLASSES),
         ),
         parameters=124_251,
         source="ours, based on lite: few filters while the maps are large; an eleventh class is “no digit”",
@@ -215,7 +232,7 @@ _TABLE = (
         layers=(
             *_normed(32, same=False), *_normed(64, same=False), MaxPool(),
             *_normed(96, same=False), *_normed(96, same=False), MaxPool(),
-            *_normed(96, same=False), GlobalAveragePool(), Dense(10),
+            *_normed(96, same=False), GlobalAveragePool(), Dense(CLASSES),
         ),
         parameters=241_642,
         source="lite, eight times as wide; its only dense layer is small, so that it learns little by heart",
@@ -225,11 +242,18 @@ _TABLE = (
 ARCHITECTURES: dict[str, Architecture] = {one.name: one for one in _TABLE}
 
 
-def architecture(name: str) -> Architecture:
+def architecture(name: str, spec: InputSpec | None = None, classes: int = 0) -> Architecture:
     """The network of that name, or, as `lite@1.5`, one and a half times as wide.
 
-    Raises ConfigError with all the names there are if there is none, or for a width that is not in 0.1 to 8.
+    It is for pictures as `spec` has them and so many classes; where these are not given, as the table has it. Raises
+    ConfigError with all the names there are if there is none, for a width that is not in 0.1 to 8, and where the
+    pictures are too small for the network.
     """
+    network = _named(name)
+    return _fitted(network, spec or network.input, classes or network.classes)
+
+
+def _named(name: str) -> Architecture:
     family, at, width = name.partition("@")
     network = ARCHITECTURES[one_of("architecture", family, ARCHITECTURES)]
     if not at:
@@ -262,6 +286,14 @@ def _widened(network: Architecture, factor: float, name: str) -> Architecture:
     return replace(wide, parameters=count_parameters(wide))
 
 
+def _fitted(network: Architecture, spec: InputSpec, classes: int) -> Architecture:
+    if (network.input, network.classes) == (spec, classes):
+        return network
+    layers = (*network.layers[:-1], Dense(classes))
+    new = replace(network, input=spec, layers=layers)
+    return replace(new, parameters=count_parameters(new))
+
+
 def for_training(network: Architecture) -> Architecture:
     """The same function, with what makes a training step quicker.
 
@@ -287,14 +319,23 @@ def _tiles(layer: Conv) -> bool:
     return not layer.same and layer.kernel % layer.stride == 0
 
 
-def trace(network: Architecture, shape: Shape = INPUT) -> Iterator[Row]:
-    """Each layer with its name, its output shape (channels first, without the batch), its trainable parameters."""
+def trace(network: Architecture) -> Iterator[Row]:
+    """Each layer with its name, its output shape (channels first, without the batch), its trainable parameters.
+
+    Raises ConfigError where the pictures are too small for it.
+    """
     count: Counter[str] = Counter()
+    shape: Shape = network.input.shape
     for layer in network.layers:
         kind = type(layer).__name__.lower()
         count[kind] += 1
         parameters = _parameters(layer, shape)
-        shape = _output_shape(layer, shape)
+        before, shape = shape, _output_shape(layer, shape)
+        if min(shape) < 1 or (isinstance(layer, Crop) and min(before[1:]) < layer.size):
+            raise ConfigError(
+                f"{network.name} is too deep for pictures of {network.input}: nothing is left of them after its "
+                f"{kind}{count[kind]}. Choose another architecture, or larger pictures."
+            )
         yield Row(name=f"{kind}{count[kind]}", layer=layer, shape=shape, parameters=parameters)
 
 

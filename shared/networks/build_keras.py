@@ -2,7 +2,6 @@
 
 from shared.frameworks.start_keras import keras
 from shared.networks.architectures import (
-    INPUT,
     Architecture,
     BatchNorm,
     Conv,
@@ -20,14 +19,14 @@ from shared.networks.architectures import (
 
 
 def build_keras(network: Architecture) -> keras.Sequential:
-    """The network as a model: float32 images [n, 28, 28, 1] in 0..1 in, logits [n, 10] out.
+    """The network as a model: float32 images [n, h, w, c] as its `input` has them in, logits [n, classes] out.
 
     Channels come last, as TensorFlow has them. Layers have the names of the trace (`conv1`, `batchnorm1`, `dense2`),
     as in PyTorch.
     """
     name = network.name.replace("@", "-")  # TensorFlow's graphs take no @ in a name
-    model = keras.Sequential([keras.Input((*INPUT[1:], INPUT[0]), name="images")], name=name)
-    shape: Shape = INPUT
+    model = keras.Sequential([keras.Input(network.input.shape_hwc, name="images")], name=name)
+    shape: Shape = network.input.shape
     for row in trace(network):
         model.add(_layer(row.layer, shape, row.name))
         shape = row.shape
@@ -38,7 +37,8 @@ def _layer(layer: Layer, shape: Shape, name: str) -> keras.layers.Layer:
     """One layer; `shape` is what it is given, channels first and without the batch."""
     match layer:
         case Crop(size=size):
-            return keras.layers.Cropping2D((shape[1] - size) // 2, name=name)
+            edges = ((side - size, (side - size) // 2) for side in shape[1:])
+            return keras.layers.Cropping2D(tuple((before, both - before) for both, before in edges), name=name)
         case Conv(filters=n, kernel=k, stride=s, same=same, bias=bias):
             return keras.layers.Conv2D(n, k, s, padding="same" if same else "valid", use_bias=bias, name=name)
         case BatchNorm():

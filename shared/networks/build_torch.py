@@ -64,12 +64,12 @@ class GlobalMean(nn.Module):
 
 
 def build_torch(network: Architecture) -> nn.Sequential:
-    """The network as a module: float32 images [n, 1, 28, 28] in 0..1 in, logits [n, 10] out.
+    """The network as a module: float32 images [n, c, h, w] as its `input` has them in, logits [n, classes] out.
 
     Layers have the names of the trace (`conv1`, `batchnorm1`, `dense2`), and so have the keys of its state dict.
     """
     modules: OrderedDict[str, nn.Module] = OrderedDict()
-    shape: Shape = (1, 28, 28)
+    shape: Shape = network.input.shape
     for row in trace(network):
         modules[row.name] = _module(row.layer, shape)
         shape = row.shape

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from shared.core.errors import ModelError
 from shared.networks.architectures import (
-    INPUT,
     Architecture,
     BatchNorm,
     Conv,
@@ -97,7 +96,7 @@ def layers_of(model: Any, network: Architecture) -> Iterator[tuple[Any, Row, lis
     `grid` is the shape it is given, from before it was flattened.
     """
     rows = list(trace(network))
-    grid: Shape = INPUT
+    grid: Shape = network.input.shape
     if len(model.layers) != len(rows):
         raise ModelError(f"{network.name} has {len(rows)} layers, and the Keras model {len(model.layers)}.")
     for layer, row in zip(model.layers, rows, strict=True):

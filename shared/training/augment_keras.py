@@ -13,7 +13,7 @@ Tensor = Any  # Keras': it names no type that mypy could follow
 def augment(images_nhwc: Tensor, draw: Tensor, bounds: Augmentation) -> Tensor:
     """Each image with another stroke width, turned, moved, resized and bent, by up to `bounds`.
 
-    Float images [n, h, w, 1] of light strokes on black, h = w; `draw` [n, DRAWN] holds evenly drawn numbers in -1..1
+    Float images [n, h, w, c], digits as light strokes on black; `draw` [n, DRAWN] holds evenly drawn numbers in -1..1
     that say how much of the bounds each image gets. What comes in from outside is 0 (background).
     """
     if bounds.stroke:
@@ -31,19 +31,19 @@ def _stroke(images_nhwc: Tensor, amount: Tensor) -> Tensor:
 
 def _move(images_nhwc: Tensor, draw: Tensor, bounds: Augmentation) -> Tensor:
     """Where each pixel comes from, then one bilinear sample."""
-    side = images_nhwc.shape[1]
+    height, width = images_nhwc.shape[1:3]
     angle = draw[:, 0] * math.radians(bounds.rotation)
     size = 1 / (1 + draw[:, 1] * bounds.scale)
     cos, sin = _each(ops.cos(angle) * size), _each(ops.sin(angle) * size)
-    middle = (side - 1) / 2
+    left, top = (width - 1) / 2, (height - 1) / 2  # of the middle
     # The move is undone first and the turn after it.
-    right = ops.arange(side, dtype="float32") - middle - _each(draw[:, 2] * bounds.shift)
-    down = ops.reshape(ops.arange(side, dtype="float32"), (1, side, 1)) - middle - _each(draw[:, 3] * bounds.shift)
-    x, y = middle + cos * right - sin * down, middle + sin * right + cos * down
+    right = ops.arange(width, dtype="float32") - left - _each(draw[:, 2] * bounds.shift)
+    down = ops.reshape(ops.arange(height, dtype="float32"), (1, height, 1)) - top - _each(draw[:, 3] * bounds.shift)
+    x, y = left + cos * right - sin * down, top + sin * right + cos * down
     if bounds.elastic:
-        basis = ops.convert_to_tensor(spline_basis(side), dtype="float32")
+        rows, columns = (ops.convert_to_tensor(spline_basis(side), dtype="float32") for side in (height, width))
         points = ops.reshape(draw[:, 5:], (-1, CONTROLS, CONTROLS, 2)) * bounds.elastic
-        bend = ops.einsum("hi,nijc,wj->nhwc", basis, points, basis)
+        bend = ops.einsum("hi,nijc,wj->nhwc", rows, points, columns)
         x, y = x + bend[..., 0], y + bend[..., 1]
     return _sample(images_nhwc, x, y)
 
@@ -58,17 +58,19 @@ def _sample(images_nhwc: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
     By hand, because Keras' own `map_coordinates` takes one image at a time.
     """
-    side = images_nhwc.shape[1]
-    wide = side + 2  # a frame of zeros is what lies outside
-    flat = ops.reshape(ops.pad(images_nhwc, ((0, 0), (1, 1), (1, 1), (0, 0))), (-1, wide * wide))
-    x, y = ops.clip(x + 1, 0, wide - 1), ops.clip(y + 1, 0, wide - 1)
-    left, top = ops.minimum(ops.floor(x), wide - 2), ops.minimum(ops.floor(y), wide - 2)
-    right, down = x - left, y - top
-    corner = ops.reshape(ops.cast(top * wide + left, "int32"), (-1, side * side))
+    height, width, channels = images_nhwc.shape[1:]
+    tall, wide = height + 2, width + 2  # a frame of zeros is what lies outside
+    framed = ops.pad(images_nhwc, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    flat = ops.reshape(ops.transpose(framed, (0, 3, 1, 2)), (-1, tall * wide))
+    x, y = ops.clip(x + 1, 0, wide - 1), ops.clip(y + 1, 0, tall - 1)
+    left, top = ops.minimum(ops.floor(x), wide - 2), ops.minimum(ops.floor(y), tall - 2)
+    right, down = (ops.expand_dims(one, 1) for one in (x - left, y - top))
+    corner = ops.reshape(ops.cast(top * wide + left, "int32"), (-1, height * width))
+    corner = ops.repeat(corner, channels, axis=0) if channels > 1 else corner  # the same for each channel
 
     def pixel(offset: int) -> Tensor:
-        return ops.reshape(ops.take_along_axis(flat, corner + offset, axis=1), (-1, side, side))
+        return ops.reshape(ops.take_along_axis(flat, corner + offset, axis=1), (-1, channels, height, width))
 
     upper = pixel(0) * (1 - right) + pixel(1) * right
     lower = pixel(wide) * (1 - right) + pixel(wide + 1) * right
-    return ops.expand_dims(upper * (1 - down) + lower * down, -1)
+    return ops.transpose(upper * (1 - down) + lower * down, (0, 2, 3, 1))

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.core.errors import ConfigError, DivergedError
+from shared.core.errors import DivergedError
 from shared.core.events import StepEnded
-from shared.networks.architectures import architecture, trace
+from shared.data.datasets import DataSet
+from shared.networks.architectures import Architecture, architecture
 from shared.training.config import TrainConfig
 from shared.training.metrics import Scores, score
 
@@ -75,14 +76,12 @@ class Stopwatch:
         return {"seconds": time.perf_counter() - self.clock, "cpu_seconds": time.process_time() - self.cpu}
 
 
-def check_classes(config: TrainConfig, classes: tuple[str, ...]) -> None:
-    """ConfigError where the network does not tell as many classes apart as the data set has."""
-    *_, last = trace(architecture(config.architecture))
-    if last.shape != (len(classes),):
-        raise ConfigError(
-            f"{config.architecture} tells {last.shape[0]} classes apart, {config.dataset} has {len(classes)}: "
-            "the network camera goes with the data set camera, the others with the others."
-        )
+def network_for(config: TrainConfig, data: DataSet) -> Architecture:
+    """The network that is trained: for pictures as the data set has them, and its classes.
+
+    Raises ConfigError where the pictures are too small for it.
+    """
+    return architecture(config.architecture, data.input, len(data.classes))
 
 
 def epoch_row(progress: StepEnded, checked: Scores, *, learning_rate: float, began: Stopwatch) -> Row:

@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.core import files
-from shared.data.preprocessing import SIDE
 from shared.data.registry import DIGITS
 from shared.training.metrics import softmax, surest_mistakes
 
@@ -108,7 +107,7 @@ def paint_confusion(axes: "Axes", counts: Integers, classes: Sequence[str], *, s
 def samples(
     images: Images, labels: Integers, predictions: Integers | None = None, classes: Sequence[str] = DIGITS
 ) -> "Figure":
-    """Images uint8 [n, 28, 28] with what was read below each and, where that is wrong, in vermilion, what it is.
+    """Images uint8 with what was read below each and, where that is wrong, in vermilion, what it is.
 
     Without predictions, what it is. The title says which.
     """
@@ -131,7 +130,7 @@ def misclassified(
     *,
     most: int = 24,
 ) -> "Figure":
-    """The mistakes of logits [n, k] on images uint8 [n, 28, 28], the most confident first, at most so many.
+    """The mistakes of logits [n, k] on images uint8, the most confident first, at most so many.
 
     Under each: the true class, then what it was read as and with which confidence.
     """
@@ -258,7 +257,7 @@ def _columns(classes: Sequence[str]) -> int:
 def _mosaic(
     images: Images, captions: Sequence[Sequence[tuple[str, str]]], *, columns: int, title: str = ""
 ) -> "Figure":
-    """Images on a grid, ink dark on paper, with lines of (text, colour) under each.
+    """Images on a grid, ink dark on paper or in their colours, with lines of (text, colour) under each.
 
     All of them one picture in one pair of axes: a pair for each would take seconds to draw.
     """
@@ -266,20 +265,22 @@ def _mosaic(
     from matplotlib.colors import LinearSegmentedColormap
 
     lines = max(map(len, captions), default=1)
-    inch = columns * (SIDE + 4) / 9  # pixels; the figure is 9 inches wide
+    height, width, *channels = images.shape[1:]
+    inch = columns * (width + 4) / 9  # pixels; the figure is 9 inches wide
     line = 0.17 * inch
-    wide, high = SIDE + 4, round(SIDE + 0.05 * inch + lines * line + 0.08 * inch)
-    canvas = np.full((max(-(-len(images) // columns) * high, 1), columns * wide), np.nan)
+    wide, high = width + 4, round(height + 0.05 * inch + lines * line + 0.08 * inch)
+    # What is no image stays white: NaN where ink is drawn, 1 where colours are.
+    canvas = np.full((max(-(-len(images) // columns) * high, 1), columns * wide, *channels), 1 if channels else np.nan)
     ink = LinearSegmentedColormap.from_list("ink", [PAPER, "black"])
     with mpl.rc_context(STYLE):
         figure = empty_figure(9.2, len(canvas) / inch + (0.56 if title else 0.25))
         axes = figure.subplots()
         for i, image in enumerate(images):
             top, left = i // columns * high, i % columns * wide + 2
-            canvas[top : top + SIDE, left : left + SIDE] = image
+            canvas[top : top + height, left : left + width] = image / 255 if channels else image
             for row, (text, colour) in enumerate(captions[i]):
-                y = top + SIDE + 0.05 * inch + row * line
-                axes.text(left + SIDE / 2 - 0.5, y, text, ha="center", va="top", color=colour, size=9)
+                y = top + height + 0.05 * inch + row * line
+                axes.text(left + width / 2 - 0.5, y, text, ha="center", va="top", color=colour, size=9)
         axes.imshow(canvas, cmap=ink, vmin=0, vmax=255, interpolation="nearest")
         axes.set_axis_off()
         axes.set_anchor("NW")

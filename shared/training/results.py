@@ -19,11 +19,9 @@ from numpy.typing import NDArray
 from shared.core import files, manifest
 from shared.core.manifest import TrainingManifest
 from shared.data.datasets import DataSet
-from shared.data.registry import DATASETS
-from shared.networks.architectures import architecture, count_parameters
 from shared.training import plots
 from shared.training.config import TrainConfig
-from shared.training.loop import Trained
+from shared.training.loop import Trained, network_for
 from shared.training.metrics import Scores
 
 PACKAGES = {"torch": ("torch",), "keras": ("keras", "tensorflow")}  # what a framework's version consists of
@@ -80,9 +78,9 @@ def write(
         source_commit=identity["source_commit"],
         framework=framework,
         architecture=config.architecture,
-        trainable_parameters=count_parameters(architecture(config.architecture)),
+        trainable_parameters=network_for(config, data).parameters,
         dataset=data.name,
-        input=known.input if (known := DATASETS.get(data.name)) else None,
+        input=data.input,
         classes=data.classes,
         parameters=config.as_dict(),
         environment=environment,

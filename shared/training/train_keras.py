@@ -1,7 +1,7 @@
 """The training loop in Keras 3: `compile` and `fit`, a row of history an epoch. `train_torch` is its twin.
 
     trained = train(TrainConfig.create(architecture="compact", epochs=3), data)
-    logits = predict(trained.model, data.test_images)
+    logits = predict(trained.model, data.test_images, data.input)
 
 The recipe is the same to the number; the first weights are each framework's own, and so is the order of the images
 that a seed gives. Chooses nothing on the test set and never sees it: validation images come from the fixed split of
@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.core.events import EpochEnded, Report, StepEnded, silent
+from shared.core.input_spec import InputSpec
 from shared.data.datasets import DataSet
 from shared.data.preprocessing import to_float, to_nhwc
 from shared.frameworks.device_keras import describe_device, pick_device, pick_precision
 from shared.frameworks.start_keras import keras
 from shared.frameworks.start_keras import tensorflow as tf
-from shared.networks.architectures import architecture, for_training
+from shared.networks.architectures import Architecture, for_training
 from shared.networks.build_keras import build_keras
 from shared.training.augment_keras import augment
 from shared.training.augmentation import DRAWN
@@ -35,9 +36,9 @@ from shared.training.loop import (
     Trained,
     best_epoch,
     check,
-    check_classes,
     epoch_row,
     epochs_to_come,
+    network_for,
 )
 from shared.training.metrics import Scores
 from shared.training.optimizer_keras import optimizer
@@ -57,7 +58,7 @@ def train(
     snapshot gives, on a CPU, the same network to the bit.
     Raises ConfigError when the device cannot be had, DivergedError when the training diverges.
     """
-    check_classes(config, data.classes)
+    network = network_for(config, data)
     keras.utils.set_random_seed(config.seed)
     device = pick_device(config.device)
     precision = pick_precision(config.precision, device)
@@ -66,12 +67,12 @@ def train(
     done = len(resume.history) if resume else 0
     with tf.device("/CPU:0"):  # batches are prepared there while a GPU computes
         images, labels = data.train_images[inner], data.train_labels[inner]
-        batches = _batches(config, images, labels, classes=len(data.classes), done=done)
+        batches = _batches(config, images, labels, network, done=done)
     with tf.device(device):
         with _precision(precision):
-            model = build_keras(for_training(architecture(config.architecture)))
+            model = build_keras(for_training(network))
         _compile(model, config, steps=config.epochs * per_epoch)
-        recorder = _Recorder(config, data, report, resume)
+        recorder = _Recorder(config, data, network, report, resume)
         with recorder.interruptible():
             model.fit(
                 batches,
@@ -108,13 +109,14 @@ def _precision(name: str) -> Iterator[None]:
 
 
 def _batches(
-    config: TrainConfig, images_nhw: NDArray[np.uint8], labels: NDArray[np.int64], *, classes: int, done: int
+    config: TrainConfig, images: NDArray[np.uint8], labels: NDArray[np.int64], network: Architecture, *, done: int
 ) -> tf.data.Dataset:
-    """The batches of every epoch after the first `done`: images float32 [n, 28, 28, 1], one-hot labels.
+    """The batches of every epoch after the first `done`: images float32 [n, h, w, c], one-hot labels.
 
     Each epoch has an order of its own, which hangs on the seed and its number alone: any of them can be the first.
     """
-    images, targets = images_nhw[..., np.newaxis], np.eye(classes, dtype=np.float32)[labels]
+    spec = network.input
+    images_nhwc, targets = images.reshape(-1, *spec.shape_hwc), np.eye(network.classes, dtype=np.float32)[labels]
     source = {"in-memory": _in_memory, "per-sample": _per_sample}[config.loading]
     augmentation = config.augmentation
 
@@ -124,13 +126,15 @@ def _batches(
             shape = [tf.shape(pixels)[0], DRAWN]
             draw = tf.random.stateless_uniform(shape, tf.stack([seed, step]), minval=-1, maxval=1)
             pixels = augment(pixels, draw, augmentation)
+        if spec.is_shifted:
+            pixels = (pixels - tf.constant(spec.mean)) / tf.constant(spec.std)
         return pixels, target
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(tf.range(len(images)), tf.stack([seed, number]))
         return batched(tf.data.Dataset.from_tensor_slices(order))
 
-    batched = source(config, images, targets)
+    batched = source(config, images_nhwc, targets, 1 / spec.scale)
     seed = tf.constant(config.seed, tf.int64)
     first_step = done * math.ceil(len(images) / config.batch_size)
     steps = tf.data.Dataset.range(done, config.epochs).flat_map(epoch).enumerate(first_step)
@@ -140,22 +144,26 @@ def _batches(
 Batched = Callable[[tf.data.Dataset], tf.data.Dataset]  # of the images' numbers, in an order
 
 
-def _in_memory(config: TrainConfig, images_nhwc: NDArray[np.uint8], targets: NDArray[np.float32]) -> Batched:
+def _in_memory(
+    config: TrainConfig, images_nhwc: NDArray[np.uint8], targets: NDArray[np.float32], white: float
+) -> Batched:
     """The images stay in memory as bytes; only their numbers are shuffled, and a batch is gathered and scaled."""
     pixels, targets = tf.constant(images_nhwc), tf.constant(targets)
 
     def gather(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.cast(tf.gather(pixels, index), tf.float32) / 255, tf.gather(targets, index)
+        return tf.cast(tf.gather(pixels, index), tf.float32) / white, tf.gather(targets, index)
 
     return lambda order: order.batch(config.batch_size).map(gather, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def _per_sample(config: TrainConfig, images_nhwc: NDArray[np.uint8], targets: NDArray[np.float32]) -> Batched:
+def _per_sample(
+    config: TrainConfig, images_nhwc: NDArray[np.uint8], targets: NDArray[np.float32], white: float
+) -> Batched:
     """What tutorials do: each image is scaled by itself, and put into a batch."""
     pixels, targets = tf.constant(images_nhwc), tf.constant(targets)
 
     def scaled(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.cast(pixels[index], tf.float32) / 255, targets[index]
+        return tf.cast(pixels[index], tf.float32) / white, targets[index]
 
     return lambda order: order.map(scaled).batch(config.batch_size)
 
@@ -171,13 +179,16 @@ class _Callbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
 class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
     """Follows a `fit`: averages the weights, checks them on the validation images, reports each epoch, stops early."""
 
-    def __init__(self, config: TrainConfig, data: DataSet, report: Report, resume: Snapshot | None) -> None:
+    def __init__(
+        self, config: TrainConfig, data: DataSet, network: Architecture, report: Report, resume: Snapshot | None
+    ) -> None:
         super().__init__()
         inner, held_out = data.split()
         self.config, self.held_out = config, (data.train_images[held_out], data.train_labels[held_out])
         self.report, self.resume = report, resume
         # The network that is measured and kept, in float32: it has the averaged weights, where the training averages.
-        self.evaluated = build_keras(architecture(config.architecture))
+        self.evaluated = build_keras(network)
+        self.spec = network.input
         self.history = list(resume.history) if resume else []
         self.whole, self.began = Stopwatch(resume), Stopwatch()
         self.progress = StepEnded(epochs=config.epochs, images_per_epoch=len(inner))
@@ -248,7 +259,7 @@ class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _measured(self) -> Scores:
         images, labels = self.held_out
-        return check(predict(self.evaluated, images), labels, self.progress.epoch)
+        return check(predict(self.evaluated, images, self.spec), labels, self.progress.epoch)
 
     def _variables(self) -> dict[str, list[keras.Variable]]:
         """Everything that a step changes, the generators of dropout among it."""
@@ -267,11 +278,13 @@ class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
                 variable.assign(value)
 
 
-def predict(model: keras.Model, images_nhw: NDArray[np.uint8], *, batch: int = 1000) -> NDArray[np.float32]:
-    """Logits float32 [n, classes] of uint8 images [n, 28, 28], without the mixed precision of a training."""
+def predict(
+    model: keras.Model, images: NDArray[np.uint8], spec: InputSpec, *, batch: int = 1000
+) -> NDArray[np.float32]:
+    """Logits float32 [n, classes] of uint8 images as `spec` has them, without the mixed precision of a training."""
     parts = [
-        model(to_nhwc(to_float(images_nhw[at : at + batch])), training=False).numpy()
-        for at in range(0, len(images_nhw), batch)
+        model(to_nhwc(to_float(images[at : at + batch], spec), spec), training=False).numpy()
+        for at in range(0, len(images), batch)
     ]
     return np.concatenate(parts)
 

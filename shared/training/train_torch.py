@@ -1,7 +1,7 @@
 """The training loop in PyTorch: the whole data set in memory, one flat loop, a row of history an epoch.
 
     trained = train(TrainConfig.create(architecture="compact", epochs=3), data)
-    logits = predict(trained.model, data.test_images)
+    logits = predict(trained.model, data.test_images, data.input)
 
 Chooses nothing on the test set and never sees it: validation images come from the fixed split of
 `shared.data.datasets`.
@@ -25,10 +25,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from shared.core import files
 from shared.core.events import EpochEnded, Report, StepEnded, silent
+from shared.core.input_spec import InputSpec
 from shared.data.datasets import DataSet
 from shared.data.preprocessing import to_float
 from shared.frameworks.device_torch import describe_device, pick_device, pick_precision
-from shared.networks.architectures import architecture, for_training
+from shared.networks.architectures import for_training
 from shared.networks.build_torch import build_torch
 from shared.training.augment_torch import augment
 from shared.training.augmentation import DRAWN
@@ -41,9 +42,9 @@ from shared.training.loop import (
     Trained,
     best_epoch,
     check,
-    check_classes,
     epoch_row,
     epochs_to_come,
+    network_for,
 )
 from shared.training.metrics import Scores
 
@@ -62,13 +63,13 @@ def train(
     snapshot gives, on a CPU, the same network to the bit.
     Raises ConfigError when the device cannot be had, DivergedError when the training diverges.
     """
-    check_classes(config, data.classes)
+    network = network_for(config, data)
     torch.manual_seed(config.seed)
     device = pick_device(config.device)
-    model = _ready(build_torch(for_training(architecture(config.architecture))).to(device))
+    model = _ready(build_torch(for_training(network)).to(device))
     inner, held_out = data.split()
     steps = config.epochs * math.ceil(len(inner) / config.batch_size)
-    step = _Step(config, model, device, steps=steps)
+    step = _Step(config, model, network.input, device, steps=steps)
     source = {"in-memory": _in_memory, "per-sample": _per_sample}[config.loading]
     batches = source(data.train_images[inner], data.train_labels[inner], step)
     progress = StepEnded(epochs=config.epochs, images_per_epoch=len(inner))
@@ -79,7 +80,8 @@ def train(
         step.load_state(resume.state)
 
     def measured() -> Scores:
-        return check(predict(step.evaluated, data.train_images[held_out]), data.train_labels[held_out], progress.epoch)
+        logits = predict(step.evaluated, data.train_images[held_out], network.input)
+        return check(logits, data.train_labels[held_out], progress.epoch)
 
     def snapshot() -> Snapshot:
         return Snapshot(history=history.copy(), state=step.state(), **whole.read())
@@ -131,20 +133,21 @@ def _channels_last(images_nchw: torch.Tensor) -> tuple[torch.Tensor]:
 Batches = Callable[[], Iterable[tuple[torch.Tensor, torch.Tensor]]]
 
 
-def _in_memory(images_nhw: NDArray[np.uint8], labels: NDArray[np.int64], step: "_Step") -> Batches:
+def _in_memory(images: NDArray[np.uint8], labels: NDArray[np.int64], step: "_Step") -> Batches:
     """The whole data set as one tensor on the device, as bytes; a batch is an index into it."""
-    pixels = torch.from_numpy(np.ascontiguousarray(images_nhw)).unsqueeze(1).to(step.device)
+    pixels = torch.from_numpy(np.ascontiguousarray(images.reshape(-1, *step.spec.shape_hwc)))
+    pixels = pixels.permute(0, 3, 1, 2).to(step.device)
     targets = torch.from_numpy(labels).to(step.device)
 
     def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         order = torch.randperm(len(pixels), generator=step.generator).to(step.device)
         for index in torch.split(order, step.config.batch_size):
-            yield pixels[index].float().div_(255), targets[index]
+            yield pixels[index].float().div_(1 / step.spec.scale), targets[index]
 
     return batches
 
 
-def _per_sample(images_nhw: NDArray[np.uint8], labels: NDArray[np.int64], step: "_Step") -> Batches:
+def _per_sample(images: NDArray[np.uint8], labels: NDArray[np.int64], step: "_Step") -> Batches:
     """What tutorials do: torchvision's data set makes a picture of each image, and a transform a tensor of that."""
     from PIL import Image
     from torchvision.transforms.functional import to_tensor
@@ -154,10 +157,11 @@ def _per_sample(images_nhw: NDArray[np.uint8], labels: NDArray[np.int64], step: 
             return len(labels)
 
         def __getitem__(self, at: int) -> tuple[torch.Tensor, int]:
-            return to_tensor(Image.fromarray(images_nhw[at])), int(labels[at])
+            return to_tensor(Image.fromarray(images[at])), int(labels[at])
 
     loader = DataLoader(Samples(), batch_size=step.config.batch_size, shuffle=True, generator=step.generator)
-    return lambda: ((images.to(step.device), targets.to(step.device)) for images, targets in loader)
+    scale = 255 * step.spec.scale  # of what `to_tensor` has divided by 255
+    return lambda: ((batch.to(step.device) * scale, targets.to(step.device)) for batch, targets in loader)
 
 
 def _epoch(
@@ -181,10 +185,13 @@ def _epoch(
 
 
 class _Step:
-    """One step of training, on a batch: augment, forward, backward, update, schedule."""
+    """One step of training, on a batch: augment, normalise, forward, backward, update, schedule."""
 
-    def __init__(self, config: TrainConfig, model: nn.Module, device: torch.device, *, steps: int) -> None:
-        self.config, self.model, self.device = config, model, device
+    def __init__(
+        self, config: TrainConfig, model: nn.Module, spec: InputSpec, device: torch.device, *, steps: int
+    ) -> None:
+        self.config, self.model, self.spec, self.device = config, model, spec, device
+        self.mean, self.std = (torch.tensor(one, device=device).view(-1, 1, 1) for one in (spec.mean, spec.std))
         self.precision = pick_precision(config.precision, device)
         self.augmentation = config.augmentation
         self.generator = torch.Generator().manual_seed(config.seed)
@@ -250,11 +257,13 @@ class _Step:
         return ("model", "optimizer", "schedule", *([] if self.averaged is None else ["averaged"]))
 
     def __call__(self, batch: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Images [n, 1, 28, 28] in 0..1 and labels [n] -> (mean loss, number of right answers), all on the device."""
+        """Images [n, c, h, w] in 0..1 and labels [n] -> (mean loss, number of right answers), all on the device."""
         config = self.config
         if self.augmentation:
             draw = torch.rand(len(batch), DRAWN, generator=self.generator).to(self.device) * 2 - 1
             batch = augment(batch, draw, self.augmentation)
+        if self.spec.is_shifted:
+            batch = (batch - self.mean) / self.std
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision is torch.bfloat16):
             logits = self.model(batch.to(memory_format=torch.channels_last)).float()
         loss = F.cross_entropy(logits, target, label_smoothing=config.label_smoothing)
@@ -269,14 +278,14 @@ class _Step:
         return F.cross_entropy(logits, target), (logits.argmax(1) == target).sum()
 
 
-def predict(model: nn.Module, images_nhw: NDArray[np.uint8], *, batch: int = 1000) -> NDArray[np.float32]:
-    """Logits float32 [n, classes] of uint8 images [n, 28, 28], without the mixed precision of a training."""
+def predict(model: nn.Module, images: NDArray[np.uint8], spec: InputSpec, *, batch: int = 1000) -> NDArray[np.float32]:
+    """Logits float32 [n, classes] of uint8 images as `spec` has them, without the mixed precision of a training."""
     device = next(model.parameters()).device
     model.eval()
     with torch.inference_mode():
         parts = [
-            model(torch.from_numpy(to_float(images_nhw[at : at + batch])).to(device)).cpu().numpy()
-            for at in range(0, len(images_nhw), batch)
+            model(torch.from_numpy(to_float(images[at : at + batch], spec)).to(device)).cpu().numpy()
+            for at in range(0, len(images), batch)
         ]
     return np.concatenate(parts)
 

@@ -16,7 +16,7 @@ from tests.local.model_formats import images
 def small_model(tmp_path_factory):
     """A model folder with weights and their export; to be copied before it is changed."""
     folder = write_folder(tmp_path_factory.mktemp("models") / "small", "lite")
-    export.export(folder, ["onnx"], images_nhw=images())
+    export.export(folder, ["onnx"], images=images())
     return folder
 
 

@@ -7,28 +7,30 @@ from shared.networks.architectures import architecture, count_parameters
 from shared.networks.build_torch import build_torch
 
 
-def write_weights(path, name, seed=0):
+def write_weights(path, name, seed=0, spec=None, classes=0):
     """An untrained network whose batch norms have seen something, so that every layer shows in the logits."""
     torch.manual_seed(seed)
-    module = build_torch(architecture(name))
+    network = architecture(name, spec, classes)
+    module = build_torch(network)
     module.train()
     with torch.no_grad():
         for _ in range(3):
-            module(torch.rand(32, 1, 28, 28))
+            module(torch.rand(32, *network.input.shape))
     torch.save(module.state_dict(), path)
 
 
-def write_folder(folder, name, framework="torch", **changed):
+def write_folder(folder, name, framework="torch", spec=None, **changed):
     """A model folder with an untrained network of either framework, and its manifest."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_weights(folder / "model.pth", name)
+    classes = len(changed.get("classes", ()))
+    write_weights(folder / "model.pth", name, spec=spec, classes=classes)
     if framework == "keras":
         from local.export import convert_weights
 
         weights = torch.load(folder / "model.pth")
-        convert_weights.to_keras(weights, architecture(name)).save(folder / "model.keras")
+        convert_weights.to_keras(weights, architecture(name, spec, classes)).save(folder / "model.keras")
         (folder / "model.pth").unlink()
-    write_manifest(folder, name, framework=framework, **changed)
+    write_manifest(folder, name, framework=framework, input=spec, **changed)
     return folder
 
 

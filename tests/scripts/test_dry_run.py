@@ -1,9 +1,11 @@
 """`--dry-run` and `quota` as a person meets them: a table or JSON, an exit code, and nothing written."""
 
+import dataclasses
 import json
 
 import pytest
 
+from shared.data.registry import DATASETS
 from tests.local.trips import tree
 
 
@@ -41,7 +43,8 @@ def test_json_is_one_object_a_check(k2l, home):
     assert rows["size"]["verdict"] == "good" and rows["capacity"]["verdict"] == "not checked"
 
 
-def test_a_table_shows_brackets_as_they_are(k2l):
+def test_a_table_shows_brackets_as_they_are(k2l, monkeypatch):
+    monkeypatch.setitem(DATASETS, "kmnist", dataclasses.replace(DATASETS["kmnist"], kaggle_ref=""))
     _, out, _ = k2l("push", "--dry-run", "--dataset", "kmnist")
     assert "under [data_sources]." in out
 

@@ -4,22 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from local.core.events import (
-    FileFetched,
-    Kept,
-    LogLost,
-    LogWritten,
-    Resumed,
-    SeedBegun,
-    SeedEnded,
-    StatusChanged,
-    Stopping,
-    TrialEnded,
-    WaitBegun,
-    Warned,
-    WorkBegun,
-    WorkDone,
-)
+from local.core import events
 from scripts.steps.progress import tell
 from shared.core.events import EpochEnded, Event, Progress, StepEnded, each, within
 from tests.heard import Heard
@@ -34,19 +19,23 @@ SEED = {
 }  # fmt: skip
 SAID = (
     (EpochEnded(row=EPOCH, epochs=3, snapshot=pytest.fail), "epoch 2/3"),
-    (Stopping(), "stopping; Ctrl-C once more ends at once\n"),
-    (Resumed(1, 3), "  resumes after epoch 1 of 3\n"),
-    (SeedBegun(4), "seed 4\n"),
-    (SeedEnded(SEED), "seed 4: test accuracy 99.00%"),
-    (Kept(Path("/nowhere")), "the model that was there is kept in /nowhere\n"),
-    (WorkBegun("exporting"), "exporting …\n"),
-    (WorkDone("created"), "created\n"),
-    (WaitBegun("full\nasked again"), "full\nasked again\n"),
-    (Warned("dear\nvery"), "WARNING: dear\nvery\n"),
-    (LogLost("cut"), "no live log just now: cut"),
-    (FileFetched("model.pth", 1234), "         1,234 bytes   model.pth\n"),
+    (events.Stopping(), "stopping; Ctrl-C once more ends at once\n"),
+    (events.Resumed(1, 3), "  resumes after epoch 1 of 3\n"),
+    (events.SeedBegun(4), "seed 4\n"),
+    (events.SeedEnded(SEED), "seed 4: test accuracy 99.00%"),
+    (events.Kept(Path("/nowhere")), "the model that was there is kept in /nowhere\n"),
+    (events.Message("full\nasked again"), "full\nasked again\n"),
+    (events.Warned("dear\nvery"), "WARNING: dear\nvery\n"),
+    (events.LogLost("cut"), "no live log just now: cut"),
+    (events.FileArrived("model.pth", 1234), "         1,234 bytes   model.pth\n"),
 )
-ELSEWHERE = {StepEnded, Progress, LogWritten, StatusChanged, TrialEnded}  # drawn, or said with what else is known
+ELSEWHERE = {
+    StepEnded,
+    Progress,
+    events.LogWritten,
+    events.StatusChanged,
+    events.TrialEnded,
+}  # drawn, or said with what else is known
 
 
 @pytest.mark.parametrize(("event", "words"), SAID, ids=lambda one: type(one).__name__)
@@ -62,7 +51,7 @@ def test_no_kind_of_event_lacks_words():
 
 
 def test_words_from_outside_rule_no_terminal(capsys):
-    tell(FileFetched("a\x1b[2J\nb", 1))
+    tell(events.FileArrived("a\x1b[2J\nb", 1))
     assert capsys.readouterr().err == "             1 bytes   a\\x1b[2J\\nb\n"
 
 
@@ -70,5 +59,5 @@ def test_shares_of_a_part_are_shares_of_the_whole():
     heard = Heard()
     for one in each("ab", within(heard, 0.5, 1)):
         assert one in "ab"
-    within(heard, 0, 0.5)(Stopping())
-    assert heard == [Progress(0.75), Progress(1.0), Stopping()]
+    within(heard, 0, 0.5)(events.Stopping())
+    assert heard == [Progress(0.75), Progress(1.0), events.Stopping()]

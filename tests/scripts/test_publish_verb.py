@@ -80,7 +80,7 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(k2l, launch, home, e
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "") and "Traceback" not in err
-    assert err.strip().endswith(f"Go on: k2l publish {shlex.quote(ZOO)} --remote emulator")
+    assert err.strip().endswith(f"Resume: k2l publish {shlex.quote(ZOO)} --remote emulator")
     requests.delete(faults, auth=auth, timeout=10)
     assert k2l("publish", ZOO, *HERE)[0] == 0
     assert len(list((home / ".k2l" / "emulator" / "models").rglob("version.json"))) == 4

@@ -89,7 +89,7 @@ def test_killed_at_any_moment_it_is_resumed_to_the_very_same_network(home, start
     code, _, err = k2l(*TRAIN, "--epochs", "6")
     assert code == 0 and "NOTE" not in err
     whole = manifest.verify(home / "models" / "small")
-    assert resumed.files["model.pth"] == whole.files["model.pth"] and "interrupted" not in resumed
+    assert resumed.files["model.pth"] == whole.files["model.pth"] and not resumed.interrupted
 
 
 def visible(screen):

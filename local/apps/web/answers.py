@@ -145,7 +145,7 @@ def _load(model: registry.Model) -> Loaded:
 
 
 def _shares(runtime: loading.Runtime, images: Sequence[NDArray[np.uint8]]) -> tuple[Shares, ...]:
-    """The probabilities of each image uint8 [28, 28]."""
+    """The probabilities of each glyph."""
     if not images:
         return ()
     probabilities = softmax(runtime.logits(np.stack(images)))
@@ -153,7 +153,7 @@ def _shares(runtime: loading.Runtime, images: Sequence[NDArray[np.uint8]]) -> tu
 
 
 def _milliseconds(runtime: loading.Runtime, image_hw: NDArray[np.uint8]) -> float:
-    """The median time of one image uint8 [28, 28], once it has run a few times."""
+    """The median time of one glyph, once it has run a few times."""
     images = image_hw[None]
     times = [timed(lambda: runtime.logits(images)) for _ in range(WARM_UP + CALLS)]
     return statistics.median(times[WARM_UP:]) / 1e6

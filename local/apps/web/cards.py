@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from local.apps.web.answers import Answer, Seen
-from local.digits.reader import DIGITS, Digit
+from local.digits.reader import Digit
+from shared.data.registry import DIGITS, GLYPH
 
+SIZE = f"{GLYPH.height}x{GLYPH.width}"
 MOST = 40  # cards; a page of words has hundreds of things that are no digits
 WIDEST = 960  # pixels of the longer side of the picture shown
 COLOURS = ("#2f7ed8", "#e8853a", "#3fa66b", "#9061c9", "#c94f7c")  # a file each, legible on white and on black
@@ -63,8 +65,8 @@ def _card(seen: Seen, place: int) -> str:
     digit = seen.digits[place]
     kept = place < len(seen.reading.digits)
     name = f"<strong>{digit.digit}</strong> {digit.confidence:.1%}" if kept else _rejected(digit, seen, place)
-    glyph = f'<img alt="the 28x28 pixels that the network sees" src="{_address("png", digit.glyph.image)}">'
-    below = '<br><span class="k2l-quiet">28x28, as it is seen</span>' if len(seen.digits) == 1 else ""
+    glyph = f'<img alt="the {SIZE} pixels that the network sees" src="{_address("png", digit.glyph.image)}">'
+    below = '<br><span class="k2l-quiet">{SIZE}, as it is seen</span>' if len(seen.digits) == 1 else ""
     style = "k2l-card" if kept else "k2l-card k2l-none"
     caption = f"<figcaption>{glyph}{name}{below}</figcaption>"
     return f'<figure class="{style}">{caption}{_bars(seen, place)}</figure>'
@@ -72,7 +74,7 @@ def _card(seen: Seen, place: int) -> str:
 
 def _rejected(digit: Digit, seen: Seen, place: int) -> str:
     """Why a thing is taken for no digit: the network says so, or is not sure enough of any."""
-    none = sum(seen.answers[0].shares[place][DIGITS:])
+    none = sum(seen.answers[0].shares[place][len(DIGITS) :])
     if none > digit.confidence:
         return f"no digit {none:.1%}"
     return f"not sure: {digit.digit} {digit.confidence:.1%}"
@@ -82,7 +84,7 @@ def _bars(seen: Seen, place: int) -> str:
     """A row a digit, and one for "none" where the network knows that class: a bar a file, the first file's number."""
     rows, shares = [], seen.answers[0].shares[place]
     for at, share in enumerate(shares):
-        label = at if at < DIGITS else "none"
+        label = at if at < len(DIGITS) else "none"
         best = ' class="k2l-best"' if share == max(shares) else ""
         lines = "".join(
             f'<i style="width:{100 * answer.shares[place][at]:.1f}%;background:{_colour(file)}"></i>'

@@ -23,12 +23,6 @@ PARTS = {
     "test_images": {"part": "t10k-images", "idx": "idx3-ubyte", "npz": "test-imgs"},
     "test_labels": {"part": "t10k-labels", "idx": "idx1-ubyte", "npz": "test-labels"},
 }
-# Under which names Kaggle has the four files of our data sets.
-LAYOUTS = {
-    "mnist": ("{part}.{idx}", "{part}-{idx}/{part}-{idx}"),
-    "fashion-mnist": ("{part}-{idx}",),
-    "kmnist": ("kmnist-{npz}.npz",),
-}
 
 
 def source_of_data(data_dir: Path | None) -> str:
@@ -39,7 +33,6 @@ def source_of_data(data_dir: Path | None) -> str:
 
 def public(ref: str) -> str | None:
     """Which of our data sets a public one is (`owner/slug`)."""
-
     return next((one.name for one in DATASETS.values() if one.kaggle_ref == ref), None)
 
 
@@ -97,7 +90,7 @@ def write_public(name: str, folder: Path, data_dir: Path | None) -> None:
     dataset = datasets.load(name, data_dir=data_dir, download=False)
     for field, names in PARTS.items():
         array = getattr(dataset, field).astype("uint8")
-        for layout in LAYOUTS[name]:
+        for layout in DATASETS[name].kaggle_files:
             path = folder / layout.format(**names)
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.suffix == ".npz":

@@ -43,7 +43,7 @@ def test_an_export_replaces_links_of_any_name_and_the_manifest_too(small_model, 
         (folder / planted).unlink(missing_ok=True)
         (folder / planted).symlink_to(place)
     before = (tmp_path / "their-manifest").read_bytes()
-    export.export(folder, ["onnx"], images_nhw=images())
+    export.export(folder, ["onnx"], images=images())
     assert (tmp_path / "their-manifest").read_bytes() == before
     assert "model.onnx" in manifest.verify(folder).files
 

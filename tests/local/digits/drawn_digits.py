@@ -11,6 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from shared.data.registry import GLYPH
+
 PICTURES = Path(__file__).resolve().parents[2] / "data" / "pictures"
 
 # Strokes as points x,y in a box 10 wide and 20 tall, rounded where they bend.
@@ -67,7 +69,7 @@ def page(*rows, height=80, climb=0, **look):
 class Knows:
     """A runtime that knows these digits by their looks, and calls all else no digit (class 10)."""
 
-    name, classes = "knows", 11
+    name, classes, spec = "knows", 11, GLYPH
 
     def __init__(self):
         from local.digits import glyphs

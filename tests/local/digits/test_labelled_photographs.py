@@ -11,6 +11,7 @@ from local.digits import labelled_photographs
 from local.digits.reader import Reader
 from local.models import registry
 from shared.core.errors import DataError
+from shared.data.registry import GLYPH
 from tests.local.digits.drawn_digits import drawn, page
 
 HEADER = "file,label,kind,source,notes\n"
@@ -19,7 +20,7 @@ HEADER = "file,label,kind,source,notes\n"
 class Alternating:
     """A runtime that says 1, 2, 1, 2, … glyph by glyph."""
 
-    name, classes = "alternating", 10
+    name, classes, spec = "alternating", 10, GLYPH
 
     def logits(self, images_nhw):
         return 5 * np.eye(10, dtype=np.float32)[[1 + at % 2 for at in range(len(images_nhw))]]

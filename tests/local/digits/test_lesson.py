@@ -99,10 +99,11 @@ def test_what_is_said_of_the_pitfalls_is_measured():
     from local.runtimes import torch_runtime
     from shared.data.datasets import load
     from shared.data.preprocessing import to_float
+    from shared.data.registry import GLYPH
 
     module = torch_runtime.build(workspace.zoo() / "compact" / "model.pth", "compact")
     data = load("mnist", halves=["test"])
-    images = torch.from_numpy(to_float(data.test_images))
+    images = torch.from_numpy(to_float(data.test_images, GLYPH))
 
     def accuracy(images):
         with torch.no_grad():

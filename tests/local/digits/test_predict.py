@@ -21,6 +21,7 @@ from local.pictures.film import Film
 from local.runtimes import loading
 from scripts.predict import as_csv, as_text
 from scripts.steps.options import open_reader
+from shared.data.registry import GLYPH
 from tests.local.digits.drawn_digits import Knows, page
 from tests.local.model_folders import write_folder
 from tests.local.model_formats import images
@@ -32,7 +33,7 @@ DRAWN = PICTURES / "7-light.png"
 class Sure:
     """A runtime that is sure of one class."""
 
-    name, classes = "sure", 10
+    name, classes, spec = "sure", 10, GLYPH
 
     def __init__(self, label):
         self.label = label
@@ -305,7 +306,7 @@ def test_reading_pictures_starts_without_any_training_framework(small_model):
 def test_a_machine_without_training_frameworks_reads_and_says_what_others_files_need(tmp_path):
     """In a process that can import neither PyTorch nor TensorFlow, nor what trains, converts or talks to Kaggle."""
     folder = write_folder(tmp_path / "small", "lite")
-    export.export(folder, ["onnx", "tflite"], images_nhw=images())
+    export.export(folder, ["onnx", "tflite"], images=images())
     script = (
         "import sys; sys.modules |= dict.fromkeys({absent!r}); from scripts.__main__ import main\n"
         "sys.argv[1:] = {arguments!r}; main()"

@@ -216,7 +216,7 @@ def test_ten_thousand_images_take_under_a_second_of_the_processor(home):
     folder.mkdir()
     write_weights(folder / "model.pth", "baseline")
     write_manifest(folder, "baseline", dataset="mnist")
-    export.export(folder, ["onnx"], images_nhw=load("digits").test_images[:256])
+    export.export(folder, ["onnx"], images=load("digits").test_images[:256])
     spent = []
     while len(spent) < 5 and not any(one["whole"] < 1 for one in spent):
         done = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, text=True, check=False)

@@ -29,7 +29,7 @@ def folder(small_model, tmp_path, digits):
 def test_a_model_that_came_home_is_exported_evaluated_and_quantized(folder):
     heard = Heard()
     told = receive(folder, report=heard)
-    assert [what.split()[0] for what in heard.all("what")] == ["exporting", "evaluating", "quantizing"]
+    assert [text.split()[0] for text in heard.all("text")] == ["exporting", "evaluating", "quantizing"]
     assert told.seconds_training == 4.0 and told.why_not == ""
     assert told.here.scores.accuracy == told.manifest.metrics["test"]["accuracy"]
     assert told.quantized.file.name == "model.int8.onnx" and told.quantized.base.name == "model.onnx"

@@ -71,7 +71,7 @@ def test_it_leaves_the_best_so_far_whole_and_goes_on_to_the_same_network(framewo
     assert [row["epoch"] for row in heard.all("row")] == [3, 4] and not resumed.interrupted
     assert resumed.training["seconds"] > stated.training["seconds"] / 2
     assert folders(workspace.state() / "checkpoints") == [] and folders(workspace.state() / "trained") == []
-    assert run(framework=framework)["metrics"] == resumed["metrics"]
+    assert run(framework=framework).metrics == resumed.metrics
 
 
 def test_before_the_first_epoch_has_ended_nothing_is_left_and_nothing_replaced():
@@ -131,7 +131,7 @@ def test_an_error_after_the_last_epoch_does_not_lose_the_training(monkeypatch):
         run()
     finished = run(resume=True, report=pytest.fail)
     assert len((workspace.models() / "small" / "history.csv").read_text().split()) == 5
-    assert "interrupted" not in finished
+    assert not finished.interrupted
 
 
 def test_ctrl_c_when_the_training_has_ended_lets_it_be_whole():
@@ -171,8 +171,8 @@ def test_a_changed_or_broken_notebook_is_no_other_training(home, monkeypatch):
     (home / "torch" / "notebook.py").write_text("# %% a typo that was fixed")
     monkeypatch.setattr(workspace, "kernels", lambda: home)
     stated = run(resume=True)
-    assert "interrupted" not in stated
-    assert stated["bundle_sha256"] == shared_code.training_sha256(config(), framework="torch")
+    assert not stated.interrupted
+    assert stated.bundle_sha256 == shared_code.training_sha256(config(), framework="torch")
 
 
 @pytest.mark.slow
@@ -187,7 +187,7 @@ def test_a_training_here_needs_nothing_of_kaggle_and_no_notebook_tool(home):
         "assert not [name for name in sys.modules if name.startswith(unwanted)]"
     )
     subprocess.run([sys.executable, "-c", code], cwd=workspace.CHECKOUT, check=True)
-    assert "interrupted" not in manifest.verify(workspace.models() / "small")
+    assert not manifest.verify(workspace.models() / "small").interrupted
 
 
 def test_a_model_folder_elsewhere_has_a_checkpoint_of_its_own(home):

@@ -7,10 +7,14 @@ import torch
 
 from local.export import convert_weights
 from shared.core.errors import ModelError
+from shared.core.input_spec import InputSpec
 from shared.data.datasets import load
-from shared.data.preprocessing import to_float
+from shared.data.preprocessing import to_float, to_nhwc
+from shared.data.registry import GLYPH
+from shared.explain import numpy_forward
 from shared.networks.architectures import ARCHITECTURES, architecture
 from shared.networks.build_torch import build_torch
+from shared.networks.weights import of_torch
 from tests.local.model_folders import write_weights
 from tests.local.model_formats import images as probes
 
@@ -29,12 +33,14 @@ def torch_logits(weights, network, images):
     module.load_state_dict(weights)
     module.eval()
     with torch.inference_mode():
-        parts = [module(torch.from_numpy(to_float(images[at : at + 1000]))) for at in range(0, len(images), 1000)]
+        parts = [
+            module(torch.from_numpy(to_float(images[at : at + 1000], GLYPH))) for at in range(0, len(images), 1000)
+        ]
     return np.concatenate([part.numpy() for part in parts])
 
 
 def keras_logits(model, images):
-    parts = [model(np.moveaxis(to_float(images[at : at + 1000]), 1, -1)) for at in range(0, len(images), 1000)]
+    parts = [model(np.moveaxis(to_float(images[at : at + 1000], GLYPH), 1, -1)) for at in range(0, len(images), 1000)]
     return np.concatenate([np.asarray(part) for part in parts])
 
 
@@ -141,3 +147,26 @@ def test_test_images_of_mnist_get_the_same_answers_both_ways(weights, name):
     images, network = load("mnist").test_images[:500], architecture(name)
     model = convert_weights.to_keras(weights(name), network)
     agree(keras_logits(model, images), torch_logits(convert_weights.to_torch(model, network), network, images))
+
+
+@pytest.mark.parametrize("name", ["compact", "sprint", "lite"])
+def test_weights_cross_over_for_other_pictures_too(name, tmp_path):
+    """In colour, no square, and with an odd frame around the crop: flattened rows and the crop's place are the same."""
+    spec = InputSpec(
+        height=33, width=47, channels=3, color="RGB", resize="fit", mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4)
+    )
+    network = architecture(name, spec, 5)
+    write_weights(tmp_path / "w.pth", name, spec=spec, classes=5)
+    tensors = torch.load(tmp_path / "w.pth")
+    module = build_torch(network)
+    module.load_state_dict(tensors)
+    model = convert_weights.to_keras(tensors, network)
+    images = np.random.default_rng(0).integers(0, 256, (16, *spec.shape_of_bytes), np.uint8)
+    batch = to_float(images, spec)
+    with torch.inference_mode():
+        ours = module.eval()(torch.from_numpy(batch)).numpy()
+    assert np.abs(model(to_nhwc(batch, spec), training=False).numpy() - ours).max() < 1e-4
+    by_hand = numpy_forward.logits(network, of_torch(tensors), images)
+    assert by_hand.shape == (16, 5) and np.abs(by_hand - ours).max() < 1e-4
+    back = of_torch(convert_weights.to_torch(model, network))
+    assert all(np.array_equal(back[key], values) for key, values in of_torch(tensors).items())

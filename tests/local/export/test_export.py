@@ -15,6 +15,7 @@ from local.runtimes import loading
 from shared.core import manifest
 from shared.core.errors import ConfigError, KernelError, ModelError
 from shared.data import datasets
+from shared.data.registry import GLYPH
 from shared.networks.architectures import architecture
 from tests.heard import Heard
 from tests.local.model_folders import write_folder, write_manifest
@@ -115,11 +116,11 @@ def test_an_export_is_kept_up_to_a_difference_of_a_ten_thousandth(small_model, t
     folder = shutil.copytree(small_model, tmp_path / "m")
     monkeypatch.setitem(export.WRITERS, "onnx", writes_another)
     if kept:
-        (done,) = export.export(folder, ["onnx"], images_nhw=probes())
+        (done,) = export.export(folder, ["onnx"], images=probes())
         assert done.difference == pytest.approx(shift, rel=0.1)
     else:
         with pytest.raises(ModelError, match=r"model\.onnx was not kept: .* by 0\.0002, more than 0\.0001"):
-            export.export(folder, ["onnx"], images_nhw=probes())
+            export.export(folder, ["onnx"], images=probes())
 
 
 def test_weights_that_diverged_are_not_exported(tmp_path):
@@ -206,12 +207,12 @@ def test_what_cannot_be_exported_is_told(small_model, tmp_path):
 def test_exports_are_checked_on_digits_where_the_data_set_is_not_here(digits, home, monkeypatch):
     monkeypatch.delenv("K2L_DATA", raising=False)
     for name in ("digits", "kmnist", "another"):
-        assert np.array_equal(export.check_images(name), digits.test_images[:256])
+        assert np.array_equal(export.check_images(name, GLYPH), digits.test_images[:256])
 
 
 @needs_mnist
 def test_exports_are_checked_on_their_own_data_set_where_it_is_here():
-    assert np.array_equal(export.check_images("mnist"), datasets.load("mnist").test_images[:256])
+    assert np.array_equal(export.check_images("mnist", GLYPH), datasets.load("mnist").test_images[:256])
 
 
 @pytest.mark.slow
@@ -235,7 +236,7 @@ def test_no_name_of_this_machine_or_moment_is_written_into_a_file(tmp_path):
     shutil.copy(one / "model.keras", other / "model.keras")
     write_manifest(other, "lite", framework="keras")
     for folder in (one, other):
-        export.export(folder, ["onnx", "pth", "pt2"], images_nhw=probes())
+        export.export(folder, ["onnx", "pth", "pt2"], images=probes())
     for name in ("model.onnx", "model.pth", "model.pt2"):
         assert (one / name).read_bytes() == (other / name).read_bytes()
         assert b".k2l-part" not in (one / name).read_bytes()

@@ -19,6 +19,7 @@ from shared.core import manifest
 from shared.core.errors import ConfigError, DataError, KernelError, ModelError
 from shared.data import datasets
 from shared.data.preprocessing import to_float
+from shared.data.registry import GLYPH
 from shared.networks.architectures import ARCHITECTURES, architecture
 from shared.networks.build_torch import build_torch
 from shared.training.config import TrainConfig
@@ -200,7 +201,7 @@ def test_every_network_can_be_quantized_in_torch(tmp_path, name):
     network = architecture(name)
     torch.manual_seed(0)
     module = build_torch(network).eval()
-    weights = torch_ao.quantize(module, network, [torch.from_numpy(to_float(probes()))])
+    weights = torch_ao.quantize(module, network, [torch.from_numpy(to_float(probes(), GLYPH))])
     torch.save(weights, tmp_path / "model.int8.pth")
     torch.save(module.state_dict(), tmp_path / "model.pth")
     int8, whole = (
@@ -239,7 +240,7 @@ def test_weights_in_int8_are_no_source_and_belong_to_their_network(folder):
     torch.save(weights, folder / "model.pth")
     write_manifest(folder, "compact")
     with pytest.raises(ModelError, match=r"model\.pth is in int8 already"):
-        export.export(folder, ["onnx"], images_nhw=probes())
+        export.export(folder, ["onnx"], images=probes())
 
 
 def test_a_torch_without_quantization_names_the_way_out(monkeypatch):

@@ -121,7 +121,7 @@ def test_a_push_waits_until_there_is_room_as_one_run(emulator, service, kernel, 
     one = push.push(service, trips.cargo_of(kernel("1")), waiting=waiting)
     assert (one.state, one.version, states) == ("pushed", 1, ["intended"])
     assert journal.every() == [one]
-    (why,) = heard.all("why")
+    (why,) = heard.all("text")
     assert FULL in why and "every minute, for 12 h at most" in why and "Ctrl-C" in why
     assert 3 <= len(saves) - 1 <= 4 and all(nap <= capacity.POLL for nap in clock.naps)
 
@@ -233,7 +233,7 @@ def test_gpu_time_is_waited_for_with_nothing_in_the_journal(service, gpu, clock,
     clock.at(3600, lambda: seen.extend(journal.every()))
     assert push.push(service, gpu, waiting=waiting).version == 1
     assert seen == [] and 7500 <= sum(clock.naps) <= 7600
-    (why,) = heard.all("why")
+    (why,) = heard.all("text")
     assert "in 2 h 5 min (Thursday 14:05 UTC)" in why
 
 
@@ -245,7 +245,7 @@ def test_gpu_time_refused_by_the_push_itself_is_waited_for_too(
     emulator.faults.add(fault="status", status=200, method="SaveKernel", body=spent)
     one = push.push(service, gpu, waiting=waiting)
     assert (one.version, journal.every()) == (1, [one])
-    assert 3600 <= sum(clock.naps) < 3700 and "Thursday 13:00 UTC" in heard[-1].why
+    assert 3600 <= sum(clock.naps) < 3700 and "Thursday 13:00 UTC" in heard[-1].text
 
 
 def test_gpu_time_beyond_the_limit_is_refused_at_once(service, gpu, clock, waiting, monkeypatch):

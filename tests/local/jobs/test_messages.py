@@ -118,7 +118,7 @@ def test_with_waiting_a_push_is_sent_again_when_the_service_asks_to(emulator, se
 
     waiting = Waiting(limit=timedelta(hours=2), report=heard, sleep=sleep, now=now)
     assert push.push(service, cargo, waiting=waiting).version == 1
-    (why,) = heard.all("why")
+    (why,) = heard.all("text")
     assert "HTTP 429" in why and "Asked again in 30 min" in why and "2 h at most" in why
     assert clock.passed >= 1795
 

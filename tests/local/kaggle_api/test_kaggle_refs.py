@@ -1,23 +1,22 @@
 """Where the public data sets are on Kaggle is said in `shared.data.registry`, and nowhere else otherwise."""
 
-import tomllib
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from local.core import workspace
 from local.emulator.sessions import mounts
+from local.kaggle_api import kernel_spec
 from shared.data import datasets, mnist_layouts
 from shared.data.registry import DATASETS
 
 
-@pytest.mark.parametrize("path", sorted(workspace.kernels().glob("*/kernel.toml")), ids=lambda path: path.parent.name)
-def test_a_kernel_attaches_the_data_sets_that_shared_data_names(path):
-    attached = tomllib.loads(path.read_text(encoding="utf-8"))["data_sources"]
-    refs = {name: DATASETS[DATASETS[name].source].kaggle_ref for name in attached}
-    assert attached == {name: [ref] if ref else [] for name, ref in refs.items()}
-    assert set(attached) <= set(DATASETS)
+@pytest.mark.parametrize("framework", ("torch", "keras"))
+def test_a_kernel_attaches_the_data_sets_that_shared_data_names(framework):
+    spec = kernel_spec.load(framework)
+    refs = {name: DATASETS[info.source].kaggle_ref for name, info in DATASETS.items()}
+    assert {name: spec.sources(name) for name in DATASETS} == {name: [ref] if ref else [] for name, ref in refs.items()}
+    assert refs["camera"] == refs["mnist"] != "" and refs["digits"] == ""
 
 
 @pytest.mark.parametrize("name", [one.name for one in DATASETS.values() if one.kaggle_ref])

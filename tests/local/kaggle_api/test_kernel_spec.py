@@ -1,10 +1,13 @@
 """kernel.toml is checked before anything leaves, by the service's own rules."""
 
+import dataclasses
+
 import pytest
 
 from local.core import workspace
 from local.kaggle_api import kernel_spec
 from shared.core.errors import ConfigError, KernelError
+from shared.data.registry import DATASETS
 
 GOOD = {
     "slug": "k2l-torch", "title": "K2L torch", "accelerator": "NvidiaTeslaT4", "time_limit": 3600,
@@ -91,10 +94,12 @@ def test_a_missing_key_is_named_with_all_keys():
         kernel_spec.parse({key: value for key, value in GOOD.items() if key != "slug"}, framework="torch", where="it")
 
 
-def test_a_data_set_without_source_says_where_to_add_one():
+def test_a_data_set_without_source_says_where_to_add_one(monkeypatch):
     assert parse().sources("mnist") == ["owner/slug"]
+    monkeypatch.setitem(DATASETS, "kmnist", dataclasses.replace(DATASETS["kmnist"], kaggle_ref=""))
     with pytest.raises(KernelError, match=r"kmnist.*\n.*\[data_sources\]"):
         parse().sources("kmnist")
+    assert parse(data_sources={"kmnist": ["me/mine"]}).sources("kmnist") == ["me/mine"]
 
 
 def test_a_slug_from_the_command_line_brings_its_title():

@@ -19,6 +19,7 @@ from onnx import helper
 from local.core import workspace
 from local.model_files import onnx_cost, onnx_file
 from local.runtimes import loading
+from shared.data.registry import GLYPH
 from shared.networks.architectures import architecture
 from tests.local.model_files.greedy_models import MEMORY, ONNX, WORK, ending, node, sized, write
 from tests.local.model_formats import edit_config, images, refusal, save_onnx, save_tflite
@@ -187,9 +188,9 @@ def test_the_shape_that_is_worked_out_is_the_one_that_onnxruntime_gives(tmp_path
     write(path, steps if isinstance(steps, list) else [steps], constants=constants, output="z")
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     (given,) = session.run(["z"], {"x": np.zeros((2, 1, 28, 28), np.float32)})
-    *_, (_, output, _) = onnx_cost.walk(onnx_file.read(memoryview(path.read_bytes())), 2)
+    *_, (_, output, _) = onnx_cost.walk(onnx_file.read(memoryview(path.read_bytes())), GLYPH, 2)
     assert output.shape == given.shape
-    assert onnx_cost.check(path, path.read_bytes()) == 256
+    assert onnx_cost.check(path, path.read_bytes(), GLYPH) == 256
 
 
 def test_more_images_than_a_call_may_have_come_in_parts(tmp_path):

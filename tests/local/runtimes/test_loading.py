@@ -11,6 +11,7 @@ import torch
 from local.export import convert_weights
 from local.runtimes import loading, torch_ao
 from shared.data.preprocessing import to_float
+from shared.data.registry import GLYPH
 from shared.networks.architectures import architecture
 from shared.networks.build_torch import build_torch
 from tests.local.model_folders import write_weights
@@ -33,7 +34,9 @@ def formats(small_model, tmp_path_factory):
         save_tflite(folder / f"{ends}.int8.tflite", model, ends=ends)
     module = build_torch(network)
     module.load_state_dict(weights)
-    torch.save(torch_ao.quantize(module, network, [torch.from_numpy(to_float(images()))]), folder / "model.int8.pth")
+    torch.save(
+        torch_ao.quantize(module, network, [torch.from_numpy(to_float(images(), GLYPH))]), folder / "model.int8.pth"
+    )
     return folder
 
 

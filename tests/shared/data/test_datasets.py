@@ -10,7 +10,7 @@ import pytest
 from shared.core.errors import ConfigError, DataError
 from shared.data import camera_dataset
 from shared.data.datasets import choose, load, locate
-from shared.data.mnist_layouts import MNIST_COUNTS
+from shared.data.registry import DATASETS
 from shared.data.splits import split
 from tests.shared.data.data_folders import DOTS, IDX, PARTS, holds_the_parts, write
 
@@ -261,5 +261,5 @@ def test_the_real_mnist_reads_whole_and_quickly():
     begun = time.process_time()
     found = load("mnist", data_dir=Path(REAL))
     assert time.process_time() - begun < 1
-    assert np.bincount(found.train_labels).tolist() == MNIST_COUNTS
+    assert np.bincount(found.train_labels).tolist() == list(DATASETS["mnist"].counts)
     assert np.bincount(found.test_labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import threading
 import time
@@ -7,7 +8,8 @@ import pytest
 
 from shared.core.errors import DataError
 from shared.data import download as download_module
-from shared.data.download import FILES, MD5, download
+from shared.data.download import FILES, download
+from shared.data.registry import DATASETS
 
 CONTENT = {file: file.encode() * 5000 for file in FILES}
 
@@ -51,7 +53,7 @@ def server(monkeypatch):
     thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     sums = tuple(hashlib.md5(CONTENT[file]).hexdigest() for file in FILES)
-    monkeypatch.setitem(download_module.MD5, "mnist", sums)
+    monkeypatch.setitem(DATASETS, "mnist", dataclasses.replace(DATASETS["mnist"], md5=sums))
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     yield made
@@ -67,7 +69,8 @@ def mirrors(server, monkeypatch):
 
     def behave(*manners):
         base = f"http://127.0.0.1:{server.server_port}"
-        monkeypatch.setitem(download_module.MIRRORS, "mnist", tuple(f"{base}/{manner}/" for manner in manners))
+        addresses = tuple(f"{base}/{manner}/" for manner in manners)
+        monkeypatch.setitem(DATASETS, "mnist", dataclasses.replace(DATASETS["mnist"], mirrors=addresses))
 
     return behave
 
@@ -153,5 +156,5 @@ def test_addresses_and_checksums_are_torchvisions():
         ("fashion-mnist", datasets.FashionMNIST),
         ("kmnist", datasets.KMNIST),
     ):
-        assert list(download_module.MIRRORS[name]) == theirs.mirrors
-        assert list(zip(FILES, MD5[name], strict=True)) == theirs.resources
+        assert list(DATASETS[name].mirrors) == theirs.mirrors
+        assert list(zip(FILES, DATASETS[name].md5, strict=True)) == theirs.resources

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from shared.data.preprocessing import to_float
+from shared.data.registry import GLYPH
 from shared.explain import attribution, numpy_forward
 from shared.networks import weights
 from shared.networks.architectures import architecture, trace
@@ -63,13 +64,13 @@ def test_grad_cam_is_what_autograd_makes_it(name):
     seen, layer = attribution.grad_cam(network, arrays, numpy_forward.forward(network, arrays, IMAGE[None]), 3)
     at = [row.name for row in trace(network)].index(layer) + 1
     before, behind = nn.Sequential(*list(module)[:at]), nn.Sequential(*list(module)[at:])
-    maps = before(torch.from_numpy(to_float(IMAGE[None]))).detach().requires_grad_()
+    maps = before(torch.from_numpy(to_float(IMAGE[None], GLYPH))).detach().requires_grad_()
     behind(maps)[0, 3].backward()
     expected = torch.zeros(maps.shape[2:])
     for one, gradient in zip(maps[0].detach(), maps.grad[0], strict=True):
         expected += gradient.mean() * one
     expected = torch.relu(expected).numpy()
-    first, step = attribution.field(network, layer)
+    (first, _), step = attribution.field(network, layer)
     near = np.array([
         [max(0, 1 - abs(pixel - first - step * at) / step) for at in range(len(expected))] for pixel in range(28)
     ])  # fmt: skip
@@ -89,7 +90,7 @@ def test_a_map_lies_where_its_pixels_see():
     for name, layer in (("compact", "maxpool1"), ("lite", "relu4"), ("sprint", "relu2")):
         network = architecture(name)
         arrays = {key: np.ones_like(one) for key, one in weights.of_torch(build_torch(network).state_dict()).items()}
-        first, step = attribution.field(network, layer)
+        (first, _), step = attribution.field(network, layer)
         image[:] = 0
         image[13:15, 13:15] = 255  # the middle: whatever is symmetric stays so
         maps = numpy_forward.forward(network, arrays, image[None])[layer][0, 0]
@@ -98,6 +99,6 @@ def test_a_map_lies_where_its_pixels_see():
 
 
 def test_a_map_is_enlarged_by_straight_lines():
-    large = attribution.enlarged(np.array([[0.0, 4.0], [0.0, 4.0]]), 10, 4)
+    large = attribution.enlarged(np.array([[0.0, 4.0], [0.0, 4.0]]), ((10, 10), 4), (28, 28))
     assert large[10, 10:15].tolist() == [0, 1, 2, 3, 4] and large[12, 14] == 4
     assert large[14, 14:19].tolist() == [4, 3, 2, 1, 0] and not large[:, 20:].any()

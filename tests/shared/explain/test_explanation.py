@@ -23,7 +23,7 @@ IMAGE[4:24, 12:16] = 230
 def told_of(name, **more):
     torch.manual_seed(4)
     network = architecture(name)
-    return explain(network, weights.of_torch(build_torch(network).state_dict()), IMAGE, **more)
+    return explain(network, weights.of_torch(build_torch(network).state_dict()), IMAGE, **{"classes": DIGITS} | more)
 
 
 def texts(figure):
@@ -71,7 +71,7 @@ def test_the_worst_place_is_the_maps_largest_value_and_what_is_then_read():
     assert told.occlusion[row, column] == told.occlusion.max() > 0
     covered = IMAGE.copy()
     covered[row - 2 : row + 3, column - 2 : column + 3] = 0
-    again = explain(told.network, told.arrays, covered)
+    again = explain(told.network, told.arrays, covered, classes=DIGITS)
     assert (again.answer, again.confidence) == (instead, pytest.approx(sure))
 
 
@@ -148,6 +148,6 @@ def test_the_convolution_drawn_is_the_one_computed():
 def test_an_empty_picture_can_be_explained():
     network = architecture("lite")
     arrays = weights.of_torch(build_torch(network).state_dict())
-    told = explain(network, arrays, np.zeros((28, 28), np.uint8))
+    told = explain(network, arrays, np.zeros((28, 28), np.uint8), classes=DIGITS)
     assert not told.occlusion.any() and told.worst()[2] == told.answer
     explanation_plots.way(told)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from shared.data.preprocessing import to_float
+from shared.data.registry import GLYPH
 from shared.explain import numpy_forward
 from shared.networks import weights
 from shared.networks.architectures import ARCHITECTURES, architecture, trace
@@ -27,7 +28,7 @@ def built(name):
 
 def values_of(module, images):
     """What each layer of the module gives, by name, with gradients kept."""
-    latest, values = torch.from_numpy(to_float(images)).requires_grad_(), {}
+    latest, values = torch.from_numpy(to_float(images, GLYPH)).requires_grad_(), {}
     values["input"] = latest
     for name, layer in module.named_children():
         latest = layer(latest)

@@ -1,10 +1,14 @@
 """The networks are what their table says, and PyTorch and Keras build just that."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from shared.core.errors import ConfigError
+from shared.core.input_spec import InputSpec
+from shared.networks import weights
 from shared.networks.architectures import (
     ARCHITECTURES,
     BatchNorm,
@@ -138,3 +142,35 @@ def test_a_stride_that_divides_its_kernel_is_folded_whatever_is_left_over():
         assert torch.allclose(usual.weight.grad, folded.weight.grad, atol=1e-4)
     kinds = [layer.folded for layer in for_training(architecture("sprint")).layers if isinstance(layer, Conv)]
     assert kinds == [False, True]
+
+
+WIDE = InputSpec(height=48, width=65, channels=3, color="RGB", resize="fit", mean=(0.5,) * 3, std=(0.5,) * 3)
+
+
+@pytest.mark.parametrize("name", ["compact", "lite", "sprint", "ds_cnn_v2", "improved"])
+def test_both_frameworks_build_a_network_for_other_pictures_and_classes(name):
+    """Each layer of either framework gives the shape that `trace` says."""
+    network = architecture(name, WIDE, 5)
+    assert network.classes == 5 and network.input == WIDE and network.parameters != architecture(name).parameters
+    images = torch.rand(2, *WIDE.shape)
+    module, model = build_torch(network).eval(), build_keras(network)
+    values = images
+    for layer, other, row in zip(module, model.layers, trace(network), strict=True):
+        values = layer(values)
+        assert tuple(values.shape[1:]) == row.shape, row
+        last = row.shape if len(row.shape) == 1 else (*row.shape[1:], row.shape[0])
+        assert tuple(other.output.shape[1:]) == last, row
+    arrays = weights.of_torch(module.state_dict())
+    assert sum(array.size for key, array in arrays.items() if "running" not in key) == network.parameters
+
+
+def test_the_layers_of_the_table_are_its_own_for_its_own_pictures():
+    for name, network in ARCHITECTURES.items():
+        assert architecture(name, network.input, network.classes) is network
+
+
+@pytest.mark.parametrize(("name", "side", "layer"), [("improved", 12, "conv4"), ("sprint", 20, "crop1")])
+def test_pictures_that_are_too_small_are_refused_with_the_layer(name, side, layer):
+    small = dataclasses.replace(WIDE, height=side, width=side)
+    with pytest.raises(ConfigError, match=rf"{name} is too deep for pictures of {side}x{side} RGB: .* {layer}"):
+        architecture(name, small, 10)

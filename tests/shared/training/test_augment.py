@@ -31,6 +31,27 @@ def test_the_same_draws_give_the_same_images(given):
     assert np.abs(one - images).max() > 0.1
 
 
+@pytest.mark.parametrize("given", [*({name: value} for name, value in BOUNDS.items()), BOUNDS], ids=str)
+def test_pictures_in_colour_and_of_any_shape_are_augmented_alike(given):
+    images = np.random.RandomState(1).rand(6, 20, 36, 3).astype(np.float32)
+    bounds, draw = Augmentation(**given), drawn(6)
+    one = in_torch(torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(draw), bounds)
+    other = np.asarray(in_keras(images, draw, bounds))
+    assert np.abs(one.permute(0, 2, 3, 1).numpy() - other).max() < 1e-3
+    each = [in_keras(images[..., channel : channel + 1], draw, bounds) for channel in range(3)]
+    assert np.allclose(other, np.concatenate(each, axis=-1), atol=1e-6)
+
+
+def test_a_turn_keeps_shapes_in_a_picture_that_is_no_square():
+    """A bar that lies is as long when it stands: degrees are those of the picture, not of its sides."""
+    images = np.zeros((1, 40, 60), np.float32)
+    images[0, 18:22, 20:40] = 1
+    draw = np.zeros((1, DRAWN), np.float32)
+    draw[0, 0] = 1
+    for turned in both(images, draw, rotation=90.0):
+        assert turned[0].sum() == pytest.approx(80, abs=1) and turned[0, 10:30, 28:32].min() > 0.4
+
+
 def test_no_augmentation_changes_nothing():
     images = np.random.RandomState(1).rand(4, 28, 28).astype(np.float32)
     for same in both(images, drawn(4)):

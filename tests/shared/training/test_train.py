@@ -84,7 +84,7 @@ def followed(trainer, data):
                 snapshots.append(event.snapshot())
 
     trained = trainer.train(config(epochs=3), data, report)
-    logits = trainer.predict(trained.model, data.test_images)
+    logits = trainer.predict(trained.model, data.test_images, data.input)
     return SimpleNamespace(trained=trained, told=told, steps=steps, snapshots=snapshots, logits=logits)
 
 
@@ -97,21 +97,21 @@ def in_bfloat16(trainer, data):
 def test_it_learns(trainer, data, followed, in_bfloat16):
     plain = trainer.train(config(epochs=12, recipe="plain"), data)
     for trained in (followed.trained, in_bfloat16, plain):
-        test = score(trainer.predict(trained.model, data.test_images), data.test_labels)
+        test = score(trainer.predict(trained.model, data.test_images, data.input), data.test_labels)
         assert test.accuracy > 0.8
         assert trained.history[-1]["train_loss"] < trained.history[0]["train_loss"]
 
 
 def test_the_same_seed_gives_the_same_network(trainer, data, followed):
     again = trainer.train(config(epochs=3), data)
-    assert np.array_equal(trainer.predict(again.model, data.test_images), followed.logits)
+    assert np.array_equal(trainer.predict(again.model, data.test_images, data.input), followed.logits)
 
 
 @pytest.mark.parametrize("other", [{"seed": 2}, {"rotation": 90.0}], ids=str)
 def test_a_setting_that_differs_gives_another_network(trainer, data, followed, other):
     """Both rotations draw as many random numbers: nothing differs but what the images go through."""
     trained = trainer.train(config(epochs=3, **other), data)
-    assert not np.allclose(trainer.predict(trained.model, data.test_images), followed.logits)
+    assert not np.allclose(trainer.predict(trained.model, data.test_images, data.input), followed.logits)
 
 
 def test_the_averaged_weights_are_evaluated_and_kept(trainer, data):
@@ -121,13 +121,13 @@ def test_the_averaged_weights_are_evaluated_and_kept(trainer, data):
     assert last["train_loss"] < first["train_loss"] / 2
     assert 0.005 < first["validation_loss"] - last["validation_loss"] < 0.1
     _, held_out = data.split()
-    kept = score(trainer.predict(trained.model, data.train_images[held_out]), data.train_labels[held_out])
+    kept = score(trainer.predict(trained.model, data.train_images[held_out], data.input), data.train_labels[held_out])
     assert kept == trained.validation and kept.loss == last["validation_loss"]
 
 
 def test_a_prediction_is_the_same_each_time(trainer, data, followed):
     """Of a network with dropout, which is for training alone."""
-    assert np.array_equal(trainer.predict(followed.trained.model, data.test_images), followed.logits)
+    assert np.array_equal(trainer.predict(followed.trained.model, data.test_images, data.input), followed.logits)
 
 
 def test_the_history_has_a_row_an_epoch_and_each_is_told(followed):
@@ -167,7 +167,7 @@ def test_a_training_that_goes_on_ends_in_the_same_network_to_the_bit(trainer, da
     snapshot = dataclasses.replace(snapshots[1], state=trainer.load_state(file))
 
     resumed = trainer.train(config(epochs=4, **given), data, resume=snapshot)
-    logits = [trainer.predict(one.model, data.test_images) for one in (whole, resumed)]
+    logits = [trainer.predict(one.model, data.test_images, data.input) for one in (whole, resumed)]
     assert np.array_equal(*logits)
     assert resumed.validation == whole.validation
     assert [row["train_loss"] for row in resumed.history] == [row["train_loss"] for row in whole.history]
@@ -177,7 +177,7 @@ def test_a_training_that_goes_on_ends_in_the_same_network_to_the_bit(trainer, da
 def test_a_training_whose_last_epoch_had_ended_is_only_finished(trainer, data, followed):
     finished = trainer.train(config(epochs=3), data, pytest.fail, resume=followed.snapshots[-1])
     assert finished.validation == followed.trained.validation and finished.history == followed.trained.history
-    assert np.array_equal(trainer.predict(finished.model, data.test_images), followed.logits)
+    assert np.array_equal(trainer.predict(finished.model, data.test_images, data.input), followed.logits)
 
 
 def stop_in(epoch):
@@ -310,7 +310,7 @@ def test_three_steps_move_the_same_weights_to_the_same_place_in_both():
         torch.nn.functional.cross_entropy(by_hand(images), labels, label_smoothing=0.1).backward()
         optimizer.step()
 
-    step = train_torch._Step(given, module, torch.device("cpu"), steps=10)
+    step = train_torch._Step(given, module, network.input, torch.device("cpu"), steps=10)
     train_keras._compile(model, given, steps=10)
     for _ in range(3):
         step(images, labels)
