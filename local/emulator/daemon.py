@@ -28,6 +28,7 @@ from local.emulator.sessions import processes
 from local.emulator.sessions.mounts import source_of_data
 from shared.core.errors import KernelError
 from shared.core.files import write
+from shared.core.home import VARIABLE
 
 logger = logging.getLogger(__name__)
 
@@ -114,6 +115,7 @@ def start(state: Path, *, data_dir: Path | None, username: str | None, idle_time
     log = state / "server.log"
     write(log, b"\n")  # a disk that is full is noticed here, where it can be said
     environment = {name: value for name, value in os.environ.items() if name not in WITHHELD}
+    environment[VARIABLE] = str(workspace.home())  # its current folder is another
     child = processes.launch(command, folder=workspace.CHECKOUT, environment=environment, noise=log)
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
@@ -141,7 +143,7 @@ def stop(state: Path, *, patience: float = 10) -> bool:
 
     KernelError: it does not leave.
     """
-    from local.emulator.storage.kernel_store import Store
+    from local.emulator.storage.kernel_store import KernelStore
 
     found = running(state)
     if found is None:
@@ -155,5 +157,5 @@ def stop(state: Path, *, patience: float = 10) -> bool:
         if not processes.wait([server], patience):
             raise KernelError(f"the emulator (process {server.pid}) does not stop; end it by hand")
     (state / "server.json").unlink(missing_ok=True)
-    Store(state).close()
+    KernelStore(state).close()
     return True

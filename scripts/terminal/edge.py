@@ -5,17 +5,20 @@ usage, 130 interrupted.
 """
 
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
 from scripts.terminal import streams
-from scripts.terminal.logs import OURS, configure, listening, quiet
+from scripts.terminal.logs import OURS, configure, quiet
 from scripts.terminal.output import say, say_all
-from shared.core import printable
-from shared.core.errors import UserError
+from scripts.terminal.verbs import WORKSPACE, workspace_of
+from shared.core import home, printable
+from shared.core.errors import ConfigError, UserError
 from shared.core.files import is_full
 
 logger = logging.getLogger(__name__)
@@ -49,6 +52,7 @@ def guarded(run: Callable[[], object]) -> NoReturn:
 def _told(run: Callable[[], object]) -> None:
     """Runs it. An error that the user can fix is printed, and ends in SystemExit."""
     try:
+        _work_in(workspace_of(sys.argv[1:]))
         _whole(run)
     except UserError as error:
         logger.debug("this ended the command", exc_info=True)
@@ -57,7 +61,9 @@ def _told(run: Callable[[], object]) -> None:
         package = str(error.name).partition(".")[0]
         if package in OURS:
             raise
-        fail(f"{package} is missing here, and this cannot be done without it: pip install -r requirements.txt")
+        from local.core import installation
+
+        fail(f"{package} is missing here, and this cannot be done without it: {installation.line(package)}")
     except Ended as end:
         say_all(str(end))
         raise SystemExit(INTERRUPTED) from None
@@ -65,16 +71,36 @@ def _told(run: Callable[[], object]) -> None:
         raise SystemExit(1) from None
     except OSError as error:
         logger.debug("this ended the command", exc_info=True)
-        where = printable.line(error.filename or "this machine")
-        if is_full(error):
-            fail(f"disk full: {where}. Make room, or choose another place.")
-        fail(f"{where}: {error.strerror or error}. Choose another place.")
+        fail(_of_the_disk(error))
     except (KeyboardInterrupt, SystemExit) as end:
         # typer makes Ctrl-C an exit of 130
         if isinstance(end, SystemExit) and end.code != INTERRUPTED:
             raise
         say("interrupted: nothing is half-written. Run the same command again.")
         raise SystemExit(INTERRUPTED) from None
+
+
+def _work_in(folder: str) -> None:
+    """This folder is the workspace from now on, also for what the verb starts; it is made when it is written to."""
+    if not folder:
+        return
+    place = Path(folder).expanduser().absolute()
+    if place.exists() and not place.is_dir():
+        raise ConfigError(f"{WORKSPACE} {folder}: this is a file. Name a folder, there or to be made.")
+    os.environ[home.VARIABLE] = str(place)
+
+
+def _of_the_disk(error: OSError) -> str:
+    """What cannot be read or written, where that is, and what to do."""
+    from local.core import workspace
+
+    where = printable.line(error.filename or "this machine")
+    if is_full(error):
+        return f"disk full: {where}. Make room, or choose another place."
+    said = f"{where}: {error.strerror or error}"
+    if error.filename and workspace.needs(Path(os.fsdecode(error.filename)).absolute()):
+        return f"The workspace {workspace.home()} cannot be used: {said}. {home.ANOTHER}"
+    return f"{said}. Choose another place."
 
 
 def _whole(run: Callable[[], object]) -> None:
@@ -107,7 +133,7 @@ def run(verb: Callable[..., object]) -> NoReturn:
         from scripts.terminal.settings import defaults
         from scripts.terminal.usage import command_of
 
-        command = listening(command_of(verb))
+        command = command_of(verb)
         command(default_map=defaults(verb.__name__, command))
 
     guarded(start)

@@ -78,7 +78,7 @@ def test_a_run_that_failed_is_told_as_such_by_watch_and_pull(k2l, home):
         run_id="r1", remote="emulator", owner="emulator", slug="k2l-torch", name="mine", framework="torch",
         dataset="digits", bundle_sha256="b", source_commit="", parameters={}, state="failed", message="no ink",
     )  # fmt: skip
-    one.record(created_at="2026-01-01T00:00:00+00:00").keep_log("no ink")
+    one.record(created_at="2026-01-01T00:00:00+00:00").save_log("no ink")
     try:
         for verb in ("watch", "pull"):
             code, _, err = k2l(verb, "r1")
@@ -183,18 +183,19 @@ def process(code, **environment):
 
 
 @pytest.mark.parametrize(
-    ("missing", "command"),
+    ("missing", "command", "extra"),
     [
-        ("optuna", "sweep --dataset digits"),
-        ("filelock", "train --dataset digits"),
-        ("jupytext", "bundle"),
-        ("starlette", "emulator"),
+        ("optuna", "sweep --dataset digits", "sweep"),
+        ("filelock", "train --dataset digits", "emulator or keras or sweep or torch or trip"),
+        ("jupytext", "bundle", "trip"),
+        ("starlette", "emulator", "emulator or web"),
     ],
 )
-def test_a_package_that_is_missing_is_named_with_what_installs_it(missing, command):
+def test_a_package_that_is_missing_is_named_with_what_installs_it(missing, command, extra):
     done = process(WITHOUT.format(missing, ["k2l", *command.split()]))
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
-    assert done.stderr.count("\n") == 1 and missing in done.stderr and "pip install -r requirements.txt" in done.stderr
+    assert done.stderr.count("\n") == 1 and done.stderr.endswith(f"(in the extra {extra})\n"), done.stderr
+    assert f'{missing}: pip install "{missing}' in done.stderr or f'it: pip install "{missing}' in done.stderr
 
 
 def test_the_list_of_data_sets_needs_no_scikit_learn():
