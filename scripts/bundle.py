@@ -13,7 +13,7 @@ from scripts.terminal.verbs import OUTPUT
 
 @options.trained()
 def bundle(
-    wanted: options.Wanted,
+    wanted: options.Requested,
     out: Annotated[
         Path | None, typer.Option(rich_help_panel=OUTPUT, help="Where to write it. [default: build/NAME.ipynb]")
     ] = None,
@@ -29,7 +29,7 @@ def bundle(
     Example: k2l bundle --architecture lite --epochs 15 --out lite.ipynb
     """
     from local.core import shared_code, workspace
-    from local.core.outputs import whole
+    from local.core.outputs import complete
     from local.jobs import bundle as bundling
     from local.kaggle_api import kernel_spec
 
@@ -42,7 +42,7 @@ def bundle(
         packed = bundling.pack(kernel_spec.load(wanted.framework), name=name, config=config)
         path, sha256 = out or workspace.build() / f"{name}.ipynb", packed.sha256
         content = packed.sign(run_id="by-hand", source_commit=shared_code.commit("shared", "kaggle")).encode()
-        with whole(path) as part:
+        with complete(path) as part:
             part.write_bytes(content)
     size = len(content)
     if json:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @options.trained(without=("architecture", "name"))
 def compare(
-    wanted: options.Wanted,
+    wanted: options.Requested,
     architectures: Annotated[
         str, typer.Option(metavar="NAME,NAME,…", help="Which networks, in this order.")
     ] = "ds_cnn_v1,ds_cnn_v2,ds_cnn_v3,lite",
@@ -61,7 +61,7 @@ def compare(
     say(f"pictures: {', '.join(map(str, pictures))}")
 
 
-def plan(wanted: options.Wanted, architectures: str, *, prefix: str, data_dir: Path | None) -> list["Training"]:
+def plan(wanted: options.Requested, architectures: str, *, prefix: str, data_dir: Path | None) -> list["Training"]:
     """What is to be trained; all that can be wrong with it is found here."""
     from local.experiments.train import Training
     from local.models.registry import check_name, usual_name

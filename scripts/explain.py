@@ -51,7 +51,7 @@ def explain(
         draw_lesson(out)
         return
     check_out(out)
-    from local.core.outputs import whole
+    from local.core.outputs import complete
     from local.digits import explain_picture as explaining
     from shared.explain.explanation_plots import way
     from shared.training.plots import save
@@ -60,7 +60,7 @@ def explain(
     subject = explaining.find(picture, opened, digit=digit, sure=conf)
     told = explaining.explain(subject, opened)
     target = place(out, f"{subject.stem}-{opened.model.name}" if model else subject.stem)
-    with whole(target) as part:
+    with complete(target) as part:
         save(way(told), part)
     if json:
         where = {"model": opened.model.name, "weights": str(opened.model.file), "picture": str(target)}

@@ -13,19 +13,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.terminal.ask import BACK, Choice, forget_typed, on_terminal, select, text
+from scripts.terminal.ask import BACK, MenuChoice, forget_typed, on_terminal, select, text
 from scripts.terminal.edge import INTERRUPTED, run
 from scripts.terminal.output import say
 
-FRAMEWORKS = (Choice("torch", "PyTorch"), Choice("keras", "TensorFlow / Keras 3"))
+FRAMEWORKS = (MenuChoice("torch", "PyTorch"), MenuChoice("keras", "TensorFlow / Keras 3"))
 PLACES = (
-    Choice("here", "here, on this processor"),
-    Choice("emulator", "on the emulator: the trip to Kaggle, rehearsed on this machine"),
-    Choice("kaggle", "on Kaggle's free GPU, with an account there"),
+    MenuChoice("here", "here, on this processor"),
+    MenuChoice("emulator", "on the emulator: the trip to Kaggle, rehearsed on this machine"),
+    MenuChoice("kaggle", "on Kaggle's free GPU, with an account there"),
 )
 LENGTHS = (
-    Choice("1", "one epoch: a first look"),
-    Choice("", "as many epochs as the recipe takes"),
+    MenuChoice("1", "one epoch: a first look"),
+    MenuChoice("", "as many epochs as the recipe takes"),
 )
 DATA_SETS = {
     "mnist": "MNIST: 70,000 digits",
@@ -34,11 +34,11 @@ DATA_SETS = {
 }
 RECOMMENDED = "compact"
 FIRST = (
-    Choice("train", "Train a network"),
-    Choice("use", "Use one that is here already"),
-    Choice("runs", "See where my runs stand"),
-    Choice("doctor", "See what this machine has and lacks"),
-    Choice("quit", "Leave"),
+    MenuChoice("train", "Train a network"),
+    MenuChoice("use", "Use one that is here already"),
+    MenuChoice("runs", "See where my runs stand"),
+    MenuChoice("doctor", "See what this machine has and lacks"),
+    MenuChoice("quit", "Leave"),
 )
 # What can be done with a model; {0} is its name, {1} the path that is asked for.
 THEN = {
@@ -51,7 +51,7 @@ THEN = {
     "bench": ("Compare its files: how fast is each?", "bench {0}", ""),
     "compare": ("Compare it with the networks of the zoo", "evaluate {0} compact lite", ""),
 }
-AFTERWARDS = tuple(Choice(key, says) for key, (says, _, _) in THEN.items())
+AFTERWARDS = tuple(MenuChoice(key, says) for key, (says, _, _) in THEN.items())
 
 
 class Back(Exception):
@@ -62,7 +62,7 @@ class Back(Exception):
 class Menu:
     """Asks, shows the command, and runs it. What asks and what runs can be others, for tests."""
 
-    choose: Callable[[str, tuple[Choice, ...]], str] = select
+    choose: Callable[[str, tuple[MenuChoice, ...]], str] = select
     write: Callable[[str], str] = text
     start: Callable[[list[str]], int] = field(default_factory=lambda: carry_out)
 
@@ -75,7 +75,7 @@ class Menu:
                 elif name := self.trained() if first == "train" else self.ask("Which one?", present()):
                     self.use(name)
 
-    def ask(self, question: str, choices: tuple[Choice, ...]) -> str:
+    def ask(self, question: str, choices: tuple[MenuChoice, ...]) -> str:
         """The choice that was made. Raises Back where that is none of them."""
         if (answer := self.choose(question, (*choices, BACK))) == BACK.key:
             raise Back
@@ -105,7 +105,7 @@ class Menu:
                 self.start([word.format(name, asked) for word in command.split()])
 
 
-def networks() -> tuple[Choice, ...]:
+def networks() -> tuple[MenuChoice, ...]:
     """The networks there are, the recommended one and then the smallest first, with the time that the zoo's took."""
     from local.models import published
     from shared.networks.architectures import ARCHITECTURES
@@ -117,7 +117,7 @@ def networks() -> tuple[Choice, ...]:
         time = f", {duration(took[name])}" if name in took else ""
         return f"{name}: {parameters:,} parameters{time}" + "; a good first one" * (name == RECOMMENDED)
 
-    return tuple(Choice(one.name, says(one.name, one.parameters)) for one in known)
+    return tuple(MenuChoice(one.name, says(one.name, one.parameters)) for one in known)
 
 
 def duration(seconds: float) -> str:
@@ -125,7 +125,7 @@ def duration(seconds: float) -> str:
     return f"about {seconds:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} min"
 
 
-def afterwards(name: str) -> tuple[Choice, ...]:
+def afterwards(name: str) -> tuple[MenuChoice, ...]:
     """What can be done with a model; it is compared where its data set is here."""
     from local.models import registry
     from shared.core import manifest
@@ -138,10 +138,11 @@ def afterwards(name: str) -> tuple[Choice, ...]:
     return tuple(choice for choice in AFTERWARDS if comparable or choice.key != "compare")
 
 
-def data_sets() -> tuple[Choice, ...]:
+def data_sets() -> tuple[MenuChoice, ...]:
     """The data sets; of those that are files it is said where they are not here."""
     return tuple(
-        Choice(name, says + ("" if here(name) else " (not here: fetched first)")) for name, says in DATA_SETS.items()
+        MenuChoice(name, says + ("" if here(name) else " (not here: fetched first)"))
+        for name, says in DATA_SETS.items()
     )
 
 
@@ -164,11 +165,11 @@ def as_path(typed: str) -> str:
     return str(Path(plain).expanduser()) if plain.startswith("~") else plain
 
 
-def present() -> tuple[Choice, ...]:
+def present() -> tuple[MenuChoice, ...]:
     """The models that are here: those that were trained, and the zoo's."""
     from local.models import registry
 
-    return tuple(Choice(name, name) for name in registry.names())
+    return tuple(MenuChoice(name, name) for name in registry.names())
 
 
 def carry_out(words: list[str]) -> int:

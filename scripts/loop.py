@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @options.trained()
 def loop(
-    wanted: options.Wanted,
+    wanted: options.Requested,
     remote: options.Remote = "kaggle",
     owner: options.Owner = None,
     slug: options.Slug = None,
@@ -41,17 +41,17 @@ def loop(
     start = time.perf_counter()
     asked: dict[str, Any] = {"remote": remote, "slug": slug, "accelerator": accelerator}
     if dry_run:
-        trip.check(options.flight(wanted, **asked, owner=owner, again=again, waits=wait_for_capacity), json=json)
-    cargo = options.cargo(wanted, **asked)
-    with journal.lock(cargo.name), trip.resumable():
+        trip.check(options.planned(wanted, **asked, owner=owner, again=again, waits=wait_for_capacity), json=json)
+    submission = options.submission(wanted, **asked)
+    with journal.lock(submission.name), trip.resumable():
         service = options.service(remote, owner)
-        one = None if again else trip.ended_before(service, cargo)
-        one = one or trip.sent(service, cargo, again=again, wait_hours=wait_limit if wait_for_capacity else None)
+        one = None if again else trip.ended_before(service, submission)
+        one = one or trip.sent(service, submission, again=again, wait_hours=wait_limit if wait_for_capacity else None)
         one = trip.pulled(service, trip.watched(service, one, timeout=timeout))
 
         from local.experiments.after_pull import receive
 
-        home = receive(workspace.models() / cargo.name, report=tell)
+        home = receive(workspace.models() / submission.name, report=tell)
         row = _row(one, home) | {"seconds_command": round(time.perf_counter() - start, 3)}
         emit([row]) if json else _show(row, home)
         if one.state != "done":

@@ -9,7 +9,7 @@ from scripts.terminal.output import Json, emit
 
 @options.trained()
 def push(
-    wanted: options.Wanted,
+    wanted: options.Requested,
     remote: options.Remote = "kaggle",
     owner: options.Owner = None,
     slug: options.Slug = None,
@@ -33,11 +33,11 @@ def push(
 
     asked: dict[str, Any] = {"remote": remote, "slug": slug, "accelerator": accelerator}
     if dry_run:
-        trip.check(options.flight(wanted, **asked, owner=owner, again=again, waits=wait_for_capacity), json=json)
-    cargo = options.cargo(wanted, **asked)
-    with journal.lock(cargo.name), trip.resumable():
+        trip.check(options.planned(wanted, **asked, owner=owner, again=again, waits=wait_for_capacity), json=json)
+    submission = options.submission(wanted, **asked)
+    with journal.lock(submission.name), trip.resumable():
         wait_hours = wait_limit if wait_for_capacity else None
-        one = trip.sent(options.service(remote, owner), cargo, again=again, wait_hours=wait_hours)
+        one = trip.sent(options.service(remote, owner), submission, again=again, wait_hours=wait_hours)
     if json:
         emit([{"run_id": one.run_id, "version": one.version, "state": one.state, "url": one.url}])
     else:

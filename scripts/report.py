@@ -81,14 +81,14 @@ def time_all(seconds: float) -> None:
 
 def draw(data_dir: Path | None) -> None:
     """README's picture, with a page that is read now."""
-    from local.core.outputs import whole
+    from local.core.outputs import complete
     from local.zoo import cover
     from shared.data import datasets
     from shared.training import plots
 
     images = datasets.load("mnist", data_dir=data_dir, halves=["test"]).test_images
     figure, text = cover.drawn(images)
-    with whole(cover.PATH) as part:
+    with complete(cover.PATH) as part:
         plots.save(figure, part)
     say(f"drawn: {cover.PATH}, a page that reads {text}")
 

@@ -58,11 +58,11 @@ def runs(
     if left := len(every) - len(shown):
         say(f"{left} older: k2l runs --limit {len(every)}")
     for path in journal.damaged():
-        say(f"{path / journal.STEPS} is damaged: no step of it can be read. Move that folder away.")
+        say(f"{path / journal.STEPS} is damaged: none of its steps can be read. Move that folder away.")
     return None
 
 
-class Line(NamedTuple):
+class RunLine(NamedTuple):
     """A run, how it stands there, its test accuracy where that is known, and as much of its id as names it."""
 
     id: str
@@ -91,7 +91,7 @@ class Line(NamedTuple):
         return advice.format(self.id, one.name) if advice else one.message.partition("\n")[0]
 
 
-def _lines(shown: "list[Run]", every: "list[Run]", there: dict[str, str]) -> list[Line]:
+def _lines(shown: "list[Run]", every: "list[Run]", there: dict[str, str]) -> list[RunLine]:
     from local.runs import journal as journal
 
     known, alike = journal.accuracies(), Counter(map(_beginning, every))
@@ -99,7 +99,7 @@ def _lines(shown: "list[Run]", every: "list[Run]", there: dict[str, str]) -> lis
     def name(one: "Run") -> str:
         return _beginning(one) if sys.stdout.isatty() and alike[_beginning(one)] == 1 else one.run_id
 
-    return [Line(name(one), one, there.get(one.run_id, ""), known.get(one.run_id)) for one in shown]
+    return [RunLine(name(one), one, there.get(one.run_id, ""), known.get(one.run_id)) for one in shown]
 
 
 def _beginning(one: "Run") -> str:
@@ -108,10 +108,10 @@ def _beginning(one: "Run") -> str:
 
 
 def _asked(every: "list[Run]") -> dict[str, str]:
-    from local.jobs.remote_status import AWAY, standing
+    from local.jobs.remote_status import AWAY, remote_states
 
     # Only runs under way are asked after: without one, no client is loaded.
-    return standing(every) if any(one.state in AWAY for one in every) else {}
+    return remote_states(every) if any(one.state in AWAY for one in every) else {}
 
 
 def ago(seconds: float) -> str:

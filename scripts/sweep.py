@@ -30,7 +30,7 @@ LONGEST_NAME = 45  # the runs of a study are named after it
 
 @options.trained(without=("name",))
 def sweep(
-    wanted: options.Wanted,
+    wanted: options.Requested,
     trials: Annotated[int, typer.Option(min=1, help="How many trials the study has in the end.")] = 20,
     search: Annotated[
         list[str] | None,
@@ -118,7 +118,7 @@ def sweep(
 
 
 def _task(
-    wanted: options.Wanted,
+    wanted: options.Requested,
     search: list[str] | None,
     *,
     objective: str,
@@ -162,7 +162,13 @@ def _workers(task: "Task", count: int, data_dir: Path | None) -> "AbstractContex
 
 @contextmanager
 def _runs(
-    study: "Study", wanted: options.Wanted, *, remote: str, owner: str | None, slug: str | None, accelerator: str | None
+    study: "Study",
+    wanted: options.Requested,
+    *,
+    remote: str,
+    owner: str | None,
+    slug: str | None,
+    accelerator: str | None,
 ) -> "Iterator[Trainer]":
     """The service, asked before anything is drawn; one sweep of a study at a time on this machine."""
     from local.kaggle_api import kernel_spec

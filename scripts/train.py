@@ -28,7 +28,7 @@ NEXT = {"mnist": DIGITS_ALONE, "digits": DIGITS_ALONE, "camera": READS}
 
 @options.trained()
 def train(
-    wanted: options.Wanted,
+    wanted: options.Requested,
     seeds: Annotated[
         int | None,
         typer.Option(min=1, max=1000, help="Train this many, from --seed on; keep the best on the validation images."),

@@ -1,1 +1,1 @@
-"""What every room of the laptop side uses: the workspace, whole outputs, signals, sockets, checks."""
+"""What every package of `local` uses: the workspace, complete outputs, signals, sockets, checks."""

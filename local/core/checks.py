@@ -1,9 +1,9 @@
-"""What a check comes to, each by itself: the frame of the doctor and of a push's preflight.
+"""The result of a single check, for the doctor and for a push's preflight.
 
     found = outcome("disk", look)        # `look` gives a Finding, or raises what is wrong
     found.check, found.verdict, found.found, found.fix
 
-Whatever is no UserError is a fault of the check, and goes through.
+Any other error than a UserError is a fault of the check, and is raised.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ GOOD, WARN, BAD, NOT_CHECKED = "good", "warn", "bad", "not checked"
 
 
 class Finding(NamedTuple):
-    """What a check says: its verdict, what was found, and what to do about it (nothing where all is well)."""
+    """A check's verdict, what was found, and what to do about it (nothing if all is well)."""
 
     verdict: str
     found: str
@@ -25,7 +25,7 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """A check by its name, and what it came to, as a Finding has it."""
+    """A check's name and its finding."""
 
     check: str
     verdict: str
@@ -34,13 +34,13 @@ class Result:
 
 
 def outcome(check: str, look: Callable[[], Finding], *, fix: str = "") -> Result:
-    """What `look` comes to.
+    """The result of `look`.
 
     A UserError is BAD: its first line is what was found, the others what to do, or else `fix`.
     """
     try:
         found = look()
     except UserError as error:
-        said, _, way = str(error).partition("\n")
-        found = Finding(BAD, said, way or fix)
+        message, _, way = str(error).partition("\n")
+        found = Finding(BAD, message, way or fix)
     return Result(check=check, **found._asdict())

@@ -1,6 +1,6 @@
-"""The events that work on this machine reports, beside those of `shared.core.events`.
+"""The events of work on this machine, in addition to those of `shared.core.events`.
 
-`scripts.steps.progress` has the words for each. A new kind needs a class here and its words there.
+`scripts.steps.progress` has the message for each. A new kind needs a class here and its message there.
 """
 
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ class Message(Event):
 
 @dataclass(frozen=True)
 class Warned(Event):
-    """The work continues, but the user may not want what comes of it."""
+    """The work continues, but the user may not want the result."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Kept(Event):
-    """A new model has taken a place; the model that was there is in this folder now."""
+class BackupMade(Event):
+    """A new model has replaced an older one, which is in this folder now."""
 
     folder: Path
 
@@ -67,21 +67,21 @@ class TrialEnded(Event):
 
 @dataclass(frozen=True)
 class StatusChanged(Event):
-    """A run has another status there now, by the service's own name."""
+    """A run has a new status, by the service's own name."""
 
     state: str
 
 
 @dataclass(frozen=True)
 class LogWritten(Event):
-    """A run has written this piece of its log, which need not be whole lines."""
+    """A run has written this piece of its log, which may end within a line."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class LogLost(Event):
-    """The live log of a run cannot be had for now."""
+    """The live log of a run is not available for now."""
 
     why: str
 

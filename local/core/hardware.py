@@ -1,4 +1,4 @@
-"""What this machine is, for figures that hold for it alone, and how its memory is used."""
+"""What this machine is, for measurements that are valid for it alone, and how its memory is used."""
 
 import ctypes
 import platform
@@ -9,17 +9,17 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
 def processor() -> str:
-    """The processor's name as its maker writes it, where the system tells it; else its kind, such as "x86_64"."""
-    return _told("model name") or platform.processor() or platform.machine()
+    """The processor's name by its maker, if the system gives it; else its kind, such as "x86_64"."""
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
 
 
 def flags() -> set[str]:
-    """What the processor knows to do, in Linux's words, such as "avx512_vnni"; empty where it cannot be told."""
-    return set(_told("flags").split())
+    """The processor's features by Linux's names, such as "avx512_vnni"; empty if unknown."""
+    return set(_cpuinfo("flags").split())
 
 
-def _told(key: str) -> str:
-    """What Linux says of the first processor under that key, or ""."""
+def _cpuinfo(key: str) -> str:
+    """Linux's value of that key for the first processor, or ""."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:  # not Linux
@@ -28,10 +28,10 @@ def _told(key: str) -> str:
 
 
 def keep_freed_memory() -> None:
-    """Lets this process keep what it frees, up to 256 MB, where its C library is glibc.
+    """Lets this process keep freed memory, up to 256 MB, if its C library is glibc.
 
-    Every frame of a film needs the same arrays of a megabyte. Given back to the system, each would be fetched again
-    page by page, which takes a fifth of the time that a frame does (mallopt(3)).
+    Every frame of a film needs the same arrays of a megabyte. If they were given back to the system, each would be
+    allocated again page by page: a fifth of a frame's time (mallopt(3)).
     """
     if not sys.platform.startswith("linux"):
         return

@@ -1,12 +1,12 @@
-"""What is installed here: which `k2l` this is, and the packages it asks for beside those that are there.
+"""What is installed here: which `k2l` this is, and which packages it requires and has.
 
-    version(), commit()                        # ("0.1.0", "c74674d-dirty"), the second "" where this is no checkout
+    version(), commit()                        # ("0.1.0", "c74674d-dirty"), the second is "" outside a checkout
     requirements()["torch"].specifier          # >=2.15,<2.16
     installed("torch")                         # "2.15.0", or None
     line("cv2")                                # 'pip install "opencv-python>=4.11,<6" (in the extra predict)'
 
-All of it is read from text files: no package is imported to learn its version. TensorFlow takes seconds to import,
-`kaggle` logs in while it is imported, and a folder of that name looks to Python like a package.
+All of it comes from text files: no package is imported to get its version. TensorFlow takes seconds to import,
+`kaggle` logs in during its import, and a folder of that name looks to Python like a package.
 """
 
 import functools
@@ -27,21 +27,21 @@ PROJECTS = {
     "sklearn": "scikit-learn",
     "slugify": "python-slugify",
 }  # what is imported under another name than it is installed by
-# What else has the same modules in it.
-FELLOWS = {
+# Other packages with the same modules.
+ALTERNATIVES = {
     "opencv-python": ("opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless"),
     "tensorflow": ("tensorflow-cpu",),
 }
 
 
 def version() -> str:
-    """The version of the code that runs: the checkout's, which need not be the one that was installed."""
-    return _stated("version") or importlib.metadata.version(NAME)
+    """The version of the running code: the checkout's, which may differ from the installed one."""
+    return _from_pyproject("version") or importlib.metadata.version(NAME)
 
 
 def python_range() -> str:
     """Which versions of Python the code is for, such as ">=3.11"."""
-    return _stated("requires-python") or importlib.metadata.metadata(NAME)["Requires-Python"]
+    return _from_pyproject("requires-python") or importlib.metadata.metadata(NAME)["Requires-Python"]
 
 
 def commit() -> str:
@@ -51,15 +51,15 @@ def commit() -> str:
         return ""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=9", "--exclude=*"]
     try:
-        told = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True, timeout=10)
+        result = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return ""
-    return told.stdout.strip()
+    return result.stdout.strip()
 
 
 @functools.cache
 def requirements() -> "dict[str, Requirement]":
-    """What the code asks for by name: the checkout's requirements.txt, else what was stated when it was installed."""
+    """The requirements by name: from the checkout's requirements.txt, else from the installation's metadata."""
     from packaging.requirements import Requirement
 
     if text := _text("requirements.txt"):
@@ -107,19 +107,19 @@ def _of_metadata(extra: str) -> "list[Requirement]":
 
 
 def installed(package: str) -> str | None:
-    """The version of a package, or of a fellow that does as well; None where there is none, "" for a broken one."""
-    for name in (package, *FELLOWS.get(package, ())):
+    """The version of a package, or of an alternative; None if neither is installed, "" for a broken one."""
+    for name in (package, *ALTERNATIVES.get(package, ())):
         try:
-            # An installation that was cut short leaves metadata without a version, for which there is no error.
+            # An interrupted installation leaves metadata without a version, and no error.
             return importlib.metadata.version(name) or ""
         except importlib.metadata.PackageNotFoundError:
             continue
-        except KeyError:  # what newer Pythons have for it
+        except KeyError:  # newer Pythons raise it instead
             return ""
     return None
 
 
-def _stated(key: str) -> str:
+def _from_pyproject(key: str) -> str:
     """A line of the checkout's pyproject.toml. By hand: a Python too old for us has no reader of TOML."""
     found = re.search(rf'^{key} = "(.+)"$', _text("pyproject.toml"), re.MULTILINE)
     return found[1] if found else ""

@@ -1,11 +1,11 @@
-"""Ctrl-C and SIGTERM while something is at work that can stop at a better moment.
+"""Ctrl-C and SIGTERM during work that should stop at the next safe point.
 
-with noticed() as asked:
+with interrupted() as asked:
     for step in work:
-        if asked():          # once; a second Ctrl-C raises KeyboardInterrupt wherever it comes
+        if asked():          # after the first; a second Ctrl-C raises KeyboardInterrupt at once
             break
 
-end_with_parent()            # in a process that was started to work for another
+end_with_parent()            # in a worker process
 """
 
 import os
@@ -19,34 +19,34 @@ import psutil
 
 
 @contextmanager
-def noticed() -> Iterator[Callable[[], bool]]:
-    """Inside, a first SIGINT or SIGTERM is only noted: the call it gives says whether one has come.
+def interrupted() -> Iterator[Callable[[], bool]]:
+    """Inside, a first SIGINT or SIGTERM is only recorded: the yielded function says whether there was one.
 
-    Signals that the process was told to ignore stay ignored. Outside the main thread nothing changes, and none is
-    ever noted: Python gives signals to the main thread alone.
+    Signals that the process ignores stay ignored. Outside the main thread nothing is recorded: Python delivers signals
+    to the main thread alone.
     """
-    noted = False
+    received = False
 
-    def note(number: int, frame: FrameType | None) -> None:
-        nonlocal noted
-        if noted:
+    def record(number: int, frame: FrameType | None) -> None:
+        nonlocal received
+        if received:
             raise KeyboardInterrupt
-        noted = True
+        received = True
 
     ours = [signal.SIGINT, signal.SIGTERM] if threading.current_thread() is threading.main_thread() else []
     before = {one: signal.getsignal(one) for one in ours}
     before = {one: handler for one, handler in before.items() if handler not in (signal.SIG_IGN, None)}
     try:
         for one in before:
-            signal.signal(one, note)
-        yield lambda: noted
+            signal.signal(one, record)
+        yield lambda: received
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
 
 
 def end_with_parent() -> None:
-    """From now on this process ends when the one that started it does, however that came about."""
+    """From now on this process ends when its parent process ends, for whatever reason."""
 
     def watch(parent: psutil.Process) -> None:
         parent.wait()

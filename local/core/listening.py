@@ -1,12 +1,12 @@
-"""Sockets for our own servers to listen on, bound before anything is started, so that a taken port is known at once.
+"""Sockets for our own servers, bound before anything starts, so that a port in use is known at once.
 
     sockets = listen(None, 7777, risk="…")       # loopback; 0 takes any free port
-    sockets = listen("192.168.1.5", 7777, risk="…", i_know=True)         # what other machines reach takes `i_know`
+    sockets = listen("192.168.1.5", 7777, risk="…", i_know=True)         # other machines can reach it: needs `i_know`
     url_of(None, sockets)                        # http://127.0.0.1:7777
-    is_ours(host_of("localhost:7777"), None)     # whether a request that names this host is meant for us
+    is_ours(host_of("localhost:7777"), None)     # whether a request to this host is for us
 
-What a name stands for is looked up once, so that what is checked is what is listened on. Nothing is answered here: the
-emulator and the page in the browser hand the sockets to uvicorn.
+A name is looked up once, so that the address that is checked is the one that listens. Requests are answered elsewhere:
+the emulator and the web page give the sockets to uvicorn.
 """
 
 import ipaddress
@@ -19,7 +19,7 @@ from shared.core.errors import ConfigError, plain
 
 
 class ExposedError(ConfigError):
-    """Other machines would be let in, and nobody said that this is meant."""
+    """Other machines could connect, and the user did not confirm that."""
 
 
 class Address(NamedTuple):
@@ -33,23 +33,23 @@ LOOPBACK = Address(socket.AF_INET, "127.0.0.1"), Address(socket.AF_INET6, "::1")
 
 
 def addresses(host: str | None) -> list[Address]:
-    """What a name or address stands for; loopback where none is given. ConfigError: it is none."""
+    """The addresses of a name or address; loopback if none is given. ConfigError: it is invalid."""
     if not host:
         return list(LOOPBACK)
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, ValueError, TypeError):  # but for the first, of what can be no host's name
+    except (OSError, ValueError, TypeError):  # the last two for text that cannot be a host name
         raise ConfigError(
-            f"--host {plain(host)} is no name or address of this machine. Leave it out for loopback."
+            f"--host {plain(host)} is not a name or address of this machine. Leave it out for loopback."
         ) from None
     return list(dict.fromkeys(Address(family, str(place[0])) for family, _, _, _, place in found))
 
 
 def listen(host: str | None, port: int, *, risk: str, i_know: bool = False) -> list[socket.socket]:
-    """Sockets on the host's first address and, where they are there, on its others; on loopback where none is named.
+    """Sockets on the host's first address and, if they exist, on its others; on loopback if no host is given.
 
-    ConfigError: the host is unknown, the port is in use. ExposedError: other machines may reach it, and `i_know` is not
-    said; `risk` says what they could do.
+    ConfigError: the host is unknown, the port is in use. ExposedError: other machines may reach it, and `i_know` is
+    False; `risk` says what they could do.
     """
     first, *others = found = addresses(host)
     for one in found:
@@ -74,8 +74,8 @@ def listen(host: str | None, port: int, *, risk: str, i_know: bool = False) -> l
 
 
 def bound(address: Address, port: int) -> socket.socket:
-    """A listening socket. OSError: the address is in use or not there."""
-    # Named, for asyncio sends without delay (TCP_NODELAY) only what says that it is TCP: 40 ms a call.
+    """A listening socket. OSError: the address is in use or does not exist."""
+    # The protocol is given because asyncio sets TCP_NODELAY only then: it saves 40 ms a call.
     one = socket.socket(address.family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":  # elsewhere the option would let two servers share the port
@@ -91,14 +91,14 @@ def bound(address: Address, port: int) -> socket.socket:
 
 
 def url_of(host: str | None, sockets: list[socket.socket]) -> str:
-    """The URL under which a server gives itself out; where it listens everywhere, that on loopback."""
+    """The URL of a server; on loopback if it listens on all addresses."""
     address, port = sockets[0].getsockname()[:2]
     name = LOOPBACK[0].host if ipaddress.ip_address(address).is_unspecified else host or address
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or address, as it is written, can only mean this machine."""
+    """Whether a name or address, as written, can only mean this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -106,26 +106,26 @@ def is_loopback(host: str) -> bool:
 
 
 def exposed(sockets: list[socket.socket]) -> list[str]:
-    """The addresses listened on that are not loopback."""
+    """The addresses of the sockets that are not loopback."""
     hosts = [str(one.getsockname()[0]) for one in sockets]
     return [host for host in hosts if not is_loopback(host)]
 
 
 def is_ours(name: str, host: str | None) -> bool:
-    """Whether a request for that name or address is meant for a server on `host`, None where that is loopback.
+    """Whether a request for that name or address is for a server on `host`, None for loopback.
 
-    Any address is: nobody can make it mean another machine. A name of others can be made to mean our address.
+    Any address is: nobody can point it at another machine. Another's name can be pointed at our address.
     """
     return is_loopback(name) or bool(host and (name == host.lower() or _is_address(name)))
 
 
 def host_of(authority: str) -> str:
-    """The name or address in a Host header, without port and brackets; in small letters. "" where it has more."""
+    """The name or address in a Host header, without port and brackets; in lower case. "" if it has more parts."""
     try:
         parts = urlsplit(f"//{authority}")
     except ValueError:  # brackets that are not closed
         return authority
-    return parts.hostname or "" if parts.netloc == authority else ""  # a path in it would change what is asked for
+    return parts.hostname or "" if parts.netloc == authority else ""  # a path in it would change the request
 
 
 def _is_address(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""Figures and tables as Markdown has them, the same in README, the model cards and the page of the zoo."""
+"""Figures and tables in Markdown, the same in README, the model cards and the page of the zoo."""
 
 import textwrap
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ def share(value: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """Seconds, as exact as they are worth."""
+    """Seconds, with decimals below ten."""
     return f"{value:,.2f} s" if value < 10 else f"{value:,.0f} s"
 
 
@@ -40,12 +40,12 @@ def markdown(columns: list[str], rows: list[list[str]], *, right: tuple[int, ...
 
 
 def filled(path: Path, blocks: Mapping[tuple[str, str], str]) -> str:
-    """A page with each text between its two comments; ModelError where they are not there."""
+    """A page with each text between its two comments; ModelError if they are missing."""
     page = path.read_text(encoding="utf-8")
     for (begin, end), text in blocks.items():
         before, begun, rest = page.partition(begin)
         _, ended, after = rest.partition(end)
         if not (begun and ended):
-            raise ModelError(f"{path} has no place for the table: write {begin} and {end} where it should stand.")
+            raise ModelError(f"{path} has no place for the table: write {begin} and {end} where it belongs.")
         page = f"{before}{begin}\n\n{text}\n\n{end}{after}"
     return page

@@ -1,14 +1,14 @@
-"""Files made here: each appears whole, or not at all, and never through a link (`shared.core.files`).
+"""Files made here: each appears complete or not at all, and never through a link (`shared.core.files`).
 
-    with gathered(folder) as stage:                            # for people to look at
+    with gathered(folder) as stage:                            # several files at once
         plots.save(figure, stage / "accuracies.png")
-    with whole(Path("seen/page.png")) as part:                 # one file of any kind
+    with complete(Path("seen/page.png")) as part:                 # one file of any kind
         part.write_bytes(content)
-    with vouched(Path("models/m/model.onnx")) as part:         # for a model folder, in its manifest
+    with in_manifest(Path("models/m/model.onnx")) as part:         # for a model folder, and its manifest
         part.write_bytes(content)
 
-A full disk is a DiskFullError that names the file. Whole models are installed by `local.models.install`, which proves
-more and replaces a folder in one step.
+A full disk is a DiskFullError that names the file. Complete models are installed by `local.models.install`, which
+checks more and replaces a folder in one step.
 """
 
 import tempfile
@@ -23,13 +23,13 @@ from shared.core.errors import ModelError, UserError
 
 @contextmanager
 def gathered(folder: Path) -> Iterator[Path]:
-    """A temporary folder whose files are moved to `folder`, over those of the same names, once all are written.
+    """A temporary folder. Once all its files are written, they move to `folder` and replace those of the same names.
 
-    Where the block fails nothing is moved. Files in `folder` with other names stay. Raises UserError where a link in
+    If the block fails, nothing is moved. Files in `folder` with other names remain. Raises UserError if a link in
     `folder` leads out of it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with files.room_for(folder), tempfile.TemporaryDirectory(dir=folder, prefix=files.PREFIX) as part:
+    with files.full_disk_error(folder), tempfile.TemporaryDirectory(dir=folder, prefix=files.PREFIX) as part:
         stage = Path(part)
         yield stage
         found = sorted(path for path in stage.rglob("*") if path.is_file())
@@ -47,10 +47,10 @@ def _check_inside(folder: Path, place: Path) -> None:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A place beside `path`, in its folder, which is made. What is there in the end gets the name.
+def complete(path: Path) -> Iterator[Path]:
+    """A temporary path in the folder of `path`, which is made if necessary. At the end, that file replaces `path`.
 
-    After an error nothing does. Raises OSError where it cannot be written.
+    After an error nothing changes. Raises OSError if it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.fresh(path) as part:
@@ -58,13 +58,12 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def vouched(target: Path) -> Iterator[Path]:
-    """A place beside `target`, a file of a model folder. What is there in the end replaces it, and is vouched for.
+def in_manifest(target: Path) -> Iterator[Path]:
+    """A temporary path for `target`, a file of a model folder. At the end, that file replaces it, also in the manifest.
 
-    The manifest lets go of the old file before it is replaced: ended at any moment, this leaves a file that is whole
-    and vouched for, or one that the same command makes again. After an error in the block, or once what it wrote was
-    deleted, file and manifest stay as they were. Raises ModelError where a package to write with is not installed.
-    The caller has locked the model.
+    The old file leaves the manifest before it is replaced. A kill at any moment leaves a verified file, or one that the
+    same command makes again. After an error in the block, or if the block deletes its file, file and manifest are
+    unchanged. Raises ModelError if a package is missing. The caller has locked the model.
     """
     folder = target.parent
     files.drop_parts(folder)
@@ -75,7 +74,7 @@ def vouched(target: Path) -> Iterator[Path]:
                 manifest.remove_files(folder, [target.name])
         if made:
             manifest.add_files(folder, [target.name])
-    except ImportError as error:  # some raise their own in its place
+    except ImportError as error:  # some raise their own kind
         package = str(error.name or error).partition(".")[0]
         raise ModelError(
             f"{target} cannot be made without {package}, not installed here: {installation.line(package)}"

@@ -1,10 +1,10 @@
-"""The code in `shared/`: which of its files some code needs, what identifies a training by it, and its commit.
+"""The code in `shared/`: which of its files some code needs, the sha256 that identifies a training, and its commit.
 
-    files("from shared.training import train_torch")    # "core/errors.py", …: what the bundle takes along
-    training_sha256(config, framework="torch")          # the same training code and parameters: the same training
+    files("from shared.training import train_torch")    # "core/errors.py", …: what the bundle contains
+    training_sha256(config, framework="torch")          # same code and parameters: same training
     commit("shared", "kaggle")
 
-Two trainings with the same sha256 are the same but for the machine. It knows no notebook, whose prose may change while
+Two trainings with the same sha256 differ only in the machine. The notebook is not part of it: its text may change while
 a training waits to be resumed. Sources are read and parsed, never imported.
 """
 
@@ -21,7 +21,7 @@ _SHARED = workspace.CHECKOUT / "shared"  # in an installation too
 
 
 def files(code: str) -> list[str]:
-    """The files below `shared/` that some code needs, each after those it needs itself."""
+    """The files below `shared/` that some code needs, each after the files that it needs itself."""
     found: list[str] = []
     visiting: set[str] = set()
 
@@ -56,10 +56,9 @@ def _bare(text: str) -> str:
     """The code without comments, docstrings and layout."""
     tree = ast.parse(text)
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        if ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            documented = ast.get_docstring(node, clean=False) is not None
+            node.body = node.body[documented:] or [ast.Pass()]
     return ast.unparse(tree)
 
 

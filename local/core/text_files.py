@@ -1,9 +1,9 @@
-"""Text files that people wrote: settings and credentials, as any editor or shell leaves them.
+"""Text files that people wrote: settings and credentials, as any editor or shell saves them.
 
     text = read(path)
 
-A regular file alone, of at most a megabyte, in UTF-8 or UTF-16, with or without a byte order mark: Notepad writes one,
-and so does `>` in PowerShell. What the program itself writes is read elsewhere, and more strictly.
+Only regular files of at most a megabyte, in UTF-8 or UTF-16, with or without a byte order mark: Notepad writes one, and
+so does `>` in PowerShell. Files of the program itself are read elsewhere, and more strictly.
 """
 
 import codecs
@@ -25,5 +25,5 @@ def read(path: Path) -> str:
 
 
 def trouble(error: Exception) -> str:
-    """Why `read` could not, in words: an OSError's own would repeat the path."""
+    """Why `read` failed, in words: the text of an OSError would repeat the path."""
     return getattr(error, "strerror", None) or str(error)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from local.core.outputs import whole
+from local.core.outputs import complete
 from local.digits import overlay, steps
 from local.digits.reader import Reading
 from local.pictures import picture
@@ -95,5 +95,5 @@ def write(path: Path, image: NDArray[np.uint8]) -> None:
     done, data = cv2.imencode(path.suffix, image)
     if not done:
         raise PictureError(f"{path}: OpenCV cannot write such a picture")
-    with whole(path) as part:
+    with complete(path) as part:
         part.write_bytes(data.tobytes())

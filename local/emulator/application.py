@@ -1,6 +1,6 @@
 """The emulator's HTTP application: keys, methods, the log stream, storage.
 
-Each under `/api/v1` and `/v1`: `POST <service>/<Method>` and `GET kernels/logs/stream/<owner>/<slug>`. Beside
+Each under `/api/v1` and `/v1`: `POST <service>/<RpcMethod>` and `GET kernels/logs/stream/<owner>/<slug>`. Beside
 them `GET /storage/…` and `PUT /upload/…` (signed, no key) and, for the emulator itself, `GET /emulator/ping` and
 `GET|POST|DELETE /emulator/faults`. `running.serve` puts it on a port.
 """
@@ -25,7 +25,7 @@ from starlette.routing import Route
 from local.emulator.faults import Fault, Faults
 from local.emulator.kernel_methods import ARCHIVE, METHODS
 from local.emulator.parsing import MALFORMED, loaded, parsed
-from local.emulator.service import Redirect, Refusal, Service, stored_log, version_number
+from local.emulator.service import EmulatorService, Redirect, Refusal, stored_log, version_number
 from local.emulator.storage.blobs import take
 from local.emulator.storage.kernels import ENDED, Version
 from local.emulator.storage.model_store import FIRST
@@ -65,10 +65,10 @@ def full(request: Request, error: Exception) -> Response:
     """The answer where the disk of the emulator is full: 507, at once. Any other OSError is an error of ours."""
     if not is_full(error):
         raise error
-    return refused(request, Refusal(507, f"disk full: {request.app.state.folder}. Make room there"))
+    return refused(request, Refusal(507, f"disk full: {request.app.state.folder}. Free some space there"))
 
 
-def holds_key(service: Service, request: Request) -> bool:
+def holds_key(service: EmulatorService, request: Request) -> bool:
     """Whether a request comes with the key: Basic `username:key`, or the key as a Bearer token."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
@@ -91,7 +91,7 @@ def unauthenticated() -> Refusal:
     return Refusal(401, "Unauthenticated: the username or the key is not valid")
 
 
-def check_key(service: Service, request: Request) -> None:
+def check_key(service: EmulatorService, request: Request) -> None:
     """Refusal 401 for a request without the key."""
     if not holds_key(service, request):
         raise unauthenticated()
@@ -103,7 +103,7 @@ def check_no_key(request: Request) -> None:
         raise Refusal(400, "Storage takes signed URLs: leave the Authorization header, which is for the service, out")
 
 
-def elsewhere(service: Service, request: Request, redirect: Redirect) -> Response:
+def elsewhere(service: EmulatorService, request: Request, redirect: Redirect) -> Response:
     """302 to storage, under another host name than the request's, so that clients leave their key behind."""
     base = service.base
     if request.url.hostname == "127.0.0.1":
@@ -114,7 +114,7 @@ def elsewhere(service: Service, request: Request, redirect: Redirect) -> Respons
 class Application:
     """The routes' functions, on one service."""
 
-    def __init__(self, service: Service, faults: Faults, about: dict[str, Any]) -> None:
+    def __init__(self, service: EmulatorService, faults: Faults, about: dict[str, Any]) -> None:
         self.service, self.faults, self.about = service, faults, about
 
     async def call(self, request: Request) -> Response:
@@ -232,8 +232,8 @@ def md5_of(path: Path, changed: int) -> str:
         return base64.b64encode(hashlib.file_digest(file, "md5").digest()).decode()
 
 
-def build(service: Service, faults: Faults, about: dict[str, Any]) -> Starlette:
-    """The application; wrap it into `front.Front`."""
+def build(service: EmulatorService, faults: Faults, about: dict[str, Any]) -> Starlette:
+    """The application; wrap it into `middleware.HttpFrontEnd`."""
     application = Application(service, faults, about)
     routes = [
         Route("/storage/{name:file}", application.storage),

@@ -143,7 +143,7 @@ def stop(state: Path, *, patience: float = 10) -> bool:
 
     KernelError: it does not leave.
     """
-    from local.emulator.storage.kernel_store import Store
+    from local.emulator.storage.kernel_store import KernelStore
 
     found = running(state)
     if found is None:
@@ -157,5 +157,5 @@ def stop(state: Path, *, patience: float = 10) -> bool:
         if not processes.wait([server], patience):
             raise KernelError(f"the emulator (process {server.pid}) does not stop; end it by hand")
     (state / "server.json").unlink(missing_ok=True)
-    Store(state).close()
+    KernelStore(state).close()
     return True

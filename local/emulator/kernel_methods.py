@@ -17,10 +17,10 @@ from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, Intro
 from local.emulator import model_methods
 from local.emulator.push_method import save_kernel
 from local.emulator.service import (
-    Method,
+    EmulatorService,
     Redirect,
     Refusal,
-    Service,
+    RpcMethod,
     Struck,
     denied,
     duration,
@@ -34,7 +34,7 @@ from local.emulator.storage.kernels import ENDED, Kernel, Version
 from shared.core.files import fresh
 
 
-def session_status(service: Service, request: Any, struck: Struck) -> dict[str, Any]:
+def session_status(service: EmulatorService, request: Any, struck: Struck) -> dict[str, Any]:
     """The status of a version, the current one where none is named. A dict, for a fault may name any state."""
     number = version_number(request.version_label)
     version = service.find_version(request.user_name, request.kernel_slug, number)
@@ -46,7 +46,7 @@ def session_status(service: Service, request: Any, struck: Struck) -> dict[str, 
     return {"status": state} | ({"failureMessage": message} if message else {})
 
 
-def session_output(service: Service, request: Any, struck: Struck) -> api.ApiListKernelSessionOutputResponse:
+def session_output(service: EmulatorService, request: Any, struck: Struck) -> api.ApiListKernelSessionOutputResponse:
     """Signed URLs of a version's outputs, page by page, and its log; nothing before the session ended."""
     number = version_number(request.version_label)
     version = service.find_version(request.user_name, request.kernel_slug, number)
@@ -65,7 +65,9 @@ def session_output(service: Service, request: Any, struck: Struck) -> api.ApiLis
     return response
 
 
-def output_file(service: Service, version: Version, name: str, alias: str = "") -> api.ApiKernelSessionOutputFile:
+def output_file(
+    service: EmulatorService, version: Version, name: str, alias: str = ""
+) -> api.ApiKernelSessionOutputFile:
     """One output in the listing; under another name, where `alias` says so."""
     item = api.ApiKernelSessionOutputFile()
     item.file_name = alias or name
@@ -73,7 +75,7 @@ def output_file(service: Service, version: Version, name: str, alias: str = "") 
     return item
 
 
-def kernel_files(service: Service, request: Any, struck: Struck) -> api.ApiListKernelFilesResponse:
+def kernel_files(service: EmulatorService, request: Any, struck: Struck) -> api.ApiListKernelFilesResponse:
     """Names, sizes and dates of a version's outputs."""
     number = version_number(request.version_label)
     version = service.find_version(request.user_name, request.kernel_slug, number)
@@ -92,7 +94,7 @@ def listed_file(name: str, path: Path) -> api.ApiListKernelFilesItem:
     return item
 
 
-def get_kernel(service: Service, request: Any, struck: Struck) -> api.ApiGetKernelResponse:
+def get_kernel(service: EmulatorService, request: Any, struck: Struck) -> api.ApiGetKernelResponse:
     """Metadata and source; the slug may carry a version behind a slash, as the `kaggle` command sends it."""
     slug, _, number = (request.kernel_slug or "").partition("/")
     label = f"v{number}" if number else request.version_label
@@ -117,7 +119,7 @@ def metadata(kernel: Kernel) -> api.ApiKernelMetadata:
     return item
 
 
-def list_kernels(service: Service, request: Any, struck: Struck) -> api.ApiListKernelsResponse:
+def list_kernels(service: EmulatorService, request: Any, struck: Struck) -> api.ApiListKernelsResponse:
     """The user's kernels, the one pushed last first; `search` looks into titles."""
     own = request.group == KernelsListViewType.PROFILE or (request.user or service.username) == service.username
     words = (request.search or "").lower()
@@ -131,14 +133,14 @@ def list_kernels(service: Service, request: Any, struck: Struck) -> api.ApiListK
     return response
 
 
-def delete_kernel(service: Service, request: Any, struck: Struck) -> api.ApiDeleteKernelResponse:
+def delete_kernel(service: EmulatorService, request: Any, struck: Struck) -> api.ApiDeleteKernelResponse:
     """Removes a kernel; its sessions end."""
     with service.saving:
         service.store.delete(service.find(request.user_name, request.kernel_slug, "kernels.delete"))
     return api.ApiDeleteKernelResponse()
 
 
-def cancel_session(service: Service, request: Any, struck: Struck) -> api.ApiCancelKernelSessionResponse:
+def cancel_session(service: EmulatorService, request: Any, struck: Struck) -> api.ApiCancelKernelSessionResponse:
     """Ends a session by its number, which no public call tells."""
     for version in service.store.live():
         if version.session_id == request.kernel_session_id:
@@ -147,7 +149,7 @@ def cancel_session(service: Service, request: Any, struck: Struck) -> api.ApiCan
     raise denied("kernelSessions.cancel")
 
 
-def accelerator_quota(service: Service, request: Any, struck: Struck) -> dict[str, Any]:
+def accelerator_quota(service: EmulatorService, request: Any, struck: Struck) -> dict[str, Any]:
     """The week's GPU and TPU time. A dict, for the SDK writes 30 hours as 6."""
     now = time.time()
     allowed = {"gpuQuota": quota.GPU_SECONDS, "tpuQuota": quota.TPU_SECONDS}
@@ -165,7 +167,7 @@ def accelerator_quota(service: Service, request: Any, struck: Struck) -> dict[st
     return {"quotaRefreshTime": quota.next_refresh(now).strftime("%Y-%m-%dT%H:%M:%SZ"), **quotas}
 
 
-def download_output(service: Service, request: Any, struck: Struck) -> Redirect:
+def download_output(service: EmulatorService, request: Any, struck: Struck) -> Redirect:
     """Where one output is, or, without a path, where all of them are as one zip archive."""
     version = service.find_version(request.owner_slug, request.kernel_slug, request.version_number or None)
     if not request.file_path:
@@ -175,7 +177,7 @@ def download_output(service: Service, request: Any, struck: Struck) -> Redirect:
     return Redirect(service.url_of(version, request.file_path))
 
 
-def archive(service: Service, version: Version) -> Redirect:
+def archive(service: EmulatorService, version: Version) -> Redirect:
     """The zip archive of an ended session, made when it is first asked for."""
     if service.store.status(version)["status"] not in ENDED:
         raise Refusal(404, f"{version.name} has no outputs yet")
@@ -190,7 +192,7 @@ def archive(service: Service, version: Version) -> Redirect:
     return Redirect(service.url_of(version, ARCHIVE))
 
 
-def introspect_token(service: Service, request: Any, struck: Struck) -> IntrospectTokenResponse:
+def introspect_token(service: EmulatorService, request: Any, struck: Struck) -> IntrospectTokenResponse:
     """Whose token it is; a wrong one is not active."""
     response = IntrospectTokenResponse()
     response.active = service.is_key(request.token or "")
@@ -207,16 +209,16 @@ KERNELS, SECURITY = "kernels.KernelsApiService", "security.OAuthService"
 
 
 METHODS = {
-    f"{KERNELS}/SaveKernel": Method(api.ApiSaveKernelRequest, save_kernel),
-    f"{KERNELS}/GetKernelSessionStatus": Method(api.ApiGetKernelSessionStatusRequest, session_status),
-    f"{KERNELS}/ListKernelSessionOutput": Method(api.ApiListKernelSessionOutputRequest, session_output),
-    f"{KERNELS}/ListKernelFiles": Method(api.ApiListKernelFilesRequest, kernel_files),
-    f"{KERNELS}/GetKernel": Method(api.ApiGetKernelRequest, get_kernel),
-    f"{KERNELS}/ListKernels": Method(api.ApiListKernelsRequest, list_kernels),
-    f"{KERNELS}/DeleteKernel": Method(api.ApiDeleteKernelRequest, delete_kernel),
-    f"{KERNELS}/CancelKernelSession": Method(api.ApiCancelKernelSessionRequest, cancel_session),
-    f"{KERNELS}/GetAcceleratorQuotaStatistics": Method(QuotaRequest, accelerator_quota),
-    f"{KERNELS}/DownloadKernelOutput": Method(api.ApiDownloadKernelOutputRequest, download_output),
-    f"{SECURITY}/IntrospectToken": Method(IntrospectTokenRequest, introspect_token, asks_for_key=False),
+    f"{KERNELS}/SaveKernel": RpcMethod(api.ApiSaveKernelRequest, save_kernel),
+    f"{KERNELS}/GetKernelSessionStatus": RpcMethod(api.ApiGetKernelSessionStatusRequest, session_status),
+    f"{KERNELS}/ListKernelSessionOutput": RpcMethod(api.ApiListKernelSessionOutputRequest, session_output),
+    f"{KERNELS}/ListKernelFiles": RpcMethod(api.ApiListKernelFilesRequest, kernel_files),
+    f"{KERNELS}/GetKernel": RpcMethod(api.ApiGetKernelRequest, get_kernel),
+    f"{KERNELS}/ListKernels": RpcMethod(api.ApiListKernelsRequest, list_kernels),
+    f"{KERNELS}/DeleteKernel": RpcMethod(api.ApiDeleteKernelRequest, delete_kernel),
+    f"{KERNELS}/CancelKernelSession": RpcMethod(api.ApiCancelKernelSessionRequest, cancel_session),
+    f"{KERNELS}/GetAcceleratorQuotaStatistics": RpcMethod(QuotaRequest, accelerator_quota),
+    f"{KERNELS}/DownloadKernelOutput": RpcMethod(api.ApiDownloadKernelOutputRequest, download_output),
+    f"{SECURITY}/IntrospectToken": RpcMethod(IntrospectTokenRequest, introspect_token, asks_for_key=False),
     **model_methods.METHODS,
 }  # fmt: skip

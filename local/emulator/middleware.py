@@ -1,6 +1,6 @@
 """The emulator's outermost layer: draws the faults of each request, and acts on those that concern the wire.
 
-    Front(application, faults, host=None)
+    HttpFrontEnd(application, faults, host=None)
 
 Before that it turns away who has no business here (`address`), key or no key. It also turns absolute targets
 (`POST http://localhost/api/v1/…`, from a client that takes this server for its proxy) into paths. `Wire` is the
@@ -120,7 +120,7 @@ class Damage:
         return bool(self.scope["state"]["transport"].is_closing())
 
 
-class Front:
+class HttpFrontEnd:
     """ASGI middleware; `last_request` is when the last request ended, `busy` how many are under way.
 
     `host` is where it listens by choice, None where that is loopback.

@@ -25,7 +25,7 @@ from local.emulator.model_queries import (
     list_models,
     list_versions,
 )
-from local.emulator.service import Method, Refusal, Service, Struck
+from local.emulator.service import EmulatorService, Refusal, RpcMethod, Struck
 from local.emulator.storage.blobs import Blob
 from local.emulator.storage.kernels import number_of
 from local.emulator.storage.model_store import FIRST, SLUG
@@ -77,7 +77,7 @@ class Problem(Exception):
         self.code = code
 
 
-def start_upload(service: Service, request: Any, struck: Struck) -> blob_api.ApiStartBlobUploadResponse:
+def start_upload(service: EmulatorService, request: Any, struck: Struck) -> blob_api.ApiStartBlobUploadResponse:
     """Reserves a place for a file, and says where its bytes go."""
     if request.type != blob_api.ApiBlobType.MODEL:
         raise Refusal(501, "This emulator takes files of models alone")
@@ -90,10 +90,12 @@ def start_upload(service: Service, request: Any, struck: Struck) -> blob_api.Api
     return response
 
 
-def answered(create: Callable[[Service, Any], tuple[str, int]]) -> Callable[[Service, Any, Struck], Any]:
+def answered(
+    create: Callable[[EmulatorService, Any], tuple[str, int]],
+) -> Callable[[EmulatorService, Any, Struck], Any]:
     """A method that creates, one at a time: gives the ref and the id of what it made, or raises Problem."""
 
-    def method(service: Service, request: Any, struck: Struck) -> api.ApiCreateModelResponse:
+    def method(service: EmulatorService, request: Any, struck: Struck) -> api.ApiCreateModelResponse:
         response = api.ApiCreateModelResponse()
         try:
             with service.saving:
@@ -106,7 +108,7 @@ def answered(create: Callable[[Service, Any], tuple[str, int]]) -> Callable[[Ser
     return method
 
 
-def create_model(service: Service, request: Any) -> tuple[str, int]:
+def create_model(service: EmulatorService, request: Any) -> tuple[str, int]:
     """A model without files."""
     owner, slug = request.owner_slug or "", request.slug or ""
     check_owner(service, owner, "models.create")
@@ -120,7 +122,7 @@ def create_model(service: Service, request: Any) -> tuple[str, int]:
     return model.ref, model.id
 
 
-def create_instance(service: Service, request: Any) -> tuple[str, int]:
+def create_instance(service: EmulatorService, request: Any) -> tuple[str, int]:
     """What a model is in one framework, with its first version."""
     model, body = find_model(service, request, "models.update"), request.body
     if body is None or body.framework == ModelFramework.MODEL_FRAMEWORK_UNSPECIFIED:
@@ -136,7 +138,7 @@ def create_instance(service: Service, request: Any) -> tuple[str, int]:
     return f"{ref}/1", number_of(FIRST, ref)
 
 
-def create_version(service: Service, request: Any) -> tuple[str, int]:
+def create_version(service: EmulatorService, request: Any) -> tuple[str, int]:
     """The next version of an instance."""
     instance, body = find_instance(service, request, "models.update"), request.body
     if body is None:
@@ -145,7 +147,7 @@ def create_version(service: Service, request: Any) -> tuple[str, int]:
     return version.name, number_of(FIRST, version.name)
 
 
-def blobs_of(service: Service, files: list[Any]) -> list[Blob]:
+def blobs_of(service: EmulatorService, files: list[Any]) -> list[Blob]:
     """What the tokens stand for; Problem where nothing does, not all of it came, or two are called the same."""
     blobs = [service.blobs.of(file.token or "") for file in files or []]
     whole = [blob for blob in blobs if blob and blob.whole]
@@ -168,7 +170,7 @@ def updated(about: dict[str, Any], request: Any, names: tuple[str, ...]) -> dict
     return about | {name: getattr(request, name) for name in names if name in paths}
 
 
-def update_model(service: Service, request: Any, struck: Struck) -> api.ApiUpdateModelResponse:
+def update_model(service: EmulatorService, request: Any, struck: Struck) -> api.ApiUpdateModelResponse:
     """Says something else of a model."""
     with service.saving:
         model = find_model(service, request, "models.update")
@@ -178,14 +180,14 @@ def update_model(service: Service, request: Any, struck: Struck) -> api.ApiUpdat
     return response
 
 
-def delete_model(service: Service, request: Any, struck: Struck) -> api.ApiDeleteModelResponse:
+def delete_model(service: EmulatorService, request: Any, struck: Struck) -> api.ApiDeleteModelResponse:
     """Removes a model with all its instances."""
     with service.saving:
         service.gallery.delete(find_model(service, request, "models.delete").folder)
     return api.ApiDeleteModelResponse()
 
 
-def delete_instance(service: Service, request: Any, struck: Struck) -> api.ApiDeleteModelResponse:
+def delete_instance(service: EmulatorService, request: Any, struck: Struck) -> api.ApiDeleteModelResponse:
     """Removes an instance with all its versions."""
     with service.saving:
         service.gallery.delete(find_instance(service, request, "models.delete").folder)
@@ -194,18 +196,19 @@ def delete_instance(service: Service, request: Any, struck: Struck) -> api.ApiDe
 
 MODELS = "models.ModelApiService"
 METHODS = {
-    "blobs.BlobApiService/StartBlobUpload": Method(blob_api.ApiStartBlobUploadRequest, start_upload),
-    f"{MODELS}/CreateModel": Method(api.ApiCreateModelRequest, answered(create_model)),
-    f"{MODELS}/CreateModelInstance": Method(api.ApiCreateModelInstanceRequest, answered(create_instance)),
-    f"{MODELS}/CreateModelInstanceVersion": Method(api.ApiCreateModelInstanceVersionRequest, answered(create_version)),
-    f"{MODELS}/GetModel": Method(api.ApiGetModelRequest, get_model),
-    f"{MODELS}/GetModelInstance": Method(api.ApiGetModelInstanceRequest, get_instance),
-    f"{MODELS}/ListModels": Method(api.ApiListModelsRequest, list_models),
-    f"{MODELS}/ListModelInstances": Method(api.ApiListModelInstancesRequest, list_instances),
-    f"{MODELS}/ListModelInstanceVersions": Method(api.ApiListModelInstanceVersionsRequest, list_versions),
-    f"{MODELS}/ListModelInstanceVersionFiles": Method(api.ApiListModelInstanceVersionFilesRequest, list_files),
-    f"{MODELS}/DownloadModelInstanceVersion": Method(api.ApiDownloadModelInstanceVersionRequest, download_version),
-    f"{MODELS}/UpdateModel": Method(api.ApiUpdateModelRequest, update_model),
-    f"{MODELS}/DeleteModel": Method(api.ApiDeleteModelRequest, delete_model),
-    f"{MODELS}/DeleteModelInstance": Method(api.ApiDeleteModelInstanceRequest, delete_instance),
+    "blobs.BlobApiService/StartBlobUpload": RpcMethod(blob_api.ApiStartBlobUploadRequest, start_upload),
+    f"{MODELS}/CreateModel": RpcMethod(api.ApiCreateModelRequest, answered(create_model)),
+    f"{MODELS}/CreateModelInstance": RpcMethod(api.ApiCreateModelInstanceRequest, answered(create_instance)),
+        f"{MODELS}/CreateModelInstanceVersion": RpcMethod( api.ApiCreateModelInstanceVersionRequest,
+        answered(create_version) ),
+    f"{MODELS}/GetModel": RpcMethod(api.ApiGetModelRequest, get_model),
+    f"{MODELS}/GetModelInstance": RpcMethod(api.ApiGetModelInstanceRequest, get_instance),
+    f"{MODELS}/ListModels": RpcMethod(api.ApiListModelsRequest, list_models),
+    f"{MODELS}/ListModelInstances": RpcMethod(api.ApiListModelInstancesRequest, list_instances),
+    f"{MODELS}/ListModelInstanceVersions": RpcMethod(api.ApiListModelInstanceVersionsRequest, list_versions),
+    f"{MODELS}/ListModelInstanceVersionFiles": RpcMethod(api.ApiListModelInstanceVersionFilesRequest, list_files),
+    f"{MODELS}/DownloadModelInstanceVersion": RpcMethod(api.ApiDownloadModelInstanceVersionRequest, download_version),
+    f"{MODELS}/UpdateModel": RpcMethod(api.ApiUpdateModelRequest, update_model),
+    f"{MODELS}/DeleteModel": RpcMethod(api.ApiDeleteModelRequest, delete_model),
+    f"{MODELS}/DeleteModelInstance": RpcMethod(api.ApiDeleteModelInstanceRequest, delete_instance),
 }  # fmt: skip

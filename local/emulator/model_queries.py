@@ -9,17 +9,17 @@ from kagglesdk.models.types import model_api_service as api
 from kagglesdk.models.types import model_types as types
 from kagglesdk.models.types.model_enums import ModelFramework
 
-from local.emulator.service import Redirect, Refusal, Service, Struck, denied, moment, page
+from local.emulator.service import EmulatorService, Redirect, Refusal, Struck, denied, moment, page
 from local.emulator.storage.kernels import number_of
-from local.emulator.storage.model_store import ARCHIVE, FIRST, Instance, Model, ModelVersion
+from local.emulator.storage.model_store import ARCHIVE, FIRST, Instance, ModelVersion, StoredModel
 
 
-def check_owner(service: Service, owner: str, permission: str) -> None:
+def check_owner(service: EmulatorService, owner: str, permission: str) -> None:
     if owner != service.username:
         raise denied(permission)
 
 
-def find_model(service: Service, request: Any, permission: str = "models.get") -> Model:
+def find_model(service: EmulatorService, request: Any, permission: str = "models.get") -> StoredModel:
     """The model; Refusal for one that does not exist, or is not ours to change."""
     owner, slug = request.owner_slug or service.username, request.model_slug or ""
     if permission != "models.get":
@@ -30,7 +30,7 @@ def find_model(service: Service, request: Any, permission: str = "models.get") -
     return model
 
 
-def find_instance(service: Service, request: Any, permission: str = "models.get") -> Instance:
+def find_instance(service: EmulatorService, request: Any, permission: str = "models.get") -> Instance:
     """The instance, or the refusal for one that does not exist."""
     model = find_model(service, request, permission)
     instance = model.instance(request.framework.name, request.instance_slug or "")
@@ -47,7 +47,7 @@ def seen(instance: Instance, struck: Struck) -> list[ModelVersion]:
     return versions
 
 
-def find_version(service: Service, request: Any) -> ModelVersion:
+def find_version(service: EmulatorService, request: Any) -> ModelVersion:
     """The version asked for, the latest where none is."""
     instance = find_instance(service, request)
     for version in reversed(instance.versions()):
@@ -56,12 +56,12 @@ def find_version(service: Service, request: Any) -> ModelVersion:
     raise Refusal(404, f"Version {request.version_number} was not found")
 
 
-def get_model(service: Service, request: Any, struck: Struck) -> api.ApiModel:
+def get_model(service: EmulatorService, request: Any, struck: Struck) -> api.ApiModel:
     """What is said of a model, and its instances."""
     return told(service, find_model(service, request))
 
 
-def told(service: Service, model: Model) -> api.ApiModel:
+def told(service: EmulatorService, model: StoredModel) -> api.ApiModel:
     item = api.ApiModel()
     item.id, item.ref, item.slug, item.author = model.id, model.ref, model.slug, model.owner
     item.url = f"{service.base}/models/{model.ref}"
@@ -70,13 +70,15 @@ def told(service: Service, model: Model) -> api.ApiModel:
     return item
 
 
-def get_instance(service: Service, request: Any, struck: Struck) -> api.ApiModelInstance:
+def get_instance(service: EmulatorService, request: Any, struck: Struck) -> api.ApiModelInstance:
     """What is said of an instance, and the number of its latest version."""
     instance = find_instance(service, request)
     return instance_told(service, find_model(service, request), instance, seen(instance, struck)[-1])
 
 
-def instance_told(service: Service, model: Model, instance: Instance, version: ModelVersion) -> api.ApiModelInstance:
+def instance_told(
+    service: EmulatorService, model: StoredModel, instance: Instance, version: ModelVersion
+) -> api.ApiModelInstance:
     item = api.ApiModelInstance()
     item.id, item.slug = number_of(FIRST, *instance.folder.parts[-4:]), instance.folder.name
     item.framework, item.version_number = ModelFramework[instance.framework], version.number
@@ -94,7 +96,7 @@ def fill(item: Any, about: dict[str, Any]) -> None:
             setattr(item, name, value)
 
 
-def list_models(service: Service, request: Any, struck: Struck) -> api.ApiListModelsResponse:
+def list_models(service: EmulatorService, request: Any, struck: Struck) -> api.ApiListModelsResponse:
     """The models; `search` looks into titles, `owner` is whose."""
     words, owner = (request.search or "").lower(), request.owner or service.username
     found = [
@@ -107,7 +109,7 @@ def list_models(service: Service, request: Any, struck: Struck) -> api.ApiListMo
     return response
 
 
-def list_instances(service: Service, request: Any, struck: Struck) -> api.ApiListModelInstancesResponse:
+def list_instances(service: EmulatorService, request: Any, struck: Struck) -> api.ApiListModelInstancesResponse:
     """A model's instances, each with its latest version."""
     model = find_model(service, request)
     items, token = page(model.instances(), request.page_size, request.page_token)
@@ -117,7 +119,7 @@ def list_instances(service: Service, request: Any, struck: Struck) -> api.ApiLis
     return response
 
 
-def listed(model: Model, instance: Instance) -> types.ModelInstance:
+def listed(model: StoredModel, instance: Instance) -> types.ModelInstance:
     item, version = types.ModelInstance(), instance.versions()[-1]
     item.owner_slug, item.model_slug, item.slug = model.owner, model.slug, instance.folder.name
     item.framework, item.version_number = ModelFramework[instance.framework], version.number
@@ -127,7 +129,7 @@ def listed(model: Model, instance: Instance) -> types.ModelInstance:
     return item
 
 
-def list_versions(service: Service, request: Any, struck: Struck) -> api.ApiListModelInstanceVersionsResponse:
+def list_versions(service: EmulatorService, request: Any, struck: Struck) -> api.ApiListModelInstanceVersionsResponse:
     """An instance's versions, the latest first."""
     model, instance = find_model(service, request), find_instance(service, request)
     items, token = page(instance.versions()[::-1], request.page_size, request.page_token)
@@ -138,7 +140,7 @@ def list_versions(service: Service, request: Any, struck: Struck) -> api.ApiList
     return response
 
 
-def version_listed(model: Model, instance: Instance, version: ModelVersion) -> types.ModelInstanceVersion:
+def version_listed(model: StoredModel, instance: Instance, version: ModelVersion) -> types.ModelInstanceVersion:
     item = types.ModelInstanceVersion()
     item.id, item.version_number = number_of(FIRST, version.name), version.number
     item.owner_slug, item.model_slug, item.variation_slug = model.owner, model.slug, instance.folder.name
@@ -147,7 +149,7 @@ def version_listed(model: Model, instance: Instance, version: ModelVersion) -> t
     return item
 
 
-def list_files(service: Service, request: Any, struck: Struck) -> api.ApiListModelInstanceVersionFilesResponse:
+def list_files(service: EmulatorService, request: Any, struck: Struck) -> api.ApiListModelInstanceVersionFilesResponse:
     """Names, sizes and dates of a version's files."""
     version = find_version(service, request)
     items, token = page(list(version.files().items()), request.page_size, request.page_token)
@@ -159,7 +161,7 @@ def list_files(service: Service, request: Any, struck: Struck) -> api.ApiListMod
     return response
 
 
-def download_version(service: Service, request: Any, struck: Struck) -> Redirect:
+def download_version(service: EmulatorService, request: Any, struck: Struck) -> Redirect:
     """Where one file is, or, without a path, where all of them are as one tar.gz."""
     version = find_version(service, request)
     name = request.path or ARCHIVE

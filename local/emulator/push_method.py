@@ -12,7 +12,7 @@ from pathlib import Path
 from kagglesdk.kernels.types.kernels_api_service import ApiSaveKernelRequest, ApiSaveKernelResponse
 from slugify import slugify
 
-from local.emulator.service import Refusal, Service, Struck, denied
+from local.emulator.service import EmulatorService, Refusal, Struck, denied
 from local.emulator.sessions.folders import remove
 from local.emulator.sessions.mounts import copy_tree
 from local.emulator.storage import quota
@@ -24,7 +24,7 @@ SESSION_SECONDS = 12 * 3600
 CAPACITY = {"GPU": 2, "CPU": 5}
 
 
-def save_kernel(service: Service, request: ApiSaveKernelRequest, struck: Struck) -> ApiSaveKernelResponse:
+def save_kernel(service: EmulatorService, request: ApiSaveKernelRequest, struck: Struck) -> ApiSaveKernelResponse:
     """Answers with the version's number, or with HTTP 200 and an `error`. Refusal: see `names`; over a megabyte."""
     if (request.session_timeout_seconds or 0) < 0:
         raise Refusal(400, "The session's time limit is not valid")
@@ -61,7 +61,7 @@ def save_kernel(service: Service, request: ApiSaveKernelRequest, struck: Struck)
     return response
 
 
-def names(service: Service, request: ApiSaveKernelRequest) -> tuple[str, str]:
+def names(service: EmulatorService, request: ApiSaveKernelRequest) -> tuple[str, str]:
     """The title, and the slug a push is filed under. Refusal: somebody else's kernel, or names that clash."""
     owner, _, name = (request.slug or "").rpartition("/")
     if owner and owner != service.username:
@@ -77,7 +77,7 @@ def names(service: Service, request: ApiSaveKernelRequest) -> tuple[str, str]:
     return title, slug if len(name) in NAME_LENGTH or target else name
 
 
-def target_of(service: Service, request: ApiSaveKernelRequest, name: str) -> Kernel | None:
+def target_of(service: EmulatorService, request: ApiSaveKernelRequest, name: str) -> Kernel | None:
     """The kernel that is pushed to, by `id` or by slug; None for a new one."""
     if not request.id:
         return service.store.kernel(service.username, name)
@@ -116,7 +116,7 @@ def problem_with_source(request: ApiSaveKernelRequest) -> str | None:
     return None
 
 
-def problem_with_room(service: Service, struck: Struck, *, gpu: bool) -> str | None:
+def problem_with_room(service: EmulatorService, struck: Struck, *, gpu: bool) -> str | None:
     """Whether a session more would break the capacity or the week's quota."""
     kind = "GPU" if gpu else "CPU"
     running = Counter("GPU" if version.push["gpu"] else "CPU" for version in service.store.live())
@@ -127,13 +127,13 @@ def problem_with_room(service: Service, struck: Struck, *, gpu: bool) -> str | N
     return None
 
 
-def kernel_of(service: Service, ref: str) -> Kernel | None:
+def kernel_of(service: EmulatorService, ref: str) -> Kernel | None:
     """The kernel that is named as a source, `owner/slug`."""
     owner, _, slug = ref.partition("/")
     return service.store.kernel(owner, slug)
 
 
-def file(service: Service, request: ApiSaveKernelRequest, title: str, slug: str) -> Version:
+def file(service: EmulatorService, request: ApiSaveKernelRequest, title: str, slug: str) -> Version:
     """Lays out the inputs and files the version."""
     inputs = service.store.state / "parts" / f"{slug}.{time.time_ns()}"
     inputs.mkdir(parents=True)

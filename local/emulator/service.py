@@ -16,9 +16,9 @@ from urllib.parse import quote, urlencode
 from local.emulator.faults import Fault
 from local.emulator.sessions.mounts import Mounts
 from local.emulator.storage.blobs import Blobs
-from local.emulator.storage.kernel_store import Store
+from local.emulator.storage.kernel_store import KernelStore
 from local.emulator.storage.kernels import Kernel, Version
-from local.emulator.storage.model_store import Gallery
+from local.emulator.storage.model_store import ModelStore
 
 PAGE, LONGEST_PAGE = 20, 200
 LONGEST_MESSAGE = 500  # characters; it may quote what was asked
@@ -100,7 +100,7 @@ class Signer:
         return hmac.new(self.secret, f"{name}\n{expires}".encode(), hashlib.sha256).hexdigest()
 
 
-class Service:
+class EmulatorService:
     """What the methods work on. `base` is the server's own URL, known once it listens."""
 
     def __init__(
@@ -113,10 +113,10 @@ class Service:
         data_dir: Path | None = None,
         base: str = "",
     ) -> None:
-        self.store = Store(state)
+        self.store = KernelStore(state)
         self.mounts = Mounts(self.store.state, data_dir)
         self.signer = Signer(secret)
-        self.gallery = Gallery(self.store.state)
+        self.gallery = ModelStore(self.store.state)
         self.blobs = Blobs(self.store.state / "blobs", secret)
         self.username, self.key, self.base = username, key, base
         self.saving = threading.Lock()
@@ -145,11 +145,11 @@ class Service:
 
 
 @dataclass(frozen=True)
-class Method:
+class RpcMethod:
     """A method: what its request is parsed as, and what answers it."""
 
     request: Any
-    answer: Callable[[Service, Any, Struck], Any]
+    answer: Callable[[EmulatorService, Any, Struck], Any]
     asks_for_key: bool = True
 
 

@@ -24,8 +24,8 @@ from local.core import listening
 from local.emulator import address
 from local.emulator.application import build
 from local.emulator.faults import Faults
-from local.emulator.middleware import Front, Wire
-from local.emulator.service import Service
+from local.emulator.middleware import HttpFrontEnd, Wire
+from local.emulator.service import EmulatorService
 from local.emulator.sessions.mounts import source_of_data
 from local.emulator.sessions.session import write_json
 from local.emulator.storage.kernels import read_json
@@ -76,7 +76,7 @@ class Running:
             given = credentials(self.state, username, key)
             self.url = listening.url_of(host, self.sockets)
             self.username, self.key = given["username"], given["key"]
-            self.service = Service(self.state, **given, data_dir=data_dir, base=self.url)
+            self.service = EmulatorService(self.state, **given, data_dir=data_dir, base=self.url)
         except BaseException:
             self.lock.release()
             raise
@@ -88,7 +88,7 @@ class Running:
             "data": source_of_data(data_dir),
             "background": idle_timeout is not None,
         }
-        self.front = Front(build(self.service, self.faults, self.about), self.faults, host=host)
+        self.front = HttpFrontEnd(build(self.service, self.faults, self.about), self.faults, host=host)
         config = uvicorn.Config(
             self.front, http=Wire, ws="none", lifespan="off", log_level="warning", access_log=False,
             server_header=False, timeout_graceful_shutdown=1,

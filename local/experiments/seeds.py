@@ -68,7 +68,7 @@ def trained(
     where that is none of them.
 
     `train` makes a model folder of a config at a place, over one that was interrupted there, and returns its manifest.
-    Reports SeedBegun, SeedEnded and Kept.
+    Reports SeedBegun, SeedEnded and BackupMade.
     """
     seeds = range(training.config.seed, training.config.seed + count)
     if keep is not None and keep not in seeds:

@@ -15,14 +15,14 @@ from typing import Any
 
 from local.core import installation, shared_code, workspace
 from local.core.events import Stopping
-from local.core.interruption import noticed
+from local.core.interruption import interrupted
 from local.models import checkpoints
 from local.models.install import install
 from local.runs import journal
 from shared.core import manifest
 from shared.core.errors import ConfigError, one_of
 from shared.core.events import EpochEnded, Event, Report, StepEnded, silent
-from shared.core.files import room_for
+from shared.core.files import full_disk_error
 from shared.core.manifest import TrainingManifest
 from shared.frameworks import FRAMEWORKS
 from shared.training.config import TrainConfig
@@ -73,7 +73,7 @@ def train(
 
     `folder` is left in place of `models/<name>/`; what was there is deleted. `resume` goes on with an interrupted
     training. `bundle_sha256` is that of the training code and its parameters, for here nothing is bundled. Reports what
-    the training loop does, Stopping and Kept.
+    the training loop does, Stopping and BackupMade.
 
     Raises Interrupted, and ConfigError where there is nothing to resume, or a training that differs.
     """
@@ -90,7 +90,7 @@ def train(
     snapshot = before.load(trainer.load_state) if before else None
     epoch = before.epoch if before else 0
 
-    with noticed() as asked:
+    with interrupted() as asked:
 
         def follow(event: Event) -> None:
             if isinstance(event, EpochEnded):
@@ -192,7 +192,7 @@ def _leave(
     stage = workspace.state() / "trained" / run_id
     stage.mkdir(parents=True)
     try:
-        with room_for(stage / trainer.WEIGHTS):
+        with full_disk_error(stage / trainer.WEIGHTS):
             trainer.save_weights(trained.model, stage / trainer.WEIGHTS)
         stated = results.write(
             stage,

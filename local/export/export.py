@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from local.core.outputs import vouched
+from local.core.outputs import in_manifest
 from local.export import exporters
 from local.model_files import formats
 from local.models import registry
@@ -184,10 +184,10 @@ def check_images(dataset: str, spec: InputSpec) -> NDArray[np.uint8]:
 
 
 def _export(source: Source, name: str, images: NDArray[np.uint8], logits: NDArray[np.float32]) -> Export:
-    """One format, kept and vouched for if its logits are those of the source."""
+    """One format, kept and in_manifest for if its logits are those of the source."""
     start = time.perf_counter()
     target = source.folder / f"model.{name}"
-    with vouched(target) as part:
+    with in_manifest(target) as part:
         WRITERS[name](source, part)
         difference = float(np.abs(_run(part, source, images) - logits).max())
         if not difference <= TOLERANCE:

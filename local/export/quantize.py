@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from local.core.outputs import vouched
+from local.core.outputs import in_manifest
 from local.evaluation.evaluate import run
 from local.export import export, exporters
 from local.export.export import Source
@@ -160,12 +160,12 @@ def _parts(known: datasets.DataSet, images: int) -> tuple[Images, Images, NDArra
 def _quantize(
     source: Source, name: str, samples: Images, count: Callable[[Path], int], *, images: int, max_drop: float
 ) -> Quantized:
-    """One format, written beside its place, judged, and moved there and vouched for, or left out."""
+    """One format, written beside its place, judged, and moved there and in_manifest for, or left out."""
     start = time.perf_counter()
     method = METHODS[name]
     target, base = source.folder / method.file, source.folder / f"model.{method.base}"
     base_right = count(base)  # first: a file that no runtime takes is no file to be read by others
-    with vouched(target) as part:
+    with in_manifest(target) as part:
         method.write(source, samples, part)
         right, broken = _judged(count, part)
         made = Quantized(

@@ -4,10 +4,9 @@
     text = bundle.sign(run_id="…", source_commit="…")
 
 The same sources and parameters give the same bytes. The parameters stand in the cell tagged `parameters`: papermill
-writes what it is given into a cell of its own behind that one, so it changes single values and the others stay.
-The sha256 is taken with the run's own identity left blank, since that identity (`sign`) includes the sha256; `digest`
-takes it again from any signed notebook.
-Which cells the notebook has, `notebook` says. Nothing is imported from the bundle, and nothing is pushed here.
+writes its values into a new cell after that one, so it changes single values and leaves the others. The sha256 is
+computed with an empty run identity, since that identity (`sign`) includes the sha256; `digest` computes it again from
+any signed notebook. `notebook` makes the cells. Nothing is imported from the bundle, and nothing is pushed here.
 """
 
 import ast
@@ -25,15 +24,15 @@ from local.kaggle_api.kernel_spec import KernelSpec
 from shared.core.errors import KernelError, plain
 from shared.training.config import TrainConfig
 
-LARGEST = 900_000  # bytes; Kaggle refuses about a megabyte with a bare 400
+LARGEST = 900_000  # bytes; Kaggle refuses about a megabyte with a plain HTTP 400
 INJECTED = "injected-parameters"  # papermill's tag of the cell that it writes
-BLANK = dict.fromkeys(IDENTITY, "")  # as the sha256 is taken
+BLANK = dict.fromkeys(IDENTITY, "")  # for the sha256
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
-# Kaggle's way and Jupyter's of folding a cell, so that the lesson is not lost between files; a click opens it.
+# How Kaggle and Jupyter fold a cell, so that the lesson is not hidden among files; a click opens it.
 FOLDED = {"_kg_hide-input": True, "_kg_hide-output": True, "jupyter": {"source_hidden": True, "outputs_hidden": True}}
 
-# What the readers of JSON and Python, and who looks into what they read, raise over anything else.
+# What parsing JSON and Python, and reading the result, raises for any other text.
 _NO_NOTEBOOK = (ValueError, LookupError, TypeError, AttributeError, SyntaxError, RecursionError, MemoryError)
 
 Notebook = dict[str, Any]
@@ -49,7 +48,7 @@ class Bundle:
     def sign(self, *, run_id: str, source_commit: str) -> str:
         """The text that is pushed: the same notebook, with the run's identity in its parameters.
 
-        Raises KernelError where Kaggle would not take it.
+        Raises KernelError if Kaggle would refuse it.
         """
         text = self.text(run_id=run_id, source_commit=source_commit)
         size_of(text)
@@ -57,15 +56,15 @@ class Bundle:
         return text
 
     def text(self, *, run_id: str, source_commit: str) -> str:
-        """What `sign` gives, held to no rule: for telling each by itself."""
+        """What `sign` gives, without checks, so that the caller can report each."""
         identity = {"run_id": run_id, "bundle_sha256": self.sha256, "source_commit": source_commit}
         return _dump(_with_parameters(self.notebook, identity))
 
 
 def pack(spec: KernelSpec, *, name: str, config: TrainConfig) -> Bundle:
-    """The bundle of one training, every parameter as the recipe resolves it.
+    """The bundle of one training, with every parameter that the recipe gives.
 
-    Raises KernelError naming the file and the cell at fault.
+    Raises KernelError with the file and the cell at fault.
     """
     cells = writing.read(spec.framework, {"name": name, **config.as_dict(), **BLANK})
     at = tagged(cells, FOR_SHARED, where="the notebook")
@@ -77,15 +76,15 @@ def pack(spec: KernelSpec, *, name: str, config: TrainConfig) -> Bundle:
 
 
 def size_of(text: str) -> int:
-    """The bytes of a notebook. Raises KernelError where they are too many for Kaggle."""
+    """The bytes of a notebook. Raises KernelError if they are too many for Kaggle."""
     size = len(text.encode())
     if size > LARGEST:
-        raise KernelError(f"the bundle has {size:,} bytes; Kaggle takes {LARGEST:,}. Make the notebook shorter.")
+        raise KernelError(f"the bundle has {size:,} bytes; Kaggle accepts {LARGEST:,}. Make the notebook shorter.")
     return size
 
 
 def kernelspec_of(text: str) -> str:
-    """The name of a notebook's kernelspec. Raises KernelError where there is none: Kaggle could not run it."""
+    """The name of a notebook's kernelspec. Raises KernelError if there is none: Kaggle could not run it."""
     name = json.loads(text)["metadata"].get("kernelspec", {}).get("name", "")
     if not name:
         raise KernelError("the bundle has no kernelspec in its metadata; Kaggle runs no notebook without one.")
@@ -93,7 +92,7 @@ def kernelspec_of(text: str) -> str:
 
 
 def digest(text: str | bytes) -> str:
-    """The bundle's sha256 from a signed notebook's text: the identity is left blank again first.
+    """The bundle's sha256 from a signed notebook's text: the identity is made empty first.
 
     Raises KernelError if the text is not a notebook as `sign` gives it.
     """
@@ -110,7 +109,7 @@ def digest(text: str | bytes) -> str:
 
 
 def _shared_cells(cells: list[Cell]) -> Iterator[Cell]:
-    """A cell that makes the folders, then a `%%writefile` cell a file, under a line that says what it is for."""
+    """A cell that makes the folders, then for each file a `%%writefile` cell, after a line about its purpose."""
     files = shared_code.files("\n".join(cell["source"] for cell in cells if cell["cell_type"] == "code"))
     folders = ", ".join(f'"{folder}"' for folder in sorted({file.rpartition("/")[0] for file in files} - {""}))
     yield new_cell("code", f'for folder in ({folders}):\n    Path(CODE, "shared", folder).mkdir(parents=True)')
@@ -132,7 +131,7 @@ def _assignments(source: str) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _with_parameters(notebook: Notebook, values: dict[str, Any]) -> Notebook:
-    """The notebook with these values in its parameters cell; the others there stay, and so do all comments."""
+    """The notebook with these values in its parameters cell; other lines there remain, and so do all comments."""
     cells = list(notebook["cells"])
     at = tagged(cells, FOR_PARAMETERS, where="the notebook")
     cells[at] = cells[at] | {"source": _assigned(cells[at]["source"], values)}
@@ -140,10 +139,10 @@ def _with_parameters(notebook: Notebook, values: dict[str, Any]) -> Notebook:
 
 
 def _assigned(source: str, values: dict[str, Any]) -> str:
-    """The source with these values in place of those that it assigns to their names."""
+    """The source with these values assigned to their names, in place of the old ones."""
     text = source.encode()
     lines = [0, *(found.end() for found in re.finditer(rb"\n", text))]
-    for name, node in reversed(list(_assignments(source))):  # from the end, so that the places before stay right
+    for name, node in reversed(list(_assignments(source))):  # from the end, so that the earlier positions stay correct
         if name in values:
             begin = lines[node.lineno - 1] + node.col_offset
             end = lines[(node.end_lineno or 0) - 1] + (node.end_col_offset or 0)
@@ -152,7 +151,7 @@ def _assigned(source: str, values: dict[str, Any]) -> str:
 
 
 def _dump(notebook: Notebook) -> str:
-    # Sources stay single strings: the service expects them so.
+    # Sources are single strings: the service expects them so.
     return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 

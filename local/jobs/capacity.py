@@ -1,11 +1,11 @@
-"""Room on the service: the week's GPU time, how many Kaggle sessions it runs at once, and waiting until there is some.
+"""Capacity of the service: the week's GPU time, the number of Kaggle sessions at once, and waiting for both.
 
-    quota = gpu_time(service, spec)                   # QuotaError where none is left
+    quota = gpu_time(service, spec)                   # QuotaError if none is left
     waiting = Waiting(limit=timedelta(hours=12), report=tell)
-    waiting.bear(service, refusal)                    # comes back when it is worth asking again
+    waiting.wait(service, refusal)                    # returns when it is time to ask again
 
-The service has the last word: what the journal knows of is older than its answer to a push, and need not be all that
-runs there. So the journal's count is for telling beforehand, and refuses nothing.
+The service decides: the journal is older than its answer to a push, and may not know every run there. So the journal's
+count is only for information, and refuses nothing.
 """
 
 import random
@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from local.core.events import Message
 from local.kaggle_api.client import Quota, Service
-from local.kaggle_api.errors import BusyError, CapacityError, MissingError, QuotaError, UntoldError
+from local.kaggle_api.errors import BusyError, CapacityError, MissingError, QuotaError, UnansweredError
 from local.kaggle_api.kernel_spec import KernelSpec, session_kind
 from local.kaggle_api.statuses import ENDED
 from local.runs import journal
@@ -24,24 +24,24 @@ from local.runs.journal import Run
 from shared.core.events import Report, silent
 
 SESSIONS = {"GPU": 2, "CPU": 5}  # batch sessions that Kaggle runs at once
-POLL = 60.0  # seconds between two tries, and up to a quarter more: not everybody in the same second
-LONGEST = 12 * 3600.0  # seconds; no Kaggle session is older
+POLL = 60.0  # seconds between two tries, and up to a quarter more, so that not all clients ask at once
+LONGEST = 12 * 3600.0  # seconds; no Kaggle session is longer
 
 
 def gpu_time(service: Service, spec: KernelSpec) -> Quota | None:
-    """The week's GPU time; None for a kernel that needs none, and where the service does not tell.
+    """The week's GPU time; None for a kernel that needs none, or if the service does not say.
 
-    Raises QuotaError where none is left.
+    Raises QuotaError if none is left.
     """
     if not spec.gpu:
         return None
     try:
         quota = service.quota()
-    except (UntoldError, MissingError):
-        return None  # taken at its later word
+    except (UnansweredError, MissingError):
+        return None  # the answer to the push decides
     if quota.total and not quota.left:
         raise QuotaError(
-            f"no GPU time is left this week ({hours(quota.total)} h used); it starts anew {when(quota.refresh)}.\n"
+            f"no GPU time is left this week ({hours(quota.total)} h used); it is renewed {when(quota.refresh)}.\n"
             "Train without a GPU (--accelerator none), or here (k2l train).",
             refresh=quota.refresh,
         )
@@ -49,19 +49,19 @@ def gpu_time(service: Service, spec: KernelSpec) -> Quota | None:
 
 
 def shortfall(quota: Quota, spec: KernelSpec) -> str:
-    """What to beware of where the run may take longer than the GPU time that is left; "" where it may not."""
+    """A warning if the run may take longer than the GPU time that is left, else ""."""
     if quota.left >= timedelta(seconds=spec.time_limit):
         return ""
     return (
-        f"{hours(quota.left)} h of GPU time are left, and the run may take {hours(spec.time_limit)} h; more starts "
-        f"anew {when(quota.refresh)}.\nTrain less, or without a GPU (--accelerator none): it may be ended half-way."
+        f"{hours(quota.left)} h of GPU time are left, and the run may take {hours(spec.time_limit)} h; it is "
+        f"renewed {when(quota.refresh)}.\nTrain less, or without a GPU (--accelerator none): it may be stopped early."
     )
 
 
 def under_way(service: Service, kind: str) -> tuple[list[Run], list[Run]]:
-    """The runs in the journal that take a session of that kind there now, and those of which nobody can tell.
+    """The runs in the journal that use a session of that kind there now, and those for which it is unknown.
 
-    Each is asked after, by its version. Raises ServiceError where the service is out of reach.
+    The service is asked about each, by its version. Raises ServiceError if it cannot be reached.
     """
     sure, perhaps = [], []
     for run in journal.every():
@@ -76,29 +76,29 @@ def under_way(service: Service, kind: str) -> tuple[list[Run], list[Run]]:
 
 
 def _may_run(run: Run) -> bool:
-    """Pushed, its end not seen; or failed for want of its inputs, which the service lets run all the same."""
+    """Pushed and not known to have ended; or failed for missing inputs, which the service still runs."""
     return bool(run.version) and (run.state == "pushed" or (run.state == "failed" and run.age < LONGEST))
 
 
 def _runs(service: Service, run: Run) -> bool | None:
-    """Whether the run's version has not ended; None where the service does not tell."""
+    """Whether the run's version has not ended; None if the service does not say."""
     try:
         return service.status(run.slug, run.version).state not in ENDED
     except MissingError:
         return False
-    except UntoldError:
+    except UnansweredError:
         return None
 
 
 def when(moment: datetime | None, now: datetime | None = None) -> str:
     """A moment for people: `in 2 d 3 h (Saturday 00:00 UTC)`."""
     if moment is None:
-        return "at a time that the service does not tell"
+        return "at a time that the service does not give"
     minutes = max(0, round((moment - (now or _now())).total_seconds() / 60))
     spans = ((minutes // 1440, "d"), (minutes // 60 % 24, "h"), (minutes % 60, "min"))
     first = next((n for n, (count, _) in enumerate(spans) if count), len(spans) - 1)
-    said = " ".join(f"{count} {unit}" for count, unit in spans[first : first + 2] if count or first == 2)
-    return f"in {said} ({moment:%A %H:%M} UTC)"
+    spans_text = " ".join(f"{count} {unit}" for count, unit in spans[first : first + 2] if count or first == 2)
+    return f"in {spans_text} ({moment:%A %H:%M} UTC)"
 
 
 def _now() -> datetime:
@@ -106,7 +106,7 @@ def _now() -> datetime:
 
 
 def hours(span: timedelta | float) -> str:
-    """Hours for people, one decimal where they are not whole."""
+    """Hours for people, with one decimal unless it is a whole number."""
     seconds = span.total_seconds() if isinstance(span, timedelta) else span
     return f"{seconds / 3600:.1f}".removesuffix(".0")
 
@@ -120,26 +120,26 @@ class Waiting:
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], datetime] = _now
     deadline: datetime = field(init=False)
-    _told: type[CapacityError] | None = field(init=False, default=None)
+    _reported: type[CapacityError] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.deadline = self.now() + self.limit
 
-    def bear(self, service: Service, refusal: CapacityError) -> None:
-        """Waits until it is worth asking again: about a minute, or until the time that the service tells.
+    def wait(self, service: Service, refusal: CapacityError) -> None:
+        """Waits until it is time to ask again: about a minute, or until the time that the service gives.
 
-        Raises the refusal, and why it was not borne, where that is beyond the limit.
+        Raises the refusal, with the reason, if that is beyond the limit.
         """
         refresh = _refresh(service, refusal)
         until = self._next_try(refresh)
         reason = str(refusal).partition("\n")[0]
         if until > self.deadline:
             raise type(refusal)(f"{reason}\n{self._too_late(refresh)}") from None
-        if type(refusal) is not self._told:
-            self._told = type(refusal)
+        if type(refusal) is not self._reported:
+            self._reported = type(refusal)
             plan = self._plan(refusal, refresh)
-            self.report(Message(f"{reason}\n{plan} Ctrl-C ends it; nothing has been pushed."))
-        # In pieces: a laptop that slept meanwhile has missed the moment by little.
+            self.report(Message(f"{reason}\n{plan} Ctrl-C stops it; nothing has been pushed."))
+        # In pieces, so that a laptop that slept meanwhile is not very late.
         while (left := (until - self.now()).total_seconds()) > 0:
             self.sleep(min(left, POLL))
 
@@ -149,22 +149,22 @@ class Waiting:
 
     def _plan(self, refusal: CapacityError, refresh: datetime | None) -> str:
         if refresh and isinstance(refusal, BusyError):
-            return f"Asked again {when(refresh, self.now())}, as the service wishes, for {hours(self.limit)} h at most."
+            return f"Trying again {when(refresh, self.now())}, as the service asks, for {hours(self.limit)} h at most."
         if refresh:
-            return f"Waiting for it to start anew {when(refresh, self.now())}."
-        return f"Waiting for room: asked again every minute, for {hours(self.limit)} h at most."
+            return f"Waiting until it is renewed {when(refresh, self.now())}."
+        return f"Waiting for capacity: trying again every minute, for {hours(self.limit)} h at most."
 
     def _too_late(self, refresh: datetime | None) -> str:
         if refresh:
-            return f"That is {when(refresh, self.now())}, and {hours(self.limit)} h were to be waited at most."
-        return f"Waited for {hours(self.limit)} h in vain; nothing was pushed."
+            return f"That is {when(refresh, self.now())}, later than the limit of {hours(self.limit)} h."
+        return f"No capacity after {hours(self.limit)} h; nothing was pushed."
 
 
 def _refresh(service: Service, refusal: CapacityError) -> datetime | None:
-    """When the GPU time starts anew, for a refusal that ends then; None where it ends sooner, or nobody tells."""
+    """When the GPU time is renewed, for a refusal that lasts until then; None if it ends sooner, or is unknown."""
     if not isinstance(refusal, QuotaError) or refusal.refresh:
         return refusal.refresh
     try:
         return service.quota().refresh
-    except (UntoldError, MissingError):
+    except (UnansweredError, MissingError):
         return None

@@ -1,7 +1,7 @@
-"""Finds the service a command is meant for, and who we are there.
+"""Finds the service for a command, and who we are there.
 
 service = connect("kaggle")          # the service KAGGLE_API_ENVIRONMENT names
-service = connect("emulator")        # ours on loopback, started where none runs; it cannot reach production
+service = connect("emulator")        # ours on loopback, started if necessary; it cannot reach production
 service = reach("emulator")          # the same, but nothing is started
 """
 
@@ -14,7 +14,7 @@ import requests
 from local.core import workspace
 from local.kaggle_api import credentials
 from local.kaggle_api.client import UNREADABLE, Service, typed
-from local.kaggle_api.errors import TOO_MANY, UntoldError, unreached
+from local.kaggle_api.errors import TOO_MANY, UnansweredError, unreached
 from local.kaggle_api.http import cause, mount, service_words
 from shared.core.errors import CredentialsError, KernelError
 
@@ -22,9 +22,9 @@ logger = logging.getLogger(__name__)
 
 
 def connect(remote: str, *, username: str | None = None) -> Service:
-    """The service called `kaggle` or `emulator`. `username` is the owner the caller expects, checked here.
+    """The service called `kaggle` or `emulator`. `username` is the expected owner, checked here.
 
-    Raises CredentialsError where there are no credentials or they are somebody else's.
+    Raises CredentialsError if there are no credentials or they are somebody else's.
     """
     service = _connect_emulator() if remote == "emulator" else _connect_kaggle()
     check_owner(service, username)
@@ -32,9 +32,9 @@ def connect(remote: str, *, username: str | None = None) -> Service:
 
 
 def reach(remote: str) -> Service | None:
-    """The service called `kaggle` or `emulator`, as it is: None where that is an emulator and none runs.
+    """The service called `kaggle` or `emulator`, without starting anything: None if the emulator does not run.
 
-    Raises CredentialsError where there are no credentials.
+    Raises CredentialsError if there are no credentials.
     """
     if remote != "emulator":
         return _connect_kaggle()
@@ -45,11 +45,11 @@ def reach(remote: str) -> Service | None:
 
 
 def check_owner(service: Service, owner: str | None) -> None:
-    """Returns if we are the owner that is asked for, if one is; else CredentialsError."""
+    """CredentialsError if another owner than us is requested."""
     if owner and owner != service.username:
         raise CredentialsError(
             f"the owner {owner!r} is not the user of the credentials, {service.username!r}: Kaggle lets nobody push "
-            f"for another.\nLeave --owner out, or use {owner}'s credentials."
+            f"for another user.\nLeave --owner out, or use {owner}'s credentials."
         )
 
 
@@ -68,16 +68,16 @@ def _connect_kaggle() -> Service:
     sdk = _client(env, token=found.token, pair=(found.username, found.key) if found.key else None)
     logger.info("service: %s, by %s", label, found.origin)
     for name in credentials.unread(found.origin):
-        logger.info("not read, for that comes first: %s", name)
+        logger.info("not read, since that comes first: %s", name)
     username = found.username or _introspect(sdk, found, label)
     return Service(sdk, username=username, label=label, origin=found.origin)
 
 
 def _client(env: Any, *, token: str = "", pair: tuple[str, str] | None = None) -> Any:
-    """The SDK's client with that token, or that user name and key, or as nobody.
+    """The SDK's client with that token, or that user name and key, or neither.
 
-    Given no token, the SDK would look for one by itself: it reads whatever KAGGLE_API_TOKEN names, without end, and a
-    token of this machine's user would win over the pair. The empty one keeps it from that, and is not sent.
+    Without a token, the SDK would look for one itself: it reads the file in KAGGLE_API_TOKEN, without limit, and would
+    prefer a token of this machine's user to the pair. The empty token prevents that, and is not sent.
     """
     from kagglesdk import KaggleClient
     from kagglesdk.kaggle_env import KaggleEnv
@@ -86,7 +86,7 @@ def _client(env: Any, *, token: str = "", pair: tuple[str, str] | None = None) -
     http = sdk.http_client()
     http._init_session()
     http._session.auth = http._session.auth if token else pair
-    # What is on this machine is no business of a proxy, of a .netrc, or of certificates.
+    # A server on this machine needs no proxy, no .netrc and no certificates.
     http._session.trust_env = env is not KaggleEnv.TEST
     mount(http._session)
     return sdk
@@ -104,7 +104,7 @@ def at_loopback(url: str, *, username: str, key: str) -> Service:
     from kagglesdk.kaggle_env import KaggleEnv
 
     if urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
-        raise KernelError(f"{url} is not on this machine: an emulator is never anywhere else.")
+        raise KernelError(f"{url} is not on this machine: the emulator is always on this machine.")
     sdk = _client(KaggleEnv.TEST, pair=(username, key))
     logger.info("service: the emulator at %s", url)
     sdk.http_client()._endpoint = url  # the SDK knows one port only
@@ -112,7 +112,7 @@ def at_loopback(url: str, *, username: str, key: str) -> Service:
 
 
 def _introspect(sdk: Any, found: credentials.Credentials, label: str) -> str:
-    """Whose token it is. CredentialsError names where it was read."""
+    """The user of the token. CredentialsError names its source."""
     from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
 
     request = IntrospectTokenRequest()
@@ -121,7 +121,7 @@ def _introspect(sdk: Any, found: credentials.Credentials, label: str) -> str:
         answer = sdk.security.oauth_client.introspect_token(request)
         active, username = typed(bool, answer.active), typed(str, answer.username)
     except (requests.RequestException, *UNREADABLE) as error:
-        raise _unchecked(error, f"{label} did not check {found.origin}", credentials.how()) from None
+        raise _unchecked(error, f"{label} could not check {found.origin}", credentials.how()) from None
     if not active or not username:
         raise CredentialsError(f"{label} says that {found.origin} is not valid any more. {credentials.how()}")
     return username
@@ -136,8 +136,8 @@ def _oauth_token(sdk: Any, label: str) -> str:
         login = KaggleCredentials.load(sdk)
         token = login and typed(str, login.get_access_token())
     except requests.RequestException as error:
-        raise _unchecked(error, f"{label} did not renew {credentials.LOGIN}", "Run: kaggle auth login") from None
-    except UNREADABLE:  # whose text could quote it
+        raise _unchecked(error, f"{label} could not renew {credentials.LOGIN}", "Run: kaggle auth login") from None
+    except UNREADABLE:  # whose text could quote the token
         raise CredentialsError(f"{credentials.LOGIN} cannot be read. Run: kaggle auth login") from None
     if not token:
         raise CredentialsError(f"{credentials.LOGIN} cannot be read. Run: kaggle auth login")
@@ -145,10 +145,10 @@ def _oauth_token(sdk: Any, label: str) -> str:
 
 
 def _unchecked(error: Exception, what: str, otherwise: str) -> KernelError:
-    """The error where credentials could not be checked: theirs where the service said no, else the connection's."""
+    """The error for unchecked credentials: the credentials' if the service refused them, else the connection's."""
     response = getattr(error, "response", None)
     if isinstance(error, requests.RequestException) and response is None:
         return unreached(error, what)
     if response is not None and (response.status_code >= 500 or response.status_code == TOO_MANY):
-        return UntoldError(f"{what}: {service_words(response)} The same command goes on.")
+        return UnansweredError(f"{what}: {service_words(response)} Run the same command again to resume.")
     return CredentialsError(f"{what} ({cause(error)}). {otherwise}")

@@ -2,10 +2,10 @@
 
     cells = read("torch", {"name": "mine", "epochs": 3, ...})
 
-Both files are in jupytext's percent format. A cell of `notebook.py` with the tag `framework` is an empty place; the
-cells of the same name stand there in the end. `cells.py` names its first cell for a place: `# %% device`; the cells
-after it belong to the same place, until the next name. The cell tagged `parameters` gets a line for each value. What
-comes before a file's first `# %%` is left out.
+Both files are in jupytext's percent format. A cell of `notebook.py` with the tag `framework` is an empty place for the
+cells of the same name. `cells.py` names its first cell for a place: `# %% device`; the cells after it belong to the
+same place, until the next name. The cell tagged `parameters` gets a line for each value. What comes before a file's
+first `# %%` is left out.
 
 Nothing is run here, and no file of `shared/` is put in: `bundle` does that.
 """
@@ -33,8 +33,8 @@ Cell = dict[str, Any]  # as nbformat has it
 
 
 @dataclass(frozen=True, kw_only=True)
-class Written:
-    """A cell as it stands in a file: its kind (code, markdown), text, tags, name; `where` names it in errors."""
+class SourceCell:
+    """A cell of a file: its kind (code, markdown), text, tags, name; `where` names it in errors."""
 
     kind: str
     text: str
@@ -65,7 +65,7 @@ def new_cell(kind: str, source: str, tags: tuple[str, ...] = ()) -> Cell:
 
 
 def tagged(cells: list[Cell], tag: str, *, where: str) -> int:
-    """Which cell has that tag. KernelError where none has it, or several have."""
+    """Which cell has that tag. KernelError if none or several have it."""
     at = [number for number, cell in enumerate(cells) if tag in cell["metadata"].get("tags", [])]
     if len(at) != 1:
         raise KernelError(f"{where} must have one cell tagged {tag!r}; it has {len(at)}.")
@@ -73,15 +73,15 @@ def tagged(cells: list[Cell], tag: str, *, where: str) -> int:
 
 
 def check_code(text: str, *, where: str) -> None:
-    """KernelError where code does not compile: a slip of the pen costs a second here, and a queue on Kaggle."""
+    """KernelError if code does not compile: a mistake costs a second here, and a wait in Kaggle's queue."""
     try:
         compile(text, where, "exec")
     except SyntaxError as error:
         raise KernelError(f"{where} does not compile: {error.msg} (its line {error.lineno}).") from None
 
 
-def _written(path: Path, *, tags: tuple[str, ...] = ()) -> list[Written]:
-    """The cells of a file, in which only these tags may stand."""
+def _written(path: Path, *, tags: tuple[str, ...] = ()) -> list[SourceCell]:
+    """The cells of a file, with no other tags than these."""
     import jupytext
 
     try:
@@ -90,7 +90,7 @@ def _written(path: Path, *, tags: tuple[str, ...] = ()) -> list[Written]:
     except (OSError, ValueError) as error:
         raise KernelError(f"{path} cannot be read: {error}.") from None
     cells = [
-        Written(
+        SourceCell(
             kind=cell.cell_type,
             text=cell.source,
             tags=tuple(cell.metadata.get("tags", ())),
@@ -105,9 +105,9 @@ def _written(path: Path, *, tags: tuple[str, ...] = ()) -> list[Written]:
     return cells
 
 
-def _sections(path: Path) -> dict[str, list[Written]]:
+def _sections(path: Path) -> dict[str, list[SourceCell]]:
     """The cells of `cells.py`, by the name of the place that they fill."""
-    sections: dict[str, list[Written]] = {}
+    sections: dict[str, list[SourceCell]] = {}
     for cell in _written(path):
         if cell.name in sections:
             raise KernelError(f"{cell.where}: there are cells named {cell.name!r} before. A place is filled once.")
@@ -119,7 +119,9 @@ def _sections(path: Path) -> dict[str, list[Written]]:
     return sections
 
 
-def _filled(cells: list[Written], sections: dict[str, list[Written]], *, common: Path, own: Path) -> list[Written]:
+def _filled(
+    cells: list[SourceCell], sections: dict[str, list[SourceCell]], *, common: Path, own: Path
+) -> list[SourceCell]:
     """The cells with each place replaced by the section of its name."""
     names: list[str] = []
     for place in (cell for cell in cells if PLACE in cell.tags):
@@ -135,7 +137,7 @@ def _filled(cells: list[Written], sections: dict[str, list[Written]], *, common:
     return [one for cell in cells for one in (sections[cell.name] if PLACE in cell.tags else [cell])]
 
 
-def _known(cell: Written, what: str, name: str, known: Collection[str]) -> None:
+def _known(cell: SourceCell, what: str, name: str, known: Collection[str]) -> None:
     try:
         one_of(what, name, known)
     except ConfigError as error:
@@ -143,7 +145,7 @@ def _known(cell: Written, what: str, name: str, known: Collection[str]) -> None:
 
 
 def _line(name: str, value: Any) -> str:
-    """`seed = 0  # what it is (what may be given)`, as many lines as that takes."""
+    """`seed = 0  # what it is (which values it may have)`, on as many lines as necessary."""
     start = f"{name} = {value!r}  # "
     return textwrap.fill(
         COMMENTS[name],

@@ -1,8 +1,8 @@
-"""Push: bundle, write the intent down, send it, write the version down. The same push twice is one push.
+"""Push: bundle, record the intent, send it, record the version. The same push twice is one push.
 
-cargo = prepare(spec, name="compact-torch", config=config)      # all that can be wrong here is found here
-run = push(service, cargo)
-run = push(service, cargo, waiting=capacity.Waiting(limit=…))     # where there is no room, later
+submission = prepare(spec, name="compact-torch", config=config)      # checks everything that can be checked here
+run = push(service, submission)
+run = push(service, submission, waiting=capacity.Waiting(limit=…))     # without capacity, later
 """
 
 import logging
@@ -16,7 +16,7 @@ from local.jobs import bundle, capacity
 from local.jobs.capacity import Waiting
 from local.kaggle_api import kernel_spec
 from local.kaggle_api.client import Pushed, Service
-from local.kaggle_api.errors import CapacityError, OutOfReachError, PushFailedError, PushLostError, QuotaError
+from local.kaggle_api.errors import CapacityError, PushFailedError, PushLostError, QuotaError, UnreachableError
 from local.kaggle_api.kernel_spec import KernelSpec
 from local.runs import journal
 from local.runs.journal import Run
@@ -26,19 +26,19 @@ from shared.training.config import TrainConfig
 
 logger = logging.getLogger(__name__)
 
-UNKNOWN = -1  # the version before a push, where the service does not tell it
-MOST_SINCE = 50  # versions that are looked through for a push whose answer was lost
-# What there is to try where the service fails each time: another place, other inputs, another size.
+UNKNOWN = -1  # the version before a push, if the service does not say
+MOST_SINCE = 50  # versions that are searched for a push whose answer was lost
+# What to try if the service fails each time: another name, other inputs, another size.
 AT_FAULT = (
     "The push itself may be at fault: try another name (--slug NAME), no data source (--dataset digits), or a smaller "
-    "notebook (push --dry-run tells its size)."
+    "notebook (push --dry-run shows its size)."
 )
 SETTLE = 8.0  # seconds in which a push whose answer was lost may still appear
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cargo:
-    """What is pushed: the kernel, the training, its bundle, the Kaggle data sets to attach, and whose trial it is."""
+class Submission:
+    """What is pushed: the kernel, the training, its bundle, the Kaggle data sets to attach, and a trial's study."""
 
     spec: KernelSpec
     name: str
@@ -48,53 +48,53 @@ class Cargo:
     sweep: str = ""
 
 
-def prepare(spec: KernelSpec, *, name: str, config: TrainConfig, sweep: str = "") -> Cargo:
-    """Checks and bundles a training, every parameter spelt out, without asking any service."""
+def prepare(spec: KernelSpec, *, name: str, config: TrainConfig, sweep: str = "") -> Submission:
+    """Checks and bundles a training, with every parameter explicit, without calling a service."""
     packed = bundle.pack(spec, name=name, config=config)
     sources = spec.sources(config.dataset)
-    return Cargo(spec=spec, name=name, config=config, bundle=packed, sources=sources, sweep=sweep)
+    return Submission(spec=spec, name=name, config=config, bundle=packed, sources=sources, sweep=sweep)
 
 
 def push(
     service: Service,
-    cargo: Cargo,
+    submission: Submission,
     *,
     again: bool = False,
     waiting: Waiting | None = None,
     report: Report = silent,
 ) -> Run:
-    """Pushes a training and returns its run, or goes on with the same one where it was interrupted.
+    """Pushes a training and returns its run, or resumes the same one after an interruption.
 
-    `again` starts a new run even so. With `waiting`, a refusal for want of room is borne and the push sent again, the
-    run meanwhile intended; Ctrl-C then cancels it. Reports Warned, for what the service may take otherwise than it is
-    meant, and where the GPU time left may not do.
-    Raises RefusedError where the service says no, and of these CapacityError where it has no room; KernelError where
-    it took the push without its inputs, PushLostError where nobody can tell (the same command finds out).
+    `again` always starts a new run. With `waiting`, a push that is refused for capacity is retried; the run is intended
+    meanwhile, and Ctrl-C cancels it. Reports Warned for what the service may understand differently, and if the GPU
+    time left may not be enough. Raises RefusedError if the service refuses, its subclass CapacityError if it has no
+    capacity; KernelError if it accepted the push without its inputs; PushLostError if the result is unknown (the same
+    command finds out).
     """
-    place = place_of(service, cargo.spec, cargo.name)
-    run = None if again else journal.unfinished(**place, bundle_sha256=cargo.bundle.sha256)
+    place = place_of(service, submission.spec, submission.name)
+    run = None if again else journal.unfinished(**place, bundle_sha256=submission.bundle.sha256)
     if run is None:
-        for doubt in kernel_spec.doubts(cargo.spec):
+        for doubt in kernel_spec.doubts(submission.spec):
             report(Warned(doubt))
-        _check_gpu_time(service, cargo.spec, waiting, report)
-        latest = service.current_version(cargo.spec.slug)
-        run = _intend(cargo, **place, version_before=UNKNOWN if latest is None else latest)
+        _check_gpu_time(service, submission.spec, waiting, report)
+        latest = service.current_version(submission.spec.slug)
+        run = _intend(submission, **place, version_before=UNKNOWN if latest is None else latest)
         logger.info("run %s: new, after version %s of %s", run.run_id, latest, run.slug)
     elif run.state == "intended":
-        run = _settled(service, run)
-        logger.info("run %s: was written down before, and is %s", run.run_id, run.state)
+        run = _reconciled(service, run)
+        logger.info("run %s: was recorded before, and is %s", run.run_id, run.state)
     else:
         logger.info("run %s: the same, %s already: nothing is pushed", run.run_id, run.state)
-    return _send(service, cargo, run, waiting) if run.state == "intended" else run
+    return _send(service, submission, run, waiting) if run.state == "intended" else run
 
 
 def place_of(service: Service, spec: KernelSpec, name: str) -> dict[str, str]:
-    """Where a push goes, and what it makes: with the bundle's sha256 this says which runs are the same."""
+    """Where a push goes, and what it makes: with the bundle's sha256 this identifies the same runs."""
     return {"remote": service.label, "owner": service.username, "slug": spec.slug, "name": name}
 
 
 def _check_gpu_time(service: Service, spec: KernelSpec, waiting: Waiting | None, report: Report) -> None:
-    """Nothing is written down before there is GPU time. QuotaError where there is none, and none is waited for."""
+    """Nothing is recorded before there is GPU time. QuotaError if there is none, and nothing waits for it."""
     while True:
         try:
             quota = capacity.gpu_time(service, spec)
@@ -102,38 +102,37 @@ def _check_gpu_time(service: Service, spec: KernelSpec, waiting: Waiting | None,
         except QuotaError as refusal:
             if waiting is None:
                 raise
-            waiting.bear(service, refusal)
+            waiting.wait(service, refusal)
     if quota and (doubt := capacity.shortfall(quota, spec)):
         report(Warned(doubt))
 
 
-def _intend(cargo: Cargo, **facts: Any) -> Run:
+def _intend(submission: Submission, **facts: Any) -> Run:
     run_id, commit = journal.new_id(), shared_code.commit("shared", "kaggle")
     run = Run(
         run_id=run_id,
-        framework=cargo.spec.framework,
-        dataset=cargo.config.dataset,
-        bundle_sha256=cargo.bundle.sha256,
+        framework=submission.spec.framework,
+        dataset=submission.config.dataset,
+        bundle_sha256=submission.bundle.sha256,
         source_commit=commit,
-        parameters=cargo.config.as_dict(),
-        sweep=cargo.sweep,
-        accelerator=cargo.spec.accelerator,
-        time_limit=cargo.spec.time_limit,
+        parameters=submission.config.as_dict(),
+        sweep=submission.sweep,
+        accelerator=submission.spec.accelerator,
+        time_limit=submission.spec.time_limit,
         **facts,
     )
-    return journal.intend(run, cargo.bundle.sign(run_id=run_id, source_commit=commit))
+    return journal.intend(run, submission.bundle.sign(run_id=run_id, source_commit=commit))
 
 
 def reconcile(service: Service, run: Run) -> Run:
-    """Asks whether an intended push arrived after all: returned as pushed if so, as it is if surely not.
+    """Asks whether an intended push arrived: the run is returned as pushed if so, unchanged if certainly not.
 
-    The run's id stands in the notebook of one of the versions since. Where the service does not give notebooks, the
-    version after the last one known is taken for ours; the pull proves it or refuses it. PushLostError where nobody
-    can tell.
+    The run's id is in the notebook of one of the later versions. If the service does not give notebooks, the version
+    after the last known one is assumed to be ours; the pull verifies or refuses it. PushLostError if it is unknown.
     """
     latest, before = service.current_version(run.slug), max(run.version_before, 0)
     unread = False
-    # The newest first; nobody pushes so many between two commands, whatever a service says.
+    # The newest first; nobody pushes so many between two commands.
     for version in range(latest or 0, max(before, (latest or 0) - MOST_SINCE), -1):
         source = service.source(run.slug, version)
         if run.run_id in source:
@@ -141,28 +140,28 @@ def reconcile(service: Service, run: Run) -> Run:
         unread = unread or not source
     if not latest and run.version_before == UNKNOWN:
         raise PushLostError(
-            f"{service.label} does not tell whether the push of {run.title} (run {run.run_id}) arrived.\n"
-            "Look at the kernel's page; if it is not there, push it anew: the same command with --again."
+            f"{service.label} does not say whether the push of {run.title} (run {run.run_id}) arrived.\n"
+            "Look at the kernel's page; if it is not there, push again: the same command with --again."
         )
     if ((latest or 0) <= before or unread) and service.exists(run.slug, before + 1):
         return run.record(state="pushed", version=before + 1)
     return run
 
 
-def _settled(service: Service, run: Run) -> Run:
-    """`reconcile`, again and again for a few seconds after the push: the service may still be saving it."""
+def _reconciled(service: Service, run: Run) -> Run:
+    """`reconcile`, repeated for a few seconds after the push: the service may still be saving it."""
     while (found := reconcile(service, run)).state == "intended" and run.age < SETTLE:
         time.sleep(1)
     return found
 
 
-def _send(service: Service, cargo: Cargo, run: Run, waiting: Waiting | None) -> Run:
+def _send(service: Service, submission: Submission, run: Run, waiting: Waiting | None) -> Run:
     text = run.notebook.read_text(encoding="utf-8")
     while True:
         try:
-            return _filed(run, service.push(cargo.spec, text, cargo.sources))
+            return _record_version(run, service.push(submission.spec, text, submission.sources))
         except PushLostError as error:
-            return _found(service, run, error)
+            return _after_lost_push(service, run, error)
         except CapacityError as refusal:
             if waiting is None:
                 _refuse(run, refusal)
@@ -172,54 +171,54 @@ def _send(service: Service, cargo: Cargo, run: Run, waiting: Waiting | None) -> 
 
 
 def _refuse(run: Run, refusal: RefusedError) -> NoReturn:
-    """The end of a run that the service does not take."""
+    """Ends a run that the service refuses."""
     run.record(state="failed", message=str(refusal))
     raise refusal
 
 
 def _wait(service: Service, run: Run, refusal: CapacityError, waiting: Waiting) -> Run:
-    """Bears a refusal, which saved nothing there; returns the run as it is to be sent again.
+    """Waits after a refusal, which saved nothing there; returns the run to send again.
 
-    What others pushed meanwhile is noted, so that no later look takes it for ours. A service that cannot be asked
-    that has not been sent anything either, and is waited for as well. RunError where `k2l cancel` ended the run.
+    It records the versions that others pushed meanwhile, so that they are not mistaken for ours. If the service cannot
+    be reached for that, nothing was sent to it, and it waits again. RunError if `k2l cancel` stopped the run.
     """
     try:
         while True:
-            waiting.bear(service, refusal)
+            waiting.wait(service, refusal)
             if journal.get(run.run_id).state != "intended":
-                raise RunError(f"the run {run.run_id} was cancelled while it waited for room; nothing was pushed.")
+                raise RunError(f"the run {run.run_id} was cancelled while it waited for capacity; nothing was pushed.")
             try:
                 latest = service.current_version(run.slug)
                 return run if latest is None else run.record(version_before=latest)
-            except OutOfReachError:
+            except UnreachableError:
                 continue
     except KeyboardInterrupt:
-        run.record(state="cancelled", message="ended while it waited for room; nothing was pushed")
+        run.record(state="cancelled", message="stopped while it waited for capacity; nothing was pushed")
         raise
     except CapacityError as too_late:
         _refuse(run, too_late)
 
 
-def _found(service: Service, run: Run, lost: PushLostError) -> Run:
-    """The run whose push was lost, if it arrived after all. PushLostError if it did not, as far as can be seen."""
-    found = _settled(service, run)
+def _after_lost_push(service: Service, run: Run, lost: PushLostError) -> Run:
+    """The run of a lost push, if it arrived after all. PushLostError if it apparently did not."""
+    found = _reconciled(service, run)
     if found.state != "intended":
         return found
     if isinstance(lost, PushFailedError):
         found = found.record(failed_pushes=found.failed_pushes + 1)
-    again = "the same command tries again."
+    again = "run the same command again to retry."
     if found.failed_pushes > 1:
-        again = f"the service has failed over it {found.failed_pushes} times now. {AT_FAULT}"
-    raise PushLostError(f"{lost}\nIt did not arrive, as far as can be seen; {again}") from None
+        again = f"the service has failed {found.failed_pushes} times now. {AT_FAULT}"
+    raise PushLostError(f"{lost}\nIt apparently did not arrive; {again}") from None
 
 
-def _filed(run: Run, receipt: Pushed) -> Run:
-    """The run with its version, written down. KernelError where the service took it without its inputs."""
+def _record_version(run: Run, receipt: Pushed) -> Run:
+    """The run with its version, recorded. KernelError if the service accepted it without its inputs."""
     facts: dict[str, Any] = {"version": receipt.version, "url": receipt.url}
     if receipt.trouble:
         run.record(**facts, state="failed", message=receipt.trouble)
         raise KernelError(
             f"{run.owner}/{run.slug} version {receipt.version} was pushed, but {receipt.trouble}.\n"
-            f"It runs for nothing: end it with k2l cancel {run.run_id}, mend kernel.toml, and push again."
+            f"It runs for nothing: stop it with k2l cancel {run.run_id}, fix kernel.toml, and push again."
         )
     return run.record(**facts, state="pushed")

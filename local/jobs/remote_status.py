@@ -1,8 +1,8 @@
-"""How runs stand where they run: each that is not home yet is asked after, by its version, a few at once.
+"""The state of runs on their service: each that is not pulled yet is looked up by its version, a few at once.
 
-    standing(runs.every())       # {run_id: "RUNNING"}, in the service's words, or GONE, or why it cannot be told
+    remote_states(runs.every())       # {run_id: "RUNNING"}, by the service's name, or GONE, or why it is unknown
 
-Nothing is written, and no emulator is started for it.
+Nothing is written, and no emulator is started.
 """
 
 from collections.abc import Iterable
@@ -20,16 +20,18 @@ AT_ONCE = 8
 GONE = "gone"
 
 
-def standing(every: Iterable[Run]) -> dict[str, str]:
-    """The state there of each run that is not home, by its id."""
+def remote_states(every: Iterable[Run]) -> dict[str, str]:
+    """The state of each run that is not pulled yet, by its id."""
     away = [run for run in every if run.state in AWAY]
     services = {remote: _reached(remote) for remote in {run.remote for run in away}}
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(zip((run.run_id for run in away), pool.map(lambda run: _told(run, services), away), strict=True))
+        return dict(
+            zip((run.run_id for run in away), pool.map(lambda run: _state_of(run, services), away), strict=True)
+        )
 
 
 def _reached(remote: str) -> Service | str:
-    """The service of that label, or why there is none to be asked."""
+    """The service of that label, or why it cannot be asked."""
     try:
         service = reach("emulator" if remote == "emulator" else "kaggle")
     except CredentialsError:
@@ -41,7 +43,7 @@ def _reached(remote: str) -> Service | str:
     return service if service.label == remote else f"asked at {service.label}"
 
 
-def _told(run: Run, services: dict[str, Service | str]) -> str:
+def _state_of(run: Run, services: dict[str, Service | str]) -> str:
     service = services[run.remote]
     if isinstance(service, str):
         return service

@@ -1,4 +1,4 @@
-"""The services that a run can be sent to: what may stand behind `--remote`. `connect` reaches each of them."""
+"""The services that a run can be sent to: the values of `--remote`. `connect` reaches each of them."""
 
 KAGGLE = "kaggle"  # the service that KAGGLE_API_ENVIRONMENT names
 EMULATOR = "emulator"  # ours, on this machine

@@ -1,15 +1,15 @@
 """Who we are at Kaggle: the official client's credentials, in its order, without its side effects.
 
 `import kaggle` logs in while it is imported, at production, whatever `KAGGLE_API_ENVIRONMENT` says, and may make
-folders in HOME. So the credentials are read here, each by one bounded read of a regular file:
+folders in HOME. So the credentials are read here; each file is regular, and read once with a limit:
 
 1. an access token: `KAGGLE_API_TOKEN` (the token, or the file that holds it), then a file `access_token`;
 2. a user's key: `KAGGLE_USERNAME` and `KAGGLE_KEY`, then a file `kaggle.json`;
 3. the OAuth log-in (`kaggle auth login`).
 
-The files lie in `~/.kaggle`, or in `KAGGLE_CONFIG_DIR`. The client looks for `kaggle.json` alone there; a token there
-is read too, first of all files. A pipe is refused: it gives what it holds once, and credentials are read again.
-Nothing read here is ever logged or written.
+The files are in `~/.kaggle`, or in `KAGGLE_CONFIG_DIR`. The client reads only `kaggle.json` there; we also read a token
+there, before all other files. A pipe is refused: it can be read only once, and credentials are read again. Nothing read
+here is ever logged or written.
 """
 
 import json
@@ -21,13 +21,13 @@ from pathlib import Path
 from local.core import text_files
 from shared.core.errors import CredentialsError, plain
 
-TOKEN = "KGAT_"  # what an access token begins with
+TOKEN = "KGAT_"  # the start of an access token
 LOGIN = "the log-in (~/.kaggle/credentials.json)"
 VARIABLES = "KAGGLE_USERNAME and KAGGLE_KEY"
 
 
 def how() -> str:
-    """What to do where there are no credentials, or no good ones."""
+    """What to do if there are no credentials, or no valid ones."""
     return (
         f"Make a token at kaggle.com/settings and save it as {_folders()[0]}/access_token, or set KAGGLE_API_TOKEN; "
         "a kaggle.json from there goes into the same folder.\nWithout an account: --remote emulator."
@@ -36,7 +36,7 @@ def how() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """A user name with a key, or a token (whose user name only the service knows), and where they were found."""
+    """A user name with a key, or a token (only the service knows its user name), and where they were found."""
 
     username: str = ""
     key: str = field(default="", repr=False)
@@ -45,7 +45,7 @@ class Credentials:
 
 
 def find() -> Credentials | None:
-    """A token or a key of this machine's user, or None. Raises CredentialsError for what cannot be either."""
+    """A token or a key of this machine's user, or None. Raises CredentialsError for an invalid one."""
     for look in (_named_token, _token_of_a_file, _key_of_the_environment, _key_of_a_file):
         if found := look():
             return checked(found)
@@ -53,34 +53,34 @@ def find() -> Credentials | None:
 
 
 def none_found() -> CredentialsError:
-    """The error for a machine without credentials: where they were looked for, and how to get some."""
+    """The error for a machine without credentials: where we searched, and how to get some."""
     folders = ", ".join(map(str, _folders()))
     return CredentialsError(f"no Kaggle credentials in {folders} or the environment. {how()}")
 
 
 def login() -> bool:
-    """Whether there is an OAuth log-in, which the service alone can make a token of. CredentialsError if damaged."""
+    """Whether there is an OAuth log-in; the service makes a token from it. CredentialsError if it is damaged."""
     path = _home() / "credentials.json"
     if not path.exists():
         return False
     try:
-        whole = bool(json.loads(text_files.read(path))["refresh_token"])
+        complete = bool(json.loads(text_files.read(path))["refresh_token"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        whole = False
-    if not whole:
+        complete = False
+    if not complete:
         raise CredentialsError(f"{LOGIN} cannot be read. Run: kaggle auth login")
     return True
 
 
 def files() -> list[Path]:
-    """The files of this machine that hold credentials, in the order in which they are looked for."""
+    """The files of this machine that hold credentials, in the order in which they are read."""
     named = os.environ.get("KAGGLE_API_TOKEN", "").strip()
     paths = [Path(named), *_token_files(), *_key_files(), _home() / "credentials.json"]
     return [path for path in dict.fromkeys(paths) if _exists(path) and path.is_file()]
 
 
 def unread(origin: str) -> list[str]:
-    """What else holds credentials here, and is not read because `origin` comes first."""
+    """What else has credentials here, but is not read because `origin` comes first."""
     if origin == LOGIN:
         return []  # the last of all
     variables = [VARIABLES] * bool(os.environ.get("KAGGLE_USERNAME") and os.environ.get("KAGGLE_KEY"))
@@ -88,10 +88,12 @@ def unread(origin: str) -> list[str]:
 
 
 def checked(found: Credentials) -> Credentials:
-    """The credentials, if a header can hold them: requests would quote others in its error."""
+    """The credentials, if they are valid in a header: the error of requests would quote invalid ones."""
     text = found.username + found.key + found.token
     if not (text.isascii() and text.isprintable()):
-        raise CredentialsError(f"{found.origin} cannot be right: it holds characters that no credentials have. {how()}")
+        raise CredentialsError(
+            f"{found.origin} cannot be right: it has characters that credentials cannot have. {how()}"
+        )
     if found.key.startswith(TOKEN):
         raise _misplaced(found.origin)
     return found
@@ -102,7 +104,7 @@ def _home() -> Path:
 
 
 def _folders() -> list[Path]:
-    """Where kaggle.json may lie: KAGGLE_CONFIG_DIR, else ~/.kaggle, else ~/.config/kaggle."""
+    """Where kaggle.json may be: KAGGLE_CONFIG_DIR, else ~/.kaggle, else ~/.config/kaggle."""
     named = os.environ.get("KAGGLE_CONFIG_DIR")
     return [Path(named)] if named else [_home(), Path.home() / ".config" / "kaggle"]
 
@@ -118,7 +120,7 @@ def _key_files() -> list[Path]:
 
 
 def _exists(path: Path) -> bool:
-    """Whether there is such a file; a token is no name of one, and may be too long to be any."""
+    """Whether there is such a file; a token is not a file name, and may be too long for one."""
     try:
         return path.exists()
     except OSError:
@@ -126,7 +128,7 @@ def _exists(path: Path) -> bool:
 
 
 def _named_token() -> Credentials | None:
-    """What KAGGLE_API_TOKEN is, or names."""
+    """The token in KAGGLE_API_TOKEN, or in the file that it names."""
     given = os.environ.get("KAGGLE_API_TOKEN", "").strip()
     if not given:
         return None
@@ -139,7 +141,7 @@ def _named_token() -> Credentials | None:
 
 
 def _token_of_a_file() -> Credentials | None:
-    """The first access token of a file; one that is empty is passed over, as the client does."""
+    """The first access token in a file; an empty file is skipped, as in the client."""
     found = (_token_in(path, f"the access token in {path}") for path in _token_files() if _exists(path))
     return next((one for one in found if one.token), None)
 
@@ -147,7 +149,7 @@ def _token_of_a_file() -> Credentials | None:
 def _token_in(path: Path, origin: str) -> Credentials:
     text = _text(path, origin).strip()
     if text.startswith("{"):
-        raise CredentialsError(f"{origin} is what a kaggle.json holds: save it under that name. {how()}")
+        raise CredentialsError(f"{origin} has the content of a kaggle.json: save it under that name. {how()}")
     return Credentials(token=text, origin=origin)
 
 
@@ -177,7 +179,7 @@ def _key_in(path: Path) -> Credentials:
 
 
 def _text(path: Path, origin: str) -> str:
-    """What a file of credentials holds."""
+    """The content of a file of credentials."""
     try:
         return text_files.read(path)
     except (OSError, ValueError) as error:
@@ -186,6 +188,6 @@ def _text(path: Path, origin: str) -> str:
 
 def _misplaced(origin: str) -> CredentialsError:
     return CredentialsError(
-        f"{origin}: it holds an access token ({TOKEN}…), and the service takes none in the place of a key.\n"
-        f"Save the token alone as {_home() / 'access_token'}, or set KAGGLE_API_TOKEN to it."
+        f"{origin}: it has an access token ({TOKEN}…) in the place of a key, which the service refuses.\n"
+        f"Save only the token as {_home() / 'access_token'}, or set KAGGLE_API_TOKEN to it."
     )

@@ -1,24 +1,24 @@
-"""What a service says no with, and what fails on the way to it, as errors told apart by what can be done about them.
+"""The refusals of a service, and failures to reach it, as errors that differ by what the user can do.
 
     KernelError
     ├── MissingError            no such kernel or version there, or not ours
-    ├── RefusedError            it said no; nothing was changed there
-    │   ├── ConflictError           what was to be made is there already
-    │   └── CapacityError           no room just now: the same push may be taken later
+    ├── RefusedError            it refused; nothing was changed there
+    │   ├── ConflictError           what was to be created exists already
+    │   └── CapacityError           no capacity now: the same push may be accepted later
     │       ├── QuotaError              no GPU time is left this week
     │       └── BusyError               too many requests for now (HTTP 429)
     └── ServiceError
-        ├── OutOfReachError     it cannot be reached at all just now
-        ├── UntoldError         it failed over a question, or its answer cannot be read
-        │   └── AskedTooOftenError      too many requests for now (HTTP 429)
-        └── PushLostError       the answer to a push never came: ask before pushing again
-            └── PushFailedError         the service failed over a push (HTTP 500 and above)
+        ├── UnreachableError     it cannot be reached now
+        ├── UnansweredError         it failed to answer a request, or its answer cannot be read
+        │   └── TooManyRequestsError      too many requests for now (HTTP 429)
+        └── PushLostError       the answer to a push never arrived: ask before you push again
+            └── PushFailedError         the service failed during a push (HTTP 500 and above)
 
-    raise refusal(response, "the push of k2l-torch", who=who)     # of what makes something
+    raise refusal(response, "the push of k2l-torch", who=who)     # for a call that creates something
     raise failure(response, what, label="Kaggle", who=who)
     raise unreached(error, "Kaggle cannot be reached")
 
-The service's own words are in each. Asks nothing and repeats nothing: that is `client` and `wire`.
+Each has the service's own message. This module makes no calls: that is for `client` and `http`.
 """
 
 import re
@@ -35,25 +35,25 @@ CONFLICT, TOO_MANY, FULL = 409, 429, 507
 
 
 @dataclass(frozen=True, kw_only=True)
-class Who:
-    """As whom a service is asked: the user's name, and where the credentials were read."""
+class Identity:
+    """Our identity for a service: the user's name, and where the credentials were read."""
 
     username: str
     origin: str
 
 
 class MissingError(KernelError):
-    """No such kernel or version there, or not ours to see: the service does not tell which."""
+    """No such kernel or version there, or not visible to us: the service does not say which."""
 
 
 class ConflictError(RefusedError):
-    """What was to be made is there already, or its name is taken."""
+    """What was to be created exists already, or its name is taken."""
 
 
 class CapacityError(RefusedError):
-    """No room for another run just now. Nothing was saved, and the same push may be taken later.
+    """No capacity for another run now. Nothing was saved, and the same push may be accepted later.
 
-    `refresh` (UTC) is when it will be taken, where that is known.
+    `refresh` (UTC) is when it will be accepted, if that is known.
     """
 
     def __init__(self, message: str, *, refresh: datetime | None = None) -> None:
@@ -62,23 +62,23 @@ class CapacityError(RefusedError):
 
 
 class QuotaError(CapacityError):
-    """No GPU time is left this week; `refresh` is when it starts anew."""
+    """No GPU time is left this week; `refresh` is when it is renewed."""
 
 
 class BusyError(CapacityError):
-    """The service takes no more requests for now; `refresh` is when it asked to come again."""
+    """The service accepts no more requests for now; `refresh` is when it asks us to try again."""
 
 
-class OutOfReachError(ServiceError):
-    """The service cannot be reached at all just now."""
+class UnreachableError(ServiceError):
+    """The service cannot be reached now."""
 
 
-class UntoldError(ServiceError):
-    """The service failed over this question, or its answer cannot be read."""
+class UnansweredError(ServiceError):
+    """The service failed to answer this request, or its answer cannot be read."""
 
 
-class AskedTooOftenError(UntoldError):
-    """The service takes no more questions for now; `wait` is the seconds after which it asked to come again, or 0."""
+class TooManyRequestsError(UnansweredError):
+    """The service accepts no more requests for now; `wait` is the seconds until it asks us to try again, or 0."""
 
     def __init__(self, message: str, *, wait: float) -> None:
         super().__init__(message)
@@ -86,40 +86,40 @@ class AskedTooOftenError(UntoldError):
 
 
 class PushLostError(ServiceError):
-    """The answer to a push never came: it may have arrived or not. Ask before pushing again."""
+    """The answer to a push never arrived: the push may have arrived or not. Ask before you push again."""
 
 
 class PushFailedError(PushLostError):
-    """The service failed over a push, in whatever way. Where it does so each time, the push may be at fault."""
+    """The service failed during a push. If it does so each time, the push may be at fault."""
 
 
-# What the service says where a push has to wait, and nothing else is wrong with it.
+# What the service says if a push must wait, and nothing else is wrong with it.
 PASSING: tuple[tuple[re.Pattern[str], type[CapacityError]], ...] = (
     (re.compile(r"session count of \d+ reached", re.IGNORECASE), CapacityError),
     (re.compile(r"weekly .*quota.* reached", re.IGNORECASE), QuotaError),
 )
 
 
-# What the service says of a push in words that leave open what to do; {ref} is the notebook's owner and slug.
+# Unclear messages of the service about a push, with what to do; {ref} is the notebook's owner and slug.
 UNCLEAR: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(r"(notebook|kernel) not found|^not found", re.IGNORECASE),
-        "It says so where {ref} is a draft that was never saved (save a version at kaggle.com/code/{ref}/edit), is "
-        "another owner's (k2l doctor tells whose credentials were read), or begins with a digit. Or take another name: "
+        "It says so if {ref} is a draft that was never saved (save a version at kaggle.com/code/{ref}/edit), is "
+        "another owner's (k2l doctor shows whose credentials were read), or begins with a digit. Or use another name: "
         "--slug NAME.",
     ),
 )
 
 
 def refused(message: str, said: str, *, ref: str = "") -> RefusedError:
-    """The refusal that these words of the service stand for, in our message, with what to do where it is known."""
+    """The refusal for this message of the service, with our message, and with what to do if that is known."""
     kind = next((kind for words, kind in PASSING if words.search(said)), RefusedError)
     advice = next((f"\n{do.format(ref=ref)}" for words, do in UNCLEAR if ref and words.search(said)), "")
     return kind(message + advice)
 
 
-def refusal(response: requests.Response | None, what: str, *, who: Who, ref: str = "") -> KernelError:
-    """A push, or its like, answered with an HTTP error: below 500 nothing was saved; from there on nobody knows."""
+def refusal(response: requests.Response | None, what: str, *, who: Identity, ref: str = "") -> KernelError:
+    """A push or similar, answered with an HTTP error: below 500 nothing was saved; from 500 on it is unknown."""
     said = service_words(response)
     code = response.status_code if response is not None else 500
     if code == 401:
@@ -129,15 +129,15 @@ def refusal(response: requests.Response | None, what: str, *, who: Who, ref: str
     if code == TOO_MANY:
         wait = _wait(response)
         later = datetime.now(UTC) + timedelta(seconds=wait) if wait else None
-        when = f" The service asks to come again in {wait:,.0f} s." if wait else ""
-        return BusyError(f"{what} was put off: {said}{when}", refresh=later)
-    if code < 500 or code == FULL:  # without room nothing was saved
+        when = f" The service asks to try again in {wait:,.0f} s." if wait else ""
+        return BusyError(f"{what} was not accepted for now: {said}{when}", refresh=later)
+    if code < 500 or code == FULL:  # without space nothing was saved
         return refused(f"{what} was refused: {said}", said, ref=ref)
     return PushFailedError(f"the service failed during {what}: {said}")
 
 
-def failure(response: requests.Response | None, what: str, *, label: str, who: Who) -> KernelError:
-    """A question answered with an HTTP error; it may be asked again."""
+def failure(response: requests.Response | None, what: str, *, label: str, who: Identity) -> KernelError:
+    """A request answered with an HTTP error; it may be repeated."""
     said = service_words(response)
     code = response.status_code if response is not None else 0
     if code == 401:
@@ -145,23 +145,23 @@ def failure(response: requests.Response | None, what: str, *, label: str, who: W
     if code in (403, 404):
         return MissingError(f"{label} has no {what}, or it is not yours: {said}")
     if code == FULL:
-        return ServiceError(f"{label} has no room for {what}: {said} The same command goes on.")
+        return ServiceError(f"{label} has no space for {what}: {said} Run the same command again to resume.")
     if code == TOO_MANY:
         wait = _wait(response)
         when = f"in {wait:,.0f} s" if wait else "in some minutes"
-        return AskedTooOftenError(f"{label} takes no more questions for now: {said} Ask again {when}.", wait=wait)
-    return UntoldError(f"{label} failed over {what}: {said} The same command goes on.")
+        return TooManyRequestsError(f"{label} accepts no more requests for now: {said} Try again {when}.", wait=wait)
+    return UnansweredError(f"{label} failed to answer about {what}: {said} Run the same command again to resume.")
 
 
-def unreached(error: requests.RequestException, what: str) -> OutOfReachError:
-    """A call that came to no answer at all."""
+def unreached(error: requests.RequestException, what: str) -> UnreachableError:
+    """A call without any answer."""
     reason = cause(error)
-    advice = certificates.advice(reason) or "Check the connection; the same command goes on."
-    return OutOfReachError(f"{what} ({reason}). {advice}")
+    advice = certificates.advice(reason) or "Check the connection, then run the same command again to resume."
+    return UnreachableError(f"{what} ({reason}). {advice}")
 
 
-def _rejected(message: str, said: str, who: Who) -> CredentialsError:
-    """Credentials that the service does not take: which they are, and how to get others."""
+def _rejected(message: str, said: str, who: Identity) -> CredentialsError:
+    """Credentials that the service refuses: which they are, and how to get others."""
     return CredentialsError(f"{message}: {said} They were read from {who.origin}. {credentials.how()}")
 
 

@@ -1,7 +1,7 @@
-"""HTTP as this project wants it: time-outs on every call, bounded and jittered retries, and errors in plain words.
+"""HTTP as this project wants it: time-outs on every call, bounded and jittered retries, and errors in plain language.
 
-Knows `requests` and `urllib3` alone, nothing of Kaggle's client. Every call is logged, without its query and its
-headers: there are the signatures and the keys.
+It knows only `requests` and `urllib3`, nothing of Kaggle's client. Every call is logged, without its query and its
+headers: they have the signatures and the keys.
 """
 
 import json
@@ -24,20 +24,19 @@ from shared.core.errors import plain
 logger = logging.getLogger(__name__)
 
 CONNECT, READ = 5.0, 60.0  # seconds
-LONGEST_WAIT = 300  # seconds that one call waits as it is told to; whoever has more time asks again later
-TOLD_WAIT = 5  # seconds; a longer wait is announced
+LONGEST_WAIT = 300  # seconds that one call waits at the service's request
+ANNOUNCED_WAIT = 5  # seconds; a longer wait is announced
 DAY = 86_400
 TRIES = 5
-_QUERY = re.compile(r"\?\S+")  # of a signed URL, it opens it
-_BETWEEN = re.compile(r"\s*[\[,]\s*")  # what stands before a record
+_QUERY = re.compile(r"\?\S+")  # of a signed URL: it is the key
+_BETWEEN = re.compile(r"\s*[\[,]\s*")  # what is before a record
 
 
-class Patient(HTTPAdapter):
-    """Every call gets a time-out, where the caller sets none; a `strict` one raises every answer of 400 and above.
+class WithTimeouts(HTTPAdapter):
+    """Every call gets a time-out, if the caller sets none; a `strict` one raises every answer of 400 and above.
 
-    The SDK reads a body as JSON before it looks at the status, and so loses both where an error has none. An answer
-    that breaks off while it is read is asked for again, as `urllib3` asks again for one that never began, unless the
-    call is `unrepeatable`.
+    The SDK reads a body as JSON before it looks at the status, and so loses both if an error has no body. An answer
+    that is cut off is requested again, as `urllib3` does for one that never began, unless the call is `unrepeatable`.
     """
 
     def __init__(self, *, max_retries: Retry, strict: bool, unrepeatable: bool = False) -> None:
@@ -56,7 +55,9 @@ class Patient(HTTPAdapter):
             except requests.RequestException as error:
                 if not further:
                     raise
-                logger.info("%s %s again: its answer broke off (%s)", request.method, place(request.url), cause(error))
+                logger.info(
+                    "%s %s again: its answer was cut off (%s)", request.method, place(request.url), cause(error)
+                )
         if self.strict and answer.status_code >= 400:
             raise requests.HTTPError(f"HTTP {answer.status_code}", response=answer)
         return answer
@@ -73,8 +74,8 @@ class Patient(HTTPAdapter):
         return answer
 
 
-class Bare(requests.Session):
-    """A session for signed URLs: no credentials travel there, those of a .netrc neither, on redirects neither."""
+class WithoutCredentials(requests.Session):
+    """A session for signed URLs: it sends no credentials, not those of a .netrc, and not on redirects."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,7 +86,7 @@ class Bare(requests.Session):
 
 
 def retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds that a service asks to wait, a day at most; 0 where it does not say, or what it says cannot be read."""
+    """Seconds that a service asks us to wait, a day at most; 0 if it does not say, or says it unreadably."""
     said = headers.get("Retry-After", "").strip()
     try:
         date = parsedate_to_datetime(said) if not said.isdecimal() else None
@@ -95,11 +96,11 @@ def retry_after(headers: Mapping[str, str]) -> float:
     return min(max(seconds, 0.0), DAY)
 
 
-class _Told(Retry):
-    """Says why a call is made again, and when. What surely fails again is not made again."""
+class _LoggedRetry(Retry):
+    """Logs why a call is repeated, and when. A call that would fail again is not repeated."""
 
     def get_retry_after(self, response: Any) -> float | None:
-        """Seconds to wait, None where the service does not say."""
+        """Seconds to wait, None if the service does not say."""
         return retry_after(response.headers) or None
 
     def increment(
@@ -110,37 +111,37 @@ class _Told(Retry):
         error: Exception | None = None,
         *rest: Any,
         **more: Any,
-    ) -> "_Told":
+    ) -> "_LoggedRetry":
         waits = self.get_retry_after(response) or 0 if response is not None else 0
         unproven = isinstance(error, SSLError) and "CERTIFICATE_VERIFY" in str(error)
         if waits > LONGEST_WAIT or unproven:
             raise MaxRetryError(rest[0] if rest else more.get("_pool"), url or "", error)  # type: ignore[arg-type]
         further = super().increment(method, url, response, error, *rest, **more)
-        if waits > TOLD_WAIT:
-            words = "the service asks to wait (HTTP %d): asked again in %.0f s. Ctrl-C ends it."
+        if waits > ANNOUNCED_WAIT:
+            words = "the service asks to wait (HTTP %d): trying again in %.0f s. Ctrl-C stops it."
             logger.warning(words, response.status, waits)
         why = f"HTTP {response.status}" if response is not None else cause(error) if error else "no answer"
         logger.info("%s %s again: %s", method, place(url), why)
         return further
 
 
-class _Careful(_Told):
-    """Repeats only what surely did nothing; of the answers with Retry-After that is 429 alone."""
+class _SafeRetry(_LoggedRetry):
+    """Repeats only calls that had no effect; of the answers with Retry-After that is only 429."""
 
     RETRY_AFTER_STATUS_CODES = frozenset({429})
 
 
 def mount(session: requests.Session, *, strict: bool = True, unrepeatable: Sequence[str] = ()) -> None:
-    """Gives a session time-outs, and retries; below the URLs `unrepeatable` only what surely did nothing is retried."""
+    """Gives a session time-outs and retries; below the URLs `unrepeatable` only calls without effect are retried."""
     if session.trust_env:
         session.verify = certificates.trusted()
-    # A 429 says that nothing was done, and so does a connection that never came about.
-    careful = _retry(_Careful, status_forcelist=(429,), read=0, other=0)
-    bold = _retry(_Told, status_forcelist=(429, 500, 502, 503, 504))
+    # A 429 means that nothing was done, and so does a failed connection.
+    safe = _retry(_SafeRetry, status_forcelist=(429,), read=0, other=0)
+    all_retries = _retry(_LoggedRetry, status_forcelist=(429, 500, 502, 503, 504))
     for prefix in ("https://", "http://"):
-        session.mount(prefix, Patient(max_retries=bold, strict=strict))
+        session.mount(prefix, WithTimeouts(max_retries=all_retries, strict=strict))
     for prefix in unrepeatable:
-        session.mount(prefix, Patient(max_retries=careful, strict=strict, unrepeatable=True))
+        session.mount(prefix, WithTimeouts(max_retries=safe, strict=strict, unrepeatable=True))
 
 
 def _retry(kind: type[Retry], **rules: Any) -> Retry:
@@ -151,28 +152,28 @@ def _retry(kind: type[Retry], **rules: Any) -> Retry:
 
 
 def place(url: str | bytes | None) -> str:
-    """Host and path of a URL: what may be said of it."""
+    """Host and path of a URL: the parts that may be shown."""
     parts = urlsplit(url.decode(errors="replace") if isinstance(url, bytes) else url or "")
     return plain(f"{parts.hostname or ''}{parts.path}")
 
 
-def stated_md5(answer: requests.Response) -> str:
-    """The MD5, in Base64, that Google's storage states of a file; "" where it states none, or packed it on the way."""
+def storage_md5(answer: requests.Response) -> str:
+    """The MD5, in Base64, that Google's storage gives for a file; "" if it gives none, or sends it compressed."""
     stated = re.search(r"md5=([\w+/=]+)", answer.headers.get("x-goog-hash", ""))
     return stated[1] if stated and "Content-Encoding" not in answer.headers else ""
 
 
 def log_text(log: str) -> str:
-    """The plain text of a log: a JSON array of `{stream_name, time, data}`, whole or cut short; else it is text."""
+    """The plain text of a log: a JSON array of `{stream_name, time, data}`, perhaps cut short; other text as it is."""
     pieces, place = [], 0
     try:
         while begin := _BETWEEN.match(log, place):
             record, place = json.JSONDecoder().raw_decode(log, begin.end())
             pieces.append(str(record["data"]))
     except (ValueError, TypeError, KeyError, RecursionError):
-        pass  # the end, of the array or of what came of it
+        pass  # the end of the array or of what arrived
     text = "".join(pieces) if pieces or log.strip() in ("[", "[]") else log
-    return text.encode(errors="replace").decode()  # JSON knows halves of characters, and no file can keep them
+    return text.encode(errors="replace").decode()  # JSON allows half characters (surrogates), files do not
 
 
 def record_text(record: str) -> str:
@@ -185,7 +186,7 @@ def record_text(record: str) -> str:
 
 
 def service_words(response: requests.Response | None) -> str:
-    """What the service itself said of an error, with its status; the SDK loses these words."""
+    """The service's own message about an error, with its status; the SDK loses it."""
     if response is None:
         return "no answer."
     try:
@@ -213,6 +214,6 @@ def cause(error: Exception) -> str:
 
 
 def _inner(error: BaseException) -> BaseException | None:
-    """What urllib3 and requests wrap: a `reason`, or the last exception among the arguments."""
+    """The exception that urllib3 or requests wraps: a `reason`, or the last exception among the arguments."""
     wrapped = [getattr(error, "reason", None), *reversed(error.args)]
     return next((one for one in wrapped if isinstance(one, BaseException)), None)

@@ -1,11 +1,11 @@
-"""`kaggle/<framework>/kernel.toml` -> what the service is told of a kernel, every field written.
+"""`kaggle/<framework>/kernel.toml` -> what the service gets about a kernel, every field explicit.
 
     spec = load("torch")
     spec.sources("mnist")        # the data sets to attach
 
-The service's rules are checked here, before anything leaves: a slug that is not its title's slug is filed elsewhere
-and answers 403 later; a missing `machine_shape` used to give a GPU that the image's torch has no code for.
-`RULES` has them by what they are about; `load` holds a kernel to all, `preflight` shows each by itself.
+The service's rules are checked here, before anything is sent: a slug that is not its title's slug is saved under
+another name and gives 403 later; a missing `machine_shape` used to give a GPU that the image's torch has no code for.
+`RULES` has them by subject; `load` checks all, `preflight` shows each by itself.
 """
 
 import dataclasses
@@ -19,11 +19,11 @@ from local.core import text_files, workspace
 from shared.core.errors import KernelError, one_of, plain
 from shared.data.registry import DATASETS
 
-# Kaggle's names for what a notebook can run on (`machine_shape`); "none" is a CPU. Kaggle adds and retires names: one
-# that we do not know is passed on, with a warning.
-# The P100 is left out: the image's torch has no code for it, so that its hours would buy a CPU.
+# Kaggle's names for what a notebook can run on (`machine_shape`); "none" is a CPU. Kaggle adds and removes names: one
+# that we do not know is sent as it is, with a warning. The P100 is left out: the image's torch has no code for it, so
+# the training would run on the CPU.
 ACCELERATORS = ("none", "NvidiaTeslaT4")
-NO_ACCELERATOR = ("", "none", "cpu")  # in whatever case
+NO_ACCELERATOR = ("", "none", "cpu")  # in any case
 LONGEST_SESSION = 9 * 3600  # the service allows 12 h; plan for 9
 
 _REF = re.compile(r"[\w-]+/[\w-]+")
@@ -49,7 +49,7 @@ class KernelSpec:
 
     @property
     def gpu(self) -> bool:
-        """True where the kernel asks for a GPU, which costs quota."""
+        """True if the kernel requests a GPU, which uses quota."""
         return session_kind(self.accelerator) == "GPU"
 
     def sources(self, dataset: str) -> list[str]:
@@ -68,14 +68,14 @@ class KernelSpec:
 
 
 def session_kind(accelerator: str) -> str:
-    """GPU, TPU or CPU: the kind of Kaggle session that an accelerator takes; "" where it is not known which it is."""
+    """GPU, TPU or CPU: the kind of Kaggle session that an accelerator needs; "" if the accelerator is unknown."""
     if accelerator in ("", "none"):
         return "CPU" if accelerator else ""
     return "TPU" if accelerator.lower().startswith("tpu") else "GPU"
 
 
 def other_accelerator(asked: str, given: str) -> str:
-    """What a run had in place of the accelerator that was asked for; "" where it had that one, or nobody can tell.
+    """What a run had instead of the requested accelerator; "" if it had that one, or if it is unknown.
 
     `asked` is Kaggle's name for it, `given` what the run's manifest says: `Tesla T4`, `CPU, 4 threads`.
     """
@@ -84,25 +84,25 @@ def other_accelerator(asked: str, given: str) -> str:
         return ""
     model = "tpu" if kind == "TPU" else re.sub(r"[\W_]|nvidia|tesla|highmem", "", asked.lower())
     same = re.search(rf"{re.escape(model)}(?!\d)", had)
-    return "" if same else f"{plain(asked)} was asked for, and the run had {plain(given)}"
+    return "" if same else f"{plain(asked)} was requested, but the run had {plain(given)}"
 
 
 def doubts(spec: KernelSpec) -> list[str]:
-    """What Kaggle may take otherwise than it is meant, in a line each; none of it keeps from pushing."""
+    """What Kaggle may understand differently, one line each; none of it prevents a push."""
     return [doubt for doubt in (doubtful_accelerator(spec), doubtful_slug(spec)) if doubt]
 
 
 def load(framework: str, **changes: Any) -> KernelSpec:
-    """The spec of a framework's kernel, with fields replaced as asked (None changes nothing).
+    """The spec of a framework's kernel, with these fields replaced (None changes nothing).
 
-    Raises KernelError naming the file, the key and the way out.
+    Raises KernelError with the file, the key and what to do.
     """
     table, where = _table(framework, changes)
     return parse(table, framework=framework, where=where)
 
 
 def read(framework: str, **changes: Any) -> KernelSpec:
-    """What `load` gives, but not held to RULES: for telling everything that is wrong with it. Raises as `load` does."""
+    """As `load`, but RULES are not checked, so that the caller can report every problem. Raises as `load` does."""
     table, where = _table(framework, changes)
     return _typed(table, framework=framework, where=where)
 
@@ -131,7 +131,7 @@ def parse(table: dict[str, Any], *, framework: str, where: str) -> KernelSpec:
 
 
 def _typed(table: dict[str, Any], *, framework: str, where: str) -> KernelSpec:
-    """A spec whose keys are there and of the right type."""
+    """A spec whose keys exist and have the right types."""
     fields = {field.name: field for field in dataclasses.fields(KernelSpec) if field.name != "framework"}
     unknown = sorted(set(table) - set(fields))
     missing = [
@@ -140,10 +140,10 @@ def _typed(table: dict[str, Any], *, framework: str, where: str) -> KernelSpec:
         if name not in table and field.default is field.default_factory is dataclasses.MISSING
     ]
     if unknown or missing:
-        said = [f"{', '.join(map(plain, unknown))} unknown"] * bool(unknown) + [f"{', '.join(missing)} missing"] * bool(
-            missing
-        )
-        raise KernelError(f"{where}: {'; '.join(said)}. The keys are: {', '.join(fields)}.")
+        problems = [f"{', '.join(map(plain, unknown))} unknown"] * bool(unknown) + [
+            f"{', '.join(missing)} missing"
+        ] * bool(missing)
+        raise KernelError(f"{where}: {'; '.join(problems)}. The keys are: {', '.join(fields)}.")
     for name, kind in _TYPES.items():
         if name in table and (not isinstance(table[name], kind) or isinstance(table[name], bool) != (kind is bool)):
             raise KernelError(f"{where}: {name} must be {_WORDS[kind]}, not {plain(table[name])}.")
@@ -169,17 +169,17 @@ def _names(spec: KernelSpec) -> Iterator[str]:
     if slugify(spec.title) != spec.slug:
         yield (
             f"title {spec.title!r} has the slug {slugify(spec.title)!r}, not {spec.slug!r}: Kaggle files a kernel "
-            "under its title's slug.\nMake them agree (letters, digits and single hyphens in the slug)."
+            "under its title's slug.\nMake them match (letters, digits and single hyphens in the slug)."
         )
 
 
 def _accelerator(spec: KernelSpec) -> Iterator[str]:
     if not _SHAPE.fullmatch(spec.accelerator):
-        yield f"accelerator {plain(repr(spec.accelerator))} is no name. Give {' or '.join(ACCELERATORS)}."
+        yield f"accelerator {plain(repr(spec.accelerator))} is not a name. Use {' or '.join(ACCELERATORS)}."
 
 
 def doubtful_accelerator(spec: KernelSpec) -> str:
-    """What Kaggle may do about an accelerator that is new to us; "" for one that is known."""
+    """What Kaggle may do with an accelerator that is new to us; "" for a known one."""
     if spec.accelerator in ACCELERATORS:
         return ""
     names = {name.lower(): name for name in ACCELERATORS}
@@ -192,7 +192,7 @@ def doubtful_accelerator(spec: KernelSpec) -> str:
 
 
 def doubtful_slug(spec: KernelSpec) -> str:
-    """What Kaggle may say of a slug; "" for a usual one."""
+    """What Kaggle may answer to a slug; "" for a usual one."""
     if not spec.slug[:1].isdigit():
         return ""
     return f"slug {spec.slug!r} begins with a digit: Kaggle may answer “Notebook not found”."
@@ -200,7 +200,7 @@ def doubtful_slug(spec: KernelSpec) -> str:
 
 def _time_limit(spec: KernelSpec) -> Iterator[str]:
     if not 60 <= spec.time_limit <= LONGEST_SESSION:
-        yield f"time_limit {plain(spec.time_limit)} is out of range: give 60 to {LONGEST_SESSION} seconds."
+        yield f"time_limit {plain(spec.time_limit)} is out of range: use 60 to {LONGEST_SESSION} seconds."
 
 
 def _sources(spec: KernelSpec) -> Iterator[str]:
@@ -215,8 +215,8 @@ def _keywords(spec: KernelSpec) -> Iterator[str]:
         yield f"keywords must be a list of texts, not {plain(spec.keywords)}."
 
 
-# What the service would refuse, or accept and do otherwise, by what it is about, in the order one would mend it:
-# each yields what is wrong.
+# What the service would refuse, or accept and do differently, by subject, in the best order to fix it: each yields what
+# is wrong.
 RULES: dict[str, Callable[[KernelSpec], Iterator[str]]] = {
     "slug and title": _names,
     "accelerator": _accelerator,

@@ -1,7 +1,7 @@
-"""Kaggle Models as a service has them, in plain words: what is there, and what makes more of it.
+"""Kaggle Models of a service, in plain types: what exists, and calls that create more.
 
     models = ModelsApi(service)
-    models.model("k2l-compact")                                   None where there is no such model
+    models.model("k2l-compact")                                   None if there is no such model
     models.instance("k2l-compact", "onnx")                        its latest version, its licence; None
     models.create_version("k2l-compact", "onnx", tokens, notes)
 
@@ -17,15 +17,22 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from local.kaggle_api.client import MOST_PAGES, Service, Stated, typed
-from local.kaggle_api.errors import CONFLICT, ConflictError, MissingError, OutOfReachError, PushLostError, UntoldError
-from local.kaggle_api.http import stated_md5
+from local.kaggle_api.client import MOST_PAGES, Parsed, Service, typed
+from local.kaggle_api.errors import (
+    CONFLICT,
+    ConflictError,
+    MissingError,
+    PushLostError,
+    UnansweredError,
+    UnreachableError,
+)
+from local.kaggle_api.http import storage_md5
 from shared.core.errors import RefusedError, plain
 
-VARIATION = "default"  # the instance's own slug: we have one of each framework
-CHUNK, MOST_CHUNKS = 1 << 16, 100  # bytes at once, and how many times, of a small file that is read back
+VARIATION = "default"  # the instance's slug: we have one for each framework
+CHUNK, MOST_CHUNKS = 1 << 16, 100  # bytes of a piece, and the number of pieces, of a small file that is read back
 TRIES = 3
-# The words of Kaggle's handles -> those of its protocol.
+# The names in Kaggle's handles -> those in its protocol.
 ENUMS = {
     "pyTorch": "MODEL_FRAMEWORK_PY_TORCH",
     "keras": "MODEL_FRAMEWORK_KERAS",
@@ -36,7 +43,7 @@ ENUMS = {
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInfo:
-    """A model that is there."""
+    """A model that exists there."""
 
     title: str
     description: str
@@ -46,7 +53,7 @@ class ModelInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceInfo:
-    """An instance that is there: the number of its latest version that can be seen, and its licence."""
+    """An instance that exists there: the number of its latest visible version, and its licence."""
 
     version: int
     license: str
@@ -88,7 +95,7 @@ class ModelsApi:
         return self._found(self._models.get_model, self._named(ApiGetModelRequest, slug), self.handle(slug), read)
 
     def instance(self, slug: str, framework: str) -> InstanceInfo | None:
-        """What is there of that model in that framework."""
+        """The instance of that model for that framework, or None."""
         from kagglesdk.models.types.model_api_service import ApiGetModelInstanceRequest
 
         def read(answer: Any) -> InstanceInfo:
@@ -99,7 +106,7 @@ class ModelsApi:
         return self._found(self._models.get_model_instance, request, self.handle(slug, framework), read)
 
     def files(self, slug: str, framework: str, version: int) -> dict[str, int]:
-        """The names and sizes of a version's files; none where there is no such version."""
+        """The names and sizes of a version's files; empty if there is no such version."""
         from kagglesdk.models.types.model_api_service import ApiListModelInstanceVersionFilesRequest
 
         def read(answer: Any) -> tuple[dict[str, int], str]:
@@ -116,7 +123,7 @@ class ModelsApi:
             if not token:
                 return found
             request.page_token = token
-        raise UntoldError(f"{self.service.label} lists the files of {what} without end, {len(found):,} so far.")
+        raise UnansweredError(f"{self.service.label} lists the files of {what} endlessly, {len(found):,} so far.")
 
     def file(self, slug: str, framework: str, version: int, name: str) -> bytes:
         """A small file of a version, checked against the MD5 that the storage states; b"" where there is none."""
@@ -125,20 +132,20 @@ class ModelsApi:
         def read(answer: Any) -> bytes:
             with answer:
                 content = b"".join(islice(answer.iter_content(CHUNK), MOST_CHUNKS))
-            if stated_md5(answer) not in ("", base64.b64encode(hashlib.md5(content).digest()).decode()):
-                raise ValueError("its bytes are not those that the storage states")
+            if storage_md5(answer) not in ("", base64.b64encode(hashlib.md5(content).digest()).decode()):
+                raise ValueError("its bytes differ from the storage's MD5")
             return content
 
         kind = ApiDownloadModelInstanceVersionRequest
         request = self._named(kind, slug, framework, version_number=version, path=name)
         what, method = f"{self.handle(slug, framework)} {name}", self._models.download_model_instance_version
         for _ in range(TRIES - 1):
-            with suppress(OutOfReachError, UntoldError):  # broken off or damaged: no session repeats that by itself
+            with suppress(UnreachableError, UnansweredError):  # cut off or damaged: no session repeats that
                 return self._found(method, request, what, read) or b""
         return self._found(method, request, what, read) or b""
 
     def create_model(self, slug: str, *, title: str, description: str, private: bool) -> None:
-        """Makes a model without files. ConflictError where it is there; else as `Service.create`."""
+        """Creates a model without files. ConflictError if it exists; else as `Service.create`."""
         from kagglesdk.models.types.model_api_service import ApiCreateModelRequest
 
         request = _filled(
@@ -155,9 +162,9 @@ class ModelsApi:
         mask = FieldMask(paths=list(changes))
         request = self._named(ApiUpdateModelRequest, slug, **changes, update_mask=mask)
         what, method = self.handle(slug), self._models.update_model
-        said = self.service.call(method, request, what, lambda answer: typed(str, answer.error))
-        if said:
-            raise RefusedError(f"{self.service.label} refused to change {what}: {plain(said)}")
+        message = self.service.call(method, request, what, lambda answer: typed(str, answer.error))
+        if message:
+            raise RefusedError(f"{self.service.label} refused to change {what}: {plain(message)}")
 
     def create_instance(
         self,
@@ -170,7 +177,7 @@ class ModelsApi:
         usage: str,
         training_data: str,
     ) -> None:
-        """Makes an instance with its first version. ConflictError where it is there; else as `Service.create`."""
+        """Creates an instance with its first version. ConflictError if it exists; else as `Service.create`."""
         from kagglesdk.models.types import model_api_service as api
 
         body = _filled(
@@ -182,7 +189,7 @@ class ModelsApi:
         self._create(self._models.create_model_instance, request, self.handle(slug, framework))
 
     def create_version(self, slug: str, framework: str, tokens: Sequence[str], notes: str) -> None:
-        """Makes the next version of an instance. Twice, it makes two."""
+        """Creates the next version of an instance. Two calls create two."""
         from kagglesdk.models.types import model_api_service as api
 
         files = _files(tokens)
@@ -203,7 +210,7 @@ class ModelsApi:
         )  # fmt: skip
         session = self.service.call(self._blobs.start_blob_upload, request, f"an upload of {name}", read)
         if not session.url.startswith(("http://", "https://")) or not session.token:
-            raise UntoldError(f"{self.service.label} gives no URL to send {name} to. The same command resumes it.")
+            raise UnansweredError(f"{self.service.label} gives no URL to send {name} to. The same command resumes it.")
         return session
 
     def _create(self, method: Callable[[Any], Any], request: Any, what: str) -> None:
@@ -216,11 +223,11 @@ class ModelsApi:
             kind = ConflictError if code == CONFLICT or "already exists" in error else RefusedError
             raise kind(f"{self.service.label} refused {what}: {plain(error)}")
         if not made:
-            raise PushLostError(f"{self.service.label}: the answer about {what} does not say what was made.")
+            raise PushLostError(f"{self.service.label}: the answer about {what} does not say what was created.")
 
     def _found(
-        self, method: Callable[[Any], Any], request: Any, what: str, read: Callable[[Any], Stated]
-    ) -> Stated | None:
+        self, method: Callable[[Any], Any], request: Any, what: str, read: Callable[[Any], Parsed]
+    ) -> Parsed | None:
         try:
             return self.service.call(method, request, what, read)
         except MissingError:

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.core import workspace
-from local.core.events import Kept
+from local.core.events import BackupMade
 from shared.core import files, manifest
 from shared.core.events import Report, silent
 from shared.core.file_names import safe_name
@@ -51,8 +51,8 @@ def install(
 ) -> Path:
     """Moves the folder `stage` to `models/<name>`, or to `at`; a model that is there is kept as `aside`.
 
-    Nothing is deleted: where `aside` is taken, it is `aside-2`, and so on. Returns the new folder, and reports Kept for
-    an older one. Raises DiskFullError with everything as it was.
+    Nothing is deleted: where `aside` is taken, it is `aside-2`, and so on. Returns the new folder; reports BackupMade
+    for an older one. Raises DiskFullError with everything as it was.
     """
     target = at or workspace.models() / name
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def install(
             raise
         done = _complete(work, target, aside)
     for kept in done.kept:
-        report(Kept(kept))
+        report(BackupMade(kept))
     return target
 
 

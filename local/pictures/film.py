@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from local.core.outputs import whole
+from local.core.outputs import complete
 from local.pictures import sources
 from shared.core.errors import PictureError
 
@@ -61,7 +61,7 @@ class Film:
             self.add(bgr)
 
     def _opened(self) -> cv2.VideoWriter:
-        part = self._part = self._ends.enter_context(whole(self.path))
+        part = self._part = self._ends.enter_context(complete(self.path))
         code = cv2.VideoWriter.fourcc(*CODECS[self.path.suffix.lower()])
         writer = cv2.VideoWriter(sources.local(part), code, self.fps, self._size)
         if not writer.isOpened():
@@ -76,7 +76,7 @@ class Film:
         self._writer.release()
         if sources.count(str(self._part)) < self.frames:  # the writer itself says nothing of a full disk
             self.discard()
-            raise PictureError(f"{self.path}: could not be written whole. Make room, or choose another place.")
+            raise PictureError(f"{self.path}: could not be written whole. Free some space, or choose another place.")
         self._writer = None
         self._ends.close()
 

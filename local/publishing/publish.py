@@ -220,7 +220,7 @@ class _Publishing:
             return logger.info("%s is there, though it is not shown yet", self.handle)
         except PushLostError as lost:
             if not _appears(lambda: self.api.model(plan.slug) is not None):
-                raise PushLostError(f"{lost}\nIt is not seen there; the same command tries again.") from None
+                raise PushLostError(f"{lost}\nIt is not seen there; run the same command again to retry.") from None
         return self.report(Message(f"created the model {self.handle} ({'public' if self.public else 'private'})"))
 
     def _state(self, instance: PlannedInstance, there: InstanceInfo | None) -> tuple[str, int]:

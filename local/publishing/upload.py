@@ -21,7 +21,7 @@ from local.kaggle_api.client import Service
 from local.kaggle_api.errors import FULL
 from local.kaggle_api.http import service_words
 from local.kaggle_api.models_api import UploadSession
-from local.runs.download import FRUIT, TRIES
+from local.runs.download import TRIES, USEFUL
 from shared.core.errors import ServiceError
 from shared.core.events import Progress, Report, silent
 
@@ -81,7 +81,7 @@ def send(
             now = _read(answer, path, size)
         if now.whole:
             return
-        fruitless = 0 if (now.reached or 0) - best >= FRUIT else fruitless + 1
+        fruitless = 0 if (now.reached or 0) - best >= USEFUL else fruitless + 1
         best = max(best, now.reached or 0)
         if fruitless == 2 * TRIES:  # every second one only asks
             failure = now.failure or "the storage takes no more of it"

@@ -1,1 +1,1 @@
-"""A run after it was pushed: its record in the journal, its log, its error, its files."""
+"""A run after its push: its record in the journal, its log, its error, its files."""

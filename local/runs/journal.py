@@ -1,9 +1,9 @@
-"""The journal: one folder a run under `.k2l/runs/`, so that nothing is pushed twice and nothing is lost.
+"""The journal: one folder for each run under `.k2l/runs/`, so that nothing is pushed twice and nothing is lost.
 
-A run is written down before it is pushed (its intent), after it (its version), and after every step since. Each step
-is a line added to `run.jsonl`, the whole run as it then stood: the last line that is whole counts, so that a kill, a
-full disk or a file cut short costs one step at most, and that step is taken again. Beside it lie the notebook as it was
-pushed, the log, and what a run that failed left behind.
+A run is recorded before its push (its intent), after it (its version), and after every later step. Each step adds a
+line to `run.jsonl` with the complete state of the run. The last complete line counts: a kill, a full disk or a file cut
+short costs one step at most, and that step is repeated. The folder also has the notebook as it was pushed, the log, and
+the files of a run that failed.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ from shared.core import files, manifest
 from shared.core.errors import DiskFullError, KernelError, ModelError
 from shared.core.home import ANOTHER
 
-# intended -> pushed -> complete -> pulled -> done; or swept, where a sweep read its scores and took nothing home; or
+# intended -> pushed -> complete -> pulled -> done; or swept, if a sweep read its scores and installed nothing; or
 # failed, or cancelled.
 UNFINISHED = ("intended", "pushed", "complete", "pulled")
 STATES = (*UNFINISHED, "done", "swept", "failed", "cancelled")
@@ -33,10 +33,10 @@ STEPS = "run.jsonl"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
-    """One push of ours. `version` is 0 until the service has given one; `remote` is the service's label.
+    """One push of ours. `version` is 0 until the service gives one; `remote` is the service's label.
 
-    `sweep` is the study whose trial it trains, if it is one of a search's; `accelerator` is "" where it is not known;
-    `time_limit` is in seconds, 0 if unknown. `failed_pushes` counts how often the service failed over the push.
+    `sweep` is the study of its trial, if it belongs to a search; `accelerator` is "" if unknown;
+    `time_limit` is in seconds, 0 if unknown. `failed_pushes` counts how often the service failed during the push.
     """
 
     run_id: str
@@ -63,12 +63,12 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """Where this run's papers lie."""
+        """The folder of this run's files."""
         return folder() / self.run_id
 
     @property
     def notebook(self) -> Path:
-        """The notebook, byte for byte as it is pushed."""
+        """The notebook, byte for byte as pushed."""
         return self.folder / "notebook.ipynb"
 
     @property
@@ -78,17 +78,17 @@ class Run:
 
     @property
     def stage(self) -> Path:
-        """Where a pull gathers the files, outside `models/`, until all are there and checked."""
+        """Where a pull collects the files, outside `models/`, until all are complete and checked."""
         return self.folder / "pull"
 
     @property
     def parts(self) -> Path:
-        """Where files gather until they are whole."""
+        """Where files are until they are complete."""
         return self.folder / "parts"
 
     @property
     def partial(self) -> Path:
-        """What a run that failed or was cancelled left behind; nobody vouches for it."""
+        """The files of a run that failed or was cancelled, not verified."""
         return self.folder / "partial"
 
     @property
@@ -98,32 +98,32 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """From the intent to the last step that was written down."""
+        """From the intent to the last recorded step."""
         begin, end = (datetime.fromisoformat(when) for when in (self.created_at, self.updated_at))
         return (end - begin).total_seconds()
 
     @property
     def age(self) -> float:
-        """Seconds since the intent was written down."""
+        """Seconds since the intent was recorded."""
         return (datetime.now(UTC) - datetime.fromisoformat(self.created_at)).total_seconds()
 
     @property
     def idle(self) -> timedelta:
-        """Since the last step that was written down."""
+        """Since the last recorded step."""
         return datetime.now(UTC) - datetime.fromisoformat(self.updated_at)
 
-    def keep_log(self, text: str) -> None:
-        """Keeps the log, unless there is nothing to keep."""
+    def save_log(self, text: str) -> None:
+        """Saves the log, unless it is empty."""
         if text:
             files.write(self.log, text.encode())
 
     def record(self, **changes: Any) -> "Run":
-        """The run with these fields changed, as it now stands in the journal."""
+        """The run with these fields changed, as it is now recorded in the journal."""
         run = dataclasses.replace(self, **changes, updated_at=manifest.now())
         run.folder.mkdir(parents=True, exist_ok=True)
         path = run.folder / STEPS
-        with files.room_for(path), open(path, "ab", opener=files.unfollowed) as steps:
-            # The line break first: what a kill or a full disk left of the line before ends there.
+        with files.full_disk_error(path), open(path, "ab", opener=files.no_follow) as steps:
+            # The line break first: it ends a line that a kill or a full disk cut short.
             steps.write(("\n" + json.dumps(dataclasses.asdict(run), ensure_ascii=False)).encode())
             steps.flush()
             os.fsync(steps.fileno())
@@ -136,12 +136,12 @@ def folder() -> Path:
 
 
 def new_id() -> str:
-    """A run's name: when (UTC), and four random bytes against two in one second."""
+    """A run's id: the time (UTC), and four random bytes in case of two in one second."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
 
 
 def intend(run: Run, notebook: str) -> Run:
-    """Writes a run down, with its notebook, before anything leaves. Raises KernelError or DiskFullError where not."""
+    """Records a run, with its notebook, before anything is sent. Raises KernelError or DiskFullError if that fails."""
     try:
         run.folder.mkdir(parents=True)
         files.write(run.notebook, notebook.encode())
@@ -156,45 +156,45 @@ def intend(run: Run, notebook: str) -> Run:
 
 
 def every() -> list[Run]:
-    """All runs, oldest first; those that cannot be read are left to `damaged`."""
+    """All runs, oldest first; those that cannot be read are in `damaged`."""
     found = filter(None, map(_read, folder().glob(f"*/{STEPS}")))
     return sorted(found, key=lambda run: (run.created_at, run.run_id))
 
 
 def damaged() -> list[Path]:
-    """The folders of runs of which no step can be read."""
+    """The folders of runs without a readable step."""
     return sorted(path.parent for path in folder().glob(f"*/{STEPS}") if _read(path) is None)
 
 
 def accuracies() -> dict[str, float]:
-    """Test accuracy by run id, of every run whose manifest is here: at home, replaced since, or read by a sweep."""
+    """Test accuracy by run id, of every run whose manifest is here: installed, replaced since, or read by a sweep."""
     found = {}
     for path in (*workspace.models().glob("*/"), *folder().glob("*/replaced*/"), *folder().glob("*/pull/")):
         with suppress(ModelError, KeyError, TypeError, ValueError):
-            stated = manifest.read(path)
-            found[stated.run_id] = float(stated.test_accuracy)
+            read = manifest.read(path)
+            found[read.run_id] = float(read.test_accuracy)
     return found
 
 
 def unwritten(seconds: float) -> list[Path]:
-    """Folders so old in which no run was written down: their push was never sent."""
+    """Folders of that age without a recorded run: their push was never sent."""
     found = (path for path in folder().glob("*/") if not (path / STEPS).exists())
     return sorted(path for path in found if time.time() - path.stat().st_mtime > seconds)
 
 
 def get(run_id: str) -> Run:
-    """The run of that id, or of the only one that begins so. Raises KernelError with the ids there are."""
+    """The run of that id, or the only one that begins with it. Raises KernelError with the latest ids."""
     found = [run for run in every() if run.run_id.startswith(run_id)]
     if len(found) == 1:
         return found[0]
     there = ", ".join(run.run_id for run in every()[-5:]) or "none"
     problem = f"{len(found)} runs begin with {run_id!r}" if found else f"there is no run {run_id!r}"
-    broken = "".join(f"\n{path / STEPS} is damaged: no step of it can be read." for path in damaged())
+    broken = "".join(f"\n{path / STEPS} is damaged: none of its steps can be read." for path in damaged())
     raise KernelError(f"{problem}. The latest are: {there}. All: k2l runs{broken}")
 
 
 def latest(*states: str) -> Run:
-    """The latest run in one of these states, but for those of a search. Raises KernelError if none is."""
+    """The latest run in one of these states, except those of a search. Raises KernelError if there is none."""
     found = [run for run in every() if run.state in states and not run.sweep]
     if not found:
         none = f"no run is {' or '.join(states)}" if len(states) < len(STATES) else "there is no run"
@@ -203,7 +203,7 @@ def latest(*states: str) -> Run:
 
 
 def unfinished(*, remote: str, owner: str, slug: str, name: str, bundle_sha256: str) -> Run | None:
-    """The latest run of the same bundle to the same place that has not come to its end: the one to go on with."""
+    """The latest unfinished run of the same bundle to the same place: the one to resume."""
     if run := same(remote=remote, owner=owner, slug=slug, name=name, bundle_sha256=bundle_sha256):
         return run if run.state in UNFINISHED else None
     for path in damaged():
@@ -212,35 +212,35 @@ def unfinished(*, remote: str, owner: str, slug: str, name: str, bundle_sha256: 
 
 
 def same(**key: str) -> Run | None:
-    """The latest run of the same bundle to the same place, however it stands."""
+    """The latest run of the same bundle to the same place, in any state."""
     found = [run for run in every() if all(getattr(run, name) == value for name, value in key.items())]
     return found[-1] if found else None
 
 
 def lock(name: str) -> AcquireReturnProxy[FileLock]:
-    """Held (`with lock(name):`) while a model is being made, so that a second command says so instead of racing it."""
+    """Locks a model's name (`with lock(name):`) while it is made, so that a second command fails at once."""
     folder().mkdir(parents=True, exist_ok=True)
     try:
         return FileLock(folder() / f"{name}.lock").acquire(timeout=0)
     except Timeout:
-        raise KernelError(f"another command of k2l is at work on {name!r}. Wait for it, or end it first.") from None
+        raise KernelError(f"another command of k2l is working on {name!r}. Wait for it, or stop it first.") from None
 
 
 def _read(path: Path) -> Run | None:
-    """The run as its last whole line has it; None where there is none."""
+    """The run in its last complete line; None if there is none."""
     known = {field.name for field in dataclasses.fields(Run)}
     for line in reversed(path.read_bytes().splitlines()):
         try:
             run = Run(**{key: value for key, value in json.loads(line).items() if key in known})
         except (ValueError, TypeError, AttributeError, RecursionError):
             continue
-        if run.run_id == path.parent.name and _sound(run):
+        if run.run_id == path.parent.name and _valid(run):
             return run
     return None
 
 
-def _sound(run: Run) -> bool:
-    """Whether each field is of its type, and times are times: any JSON can stand in a line that was damaged."""
+def _valid(run: Run) -> bool:
+    """Whether each field is of its type, and times are times: a damaged line can have any JSON."""
     typed = all(
         isinstance(getattr(run, one.name), get_origin(one.type) or one.type)  # type: ignore[arg-type]
         for one in dataclasses.fields(Run)
@@ -252,10 +252,10 @@ def _sound(run: Run) -> bool:
 
 
 def _check_other(path: Path, bundle_sha256: str) -> None:
-    """KernelError where a run that cannot be read may be the very one that is about to be pushed."""
+    """KernelError if an unreadable run may be the one that is about to be pushed."""
     notebook = path / "notebook.ipynb"
     if notebook.is_file() and bundle_sha256 in notebook.read_text(encoding="utf-8", errors="replace"):
         raise KernelError(
-            f"{path / STEPS} is damaged, and was of this very training: it may have been pushed already.\n"
-            "Look at the kernel's page. If it is not there, move that folder away and push again; else --again."
+            f"{path / STEPS} is damaged, and belongs to this training: it may have been pushed already.\n"
+            "Look at the kernel's page. If the run is not there, move that folder away and push; else use --again."
         )

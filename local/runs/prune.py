@@ -1,8 +1,8 @@
-"""What of the journal is safe to clear: what nothing goes on from, and nobody would look for.
+"""What can be removed from the journal: files that nothing resumes from and nobody needs.
 
     for path, size in clear(older=timedelta(days=30)): …
 
-Models that were replaced are kept, whatever their age, and so is every run that is under way, or that cannot be read.
+Replaced models remain, whatever their age. So does every unfinished or unreadable run.
 """
 
 import shutil
@@ -13,20 +13,20 @@ from pathlib import Path
 from local.runs import journal
 
 ENDED = ("done", "swept", "failed", "cancelled")
-YOUNG = 3600.0  # seconds; a push that is being written down looks like one that never was
+YOUNG = 3600.0  # seconds; a push that is being recorded looks like one that was never sent
 
 
 def unneeded(*, older: timedelta | None = None) -> Iterator[tuple[Path, int]]:
-    """Each path with its bytes: gathered files of runs that ended, and folders without a run.
+    """Each path with its bytes: collected files of runs that ended, and folders without a run.
 
-    With `older` also all of a run that ended so long ago: its notebook, its log, and what it left unproven.
+    With `older` also everything of a run that ended so long ago: its notebook, its log, and its unverified files.
     """
     for path in _unneeded(older):
         yield path, sum(file.lstat().st_size for file in path.rglob("*") if not file.is_dir())
 
 
 def clear(*, older: timedelta | None = None) -> Iterator[tuple[Path, int]]:
-    """Removes what is `unneeded`, and gives it."""
+    """Removes what is `unneeded`, and yields it."""
     for path, size in unneeded(older=older):
         shutil.rmtree(path)
         yield path, size

@@ -106,7 +106,7 @@ class RemoteTrainer:
             run = watch.watch(self.service, run, sleep=self._pause)
         if run.state in ENDED:
             raise RunError(f"the run {run.run_id} ({run.title}) {run.state}: {run.message}")
-        stated = pull.stated_by(self.service, run)
+        stated = pull.manifest_of(self.service, run)
         run.record(state="swept")  # nothing is left to do
         other = other_accelerator(run.accelerator, str(stated.environment.get("accelerator", "")))
         return _part_of(stated, seed) | {"run": run.run_id} | ({"warning": other} if other else {})

@@ -23,7 +23,7 @@ from local.zoo import cards
 from shared.core import manifest
 from shared.core.errors import ModelError
 from shared.core.events import Report, silent
-from shared.core.files import room_for
+from shared.core.files import full_disk_error
 from shared.core.manifest import TrainingManifest
 from shared.data import datasets
 
@@ -53,7 +53,7 @@ def publish(name: str, *, data_dir: Path | None = None, report: Report = silent)
     stage = state / published.PUBLISHED / stated.name
     shutil.rmtree(stage, ignore_errors=True)  # of a copy that was killed
     stage.mkdir(parents=True)
-    with room_for(stage):
+    with full_disk_error(stage):
         for one in small:
             shutil.copyfile(source / one, stage / one)
     written = manifest.write(stage, dataclasses.replace(stated, published=figures))

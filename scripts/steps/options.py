@@ -22,8 +22,8 @@ from shared.training.parameter import Parameter, Word
 
 if TYPE_CHECKING:
     from local.digits.reader import Reader
-    from local.jobs.preflight import Flight
-    from local.jobs.push import Cargo
+    from local.jobs.preflight import PlannedPush
+    from local.jobs.push import Submission
     from local.kaggle_api.client import Service
     from local.models.registry import Model
     from local.runs.journal import Run
@@ -106,7 +106,7 @@ WaitLimit = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class Requested:
     """A training as the command line asks for it; `trained` gives a verb these options.
 
     named: parameters by options of their own. pairs: others by `--set`, not yet read.
@@ -135,7 +135,7 @@ class Wanted:
         dataset = "mnist" if remote == "kaggle" else settled(AUTO, data_dir=data_dir)
         return TrainConfig.create(**given | {"dataset": dataset})
 
-    def but(self, **given: Any) -> "Wanted":
+    def but(self, **given: Any) -> "Requested":
         """The same training with these parameters."""
         return replace(self, named=self.given | given, pairs=())
 
@@ -175,7 +175,7 @@ _OF_A_TRAINING = (
 
 
 def trained(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Gives a verb the options of a training, handed to it as one `Wanted`, its first argument.
+    """Gives a verb the options of a training, handed to it as one `Requested`, its first argument.
 
     Those named by `without` are not offered, and have their defaults.
     """
@@ -200,10 +200,10 @@ def trained(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]],
     return decorate
 
 
-def _wanted(*, framework: str, name: str | None = None, given: list[str] | None, **parameters: Any) -> Wanted:
+def _wanted(*, framework: str, name: str | None = None, given: list[str] | None, **parameters: Any) -> Requested:
     """The training of these options; a parameter that is None is not given."""
     named = {key: value for key, value in parameters.items() if value is not None}
-    return Wanted(framework=framework, name=name, named=named, pairs=given or ())
+    return Requested(framework=framework, name=name, named=named, pairs=given or ())
 
 
 def settled(dataset: str, **where: Any) -> str:
@@ -270,9 +270,11 @@ def _parameters(pairs: Sequence[str]) -> dict[str, Any]:
     return table
 
 
-def flight(wanted: Wanted, *, remote: str, slug: str | None, accelerator: str | None, **options: Any) -> "Flight":
-    """What `push` and `loop` look at with --dry-run, in place of `cargo`; nothing is found out yet."""
-    from local.jobs.preflight import Flight
+def planned(
+    wanted: Requested, *, remote: str, slug: str | None, accelerator: str | None, **options: Any
+) -> "PlannedPush":
+    """What `push` and `loop` look at with --dry-run, in place of `submission`; nothing is found out yet."""
+    from local.jobs.preflight import PlannedPush
 
     def training() -> tuple[str, TrainConfig]:
         # `auto` is mnist, which is not fetched for a look; where the emulator lacks it, that is told.
@@ -283,10 +285,10 @@ def flight(wanted: Wanted, *, remote: str, slug: str | None, accelerator: str | 
     changes = {"slug": slug, "accelerator": accelerator}
     named = "dataset" in wanted.named or any(pair.startswith("dataset=") for pair in wanted.pairs)
     options["fallback"] = "" if named else "digits"
-    return Flight(framework=wanted.framework, remote=remote, training=training, changes=changes, **options)
+    return PlannedPush(framework=wanted.framework, remote=remote, training=training, changes=changes, **options)
 
 
-def cargo(wanted: Wanted, *, remote: str, slug: str | None, accelerator: str | None) -> "Cargo":
+def submission(wanted: Requested, *, remote: str, slug: str | None, accelerator: str | None) -> "Submission":
     """What `push` and `loop` send: all that can be wrong on this side is found before any service is asked."""
     from local.jobs import push
     from local.kaggle_api import kernel_spec

@@ -1,6 +1,6 @@
 """What is said of an event: the words for every kind, in one place.
 
-    push(service, cargo, report=tell)
+    push(service, submission, report=tell)
 
 Some kinds have none here. Steps and shares are drawn, on a terminal alone: `scripts.steps.training`, and `bar` of
 `scripts.terminal.output`. `scripts.steps.trip` says the status of a run between the lines of its log, and `k2l sweep`
@@ -33,7 +33,7 @@ def tell(event: Event) -> None:
             from local.experiments.seeds import line
 
             say(line(row))
-        case events.Kept(folder=folder):
+        case events.BackupMade(folder=folder):
             kept(folder)
         case events.Message(text=text):
             say_all(text)

@@ -18,8 +18,8 @@ from shared.core import printable
 from shared.core.events import Event
 
 if TYPE_CHECKING:
-    from local.jobs.preflight import Flight
-    from local.jobs.push import Cargo
+    from local.jobs.preflight import PlannedPush
+    from local.jobs.push import Submission
     from local.kaggle_api.client import Service
     from local.runs.journal import Run
 
@@ -70,12 +70,12 @@ def _going_on() -> str:
     return again(without="--again") if "--again" in sys.argv else "the same command"
 
 
-def check(flight: "Flight", *, json: bool) -> NoReturn:
+def check(planned: "PlannedPush", *, json: bool) -> NoReturn:
     """Shows what every check of a push comes to, and ends the verb: exit 1 if one fails."""
     from local.core.checks import BAD
     from local.jobs.preflight import preflight
 
-    results = preflight(flight)
+    results = preflight(planned)
     tell_checks(results, json=json)
     failed = [one.check for one in results if one.verdict == BAD]
     if failed:
@@ -84,14 +84,14 @@ def check(flight: "Flight", *, json: bool) -> NoReturn:
     raise SystemExit(0)
 
 
-def ended_before(service: "Service", cargo: "Cargo") -> "Run | None":
+def ended_before(service: "Service", submission: "Submission") -> "Run | None":
     """The same training's run, where it is done and its model is still here: a kill came behind its last step."""
     from local.jobs import push
     from local.jobs.pull import is_home
     from local.runs import journal
 
-    place = push.place_of(service, cargo.spec, cargo.name)
-    one = journal.same(**place, bundle_sha256=cargo.bundle.sha256)
+    place = push.place_of(service, submission.spec, submission.name)
+    one = journal.same(**place, bundle_sha256=submission.bundle.sha256)
     if one is None or one.state != "done" or not is_home(one):
         return None
     say(f"done already: {one.title}  (run {one.run_id}), not pushed again. To train it anew: {again('--again')}")
@@ -130,7 +130,7 @@ def tell_home(one: "Run") -> None:
     say(f"home already: {one.title}  (run {one.run_id}), in {place}, every file checked")
 
 
-def sent(service: "Service", cargo: "Cargo", *, again: bool, wait_hours: float | None) -> "Run":
+def sent(service: "Service", submission: "Submission", *, again: bool, wait_hours: float | None) -> "Run":
     """Pushes, and says where it went, what to beware of and what is waited for; with None hours, nothing is.
 
     Raises what `push` raises, with the option that helps where there is no room.
@@ -143,7 +143,7 @@ def sent(service: "Service", cargo: "Cargo", *, again: bool, wait_hours: float |
     waiting = None if wait_hours is None else Waiting(limit=timedelta(hours=wait_hours), report=tell)
     before = {one.run_id for one in journal.every() if one.state != "intended"}
     try:
-        run = push.push(service, cargo, again=again, waiting=waiting, report=tell)
+        run = push.push(service, submission, again=again, waiting=waiting, report=tell)
     except CapacityError as error:
         way = "wait until it is taken: --wait-for-capacity" if waiting is None else "wait longer: --wait-limit HOURS"
         space = " " if "\n" in str(error) else "\n"

@@ -1,6 +1,6 @@
 """One question at a time: arrow keys on a terminal, numbers on a pipe.
 
-    key = select("Which framework?", [Choice("torch", "PyTorch"), Choice("keras", "Keras 3")])
+    key = select("Which framework?", [MenuChoice("torch", "PyTorch"), MenuChoice("keras", "Keras 3")])
     path = text("Which picture?")
 
 Questions stand on stderr, so that a command's results stay alone on stdout. The end of what is piped in ends the menu.
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from questionary import Question
 
 
-class Choice(NamedTuple):
+class MenuChoice(NamedTuple):
     """What may be chosen, and how it is said."""
 
     key: str
     says: str
 
 
-BACK = Choice("back", "Back")  # among the choices it is also what Esc means
+BACK = MenuChoice("back", "Back")  # among the choices it is also what Esc means
 
 
 def on_terminal() -> bool:
@@ -38,7 +38,7 @@ def on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def select(question: str, choices: Sequence[Choice]) -> str:
+def select(question: str, choices: Sequence[MenuChoice]) -> str:
     """The key of the choice that was made. Raises Ended where nothing more is piped in, or after Ctrl-C."""
     return _by_keys(question, choices) if on_terminal() else _by_number(question, choices)
 
@@ -71,7 +71,7 @@ def agreed(question: str) -> bool:
         return False
 
 
-def _by_keys(question: str, choices: Sequence[Choice]) -> str:
+def _by_keys(question: str, choices: Sequence[MenuChoice]) -> str:
     import questionary
 
     listed = [questionary.Choice(printable.line(choice.says), value=choice.key) for choice in choices]
@@ -84,7 +84,7 @@ def _by_keys(question: str, choices: Sequence[Choice]) -> str:
     return str(_answer(asked))
 
 
-def _by_number(question: str, choices: Sequence[Choice]) -> str:
+def _by_number(question: str, choices: Sequence[MenuChoice]) -> str:
     say("", question)
     for number, choice in enumerate(choices, start=1):
         say(f"  {number}  {choice.says}")

@@ -1,1 +1,1 @@
-"""What everything else stands on: errors, whole files, the manifest, and text from outside made safe to print."""
+"""What everything else uses: errors, complete files, the manifest, and text from outside made safe to print."""

@@ -1,32 +1,32 @@
-"""The errors that are told to the user, as a tree.
+"""The errors that a user sees, as a tree.
 
     UserError               what, where, what exists, what to do: one or two lines
     ├── ConfigError         a parameter is unknown or out of range (also a ValueError)
-    │   └── DivergedError       a training's loss left the numbers
+    │   └── DivergedError       a training's loss is infinite or not a number
     ├── DataError           a data set is missing, damaged or not what it claims to be
     ├── ModelError          a model folder or file is missing, changed or unreadable
     ├── PictureError        a picture or a film cannot be read or written
     ├── CameraError         a camera is missing, busy or was unplugged
     ├── DisplayError        no window can be opened
-    ├── DiskFullError       a file has no room on its disk (also an OSError)
+    ├── DiskFullError       no space for a file on its disk (also an OSError)
     └── KernelError         the trip to Kaggle: kernel.toml, bundle, push, run, pull
         ├── CredentialsError    no credentials, or somebody else's
-        ├── RefusedError        the service said no; nothing was changed there
+        ├── RefusedError        the service refused; nothing was changed there
         ├── RunError            the run on the other side failed or was cancelled
         └── ServiceError        the service could not be reached or answered nonsense
 
-The command line prints them without a traceback and exits 1; anything else is a bug and shows itself whole.
+The command line prints them without a traceback and exits 1; anything else is a bug, and its traceback is shown.
 """
 
 import difflib
 from collections.abc import Collection, Mapping
 from typing import Any
 
-LONGEST = 500  # characters of a foreign word in an error
+LONGEST = 500  # characters of text from outside in an error
 
 
 class UserError(Exception):
-    """Something the user can mend; `str(error)` says what, where, and what to do."""
+    """Something the user can fix; `str(error)` says what, where, and what to do."""
 
 
 class ConfigError(UserError, ValueError):
@@ -34,7 +34,7 @@ class ConfigError(UserError, ValueError):
 
 
 class DivergedError(ConfigError):
-    """A training diverged: its parameters, each within its range, do not go together."""
+    """A training diverged: its parameters, each within its range, do not fit together."""
 
 
 class DataError(UserError):
@@ -58,7 +58,7 @@ class DisplayError(UserError):
 
 
 class DiskFullError(UserError, OSError):
-    """A file has no room on its disk, or within a quota."""
+    """There is no space for a file on its disk, or within a quota."""
 
 
 class KernelError(UserError):
@@ -82,26 +82,26 @@ class ServiceError(KernelError):
 
 
 def plain(value: object) -> str:
-    """Foreign words, or a value's own, on one line of an error: nothing in it breaks the line or rules the terminal."""
+    """Text from outside, or a value's own, on one line of an error: safe for the line and the terminal."""
     try:
         text = value if isinstance(value, str) else repr(value)
     except (ValueError, RecursionError):  # thousands of digits, or of brackets
-        text = f"a {type(value).__name__} too large to be shown"
+        text = f"a {type(value).__name__} too large to show"
     text = " ".join(text.split())
     text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def _nearest(text: str, known: Collection[str]) -> str:
-    """The name that is most like it, whatever its case; "" where none is."""
+    """The most similar name, whatever its case; "" where there is none."""
     folded = {name.casefold(): name for name in known}
     return next((folded[one] for one in difflib.get_close_matches(text.casefold(), folded, n=1)), "")
 
 
 def one_of(what: str, value: Any, known: Collection[str], *, short: Mapping[str, str] | None = None) -> str:
-    """The value, if it is a known one; else ConfigError with what was meant and all there are.
+    """The value, if it is a known one; else ConfigError with a suggestion and all known ones.
 
-    Meant is what `short` gives for it, else the nearest name.
+    The suggestion is what `short` gives for it, else the nearest name.
     """
     if isinstance(value, str) and value in known:
         return value

@@ -1,4 +1,4 @@
-"""What work reports on its way: events, one type for everything, given to one call, `report`.
+"""What work reports while it runs: events, one type for everything, passed to one callback, `report`.
 
     def show(event: Event) -> None:
         if isinstance(event, EpochEnded):
@@ -6,8 +6,8 @@
 
     train(config, data, report=show)
 
-Each kind is a small class of plain values. Here are the kinds that a training and a long computation have; those that
-only this machine has are in `local.core.events`. Nothing is printed here: `scripts.steps.progress` has the words.
+Each kind is a small class of plain values. The kinds of a training and of a long computation are here; those of this
+machine alone are in `local.core.events`. Nothing is printed here: `scripts.steps.progress` has the messages.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ Report = Callable[[Event], None]
 
 
 def silent(event: Event) -> None:
-    """The report of a caller who wants none."""
+    """A report that does nothing."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Progress(Event):
 
 @dataclass(kw_only=True)
 class StepEnded(Event):
-    """A step of a training has ended. One object, changed in place, so that a step costs next to nothing.
+    """A step of a training has ended. One object, changed in place, so that a step costs almost nothing.
 
-    `images` are those of this epoch so far. `running` gives their mean loss and the accuracy on them: a GPU has to be
-    waited for to know that, so ask a few times a second, not each step.
+    `images` are those of this epoch so far. `running` gives their mean loss and the accuracy on them: that must wait
+    for the GPU, so ask a few times a second, not at each step.
     """
 
     epochs: int
@@ -57,10 +57,10 @@ class StepEnded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class EpochEnded(Event):
-    """An epoch of a training has ended: its row of the history, and how many epochs there are to be.
+    """An epoch of a training has ended: its row of the history, and the number of epochs in all.
 
-    `snapshot` gives a `shared.training.loop.Snapshot`, all it takes to resume here. It copies the weights, and is for
-    use while this event is reported: the next step changes them.
+    `snapshot` gives a `shared.training.loop.Snapshot`, all that a resumed training needs. It copies the weights; call
+    it during the report, since the next step changes them.
     """
 
     row: dict[str, Any]
@@ -69,7 +69,7 @@ class EpochEnded(Event):
 
 
 def within(report: Report, begin: float, end: float) -> Report:
-    """The report for a part of the work: what is 0 to 1 there is `begin` to `end` of the whole."""
+    """The report for a part of the work: 0 to 1 in the part is `begin` to `end` of the whole."""
 
     def part(event: Event) -> None:
         report(Progress(begin + (end - begin) * event.share) if isinstance(event, Progress) else event)

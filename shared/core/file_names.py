@@ -1,17 +1,17 @@
-"""Names of files that come from elsewhere: which stay in their folder, and which every system can hold."""
+"""Names of files that come from elsewhere: which stay in their folder, and which every system can store."""
 
 import re
 
-# One path segment or more below the folder; no drive letters, no backslashes, no control characters. Windows drops
-# dots and spaces at an end, so that "..  " would be "..", and keeps some names for its devices.
+# One path segment or more below the folder; no drive letters, no backslashes, no control characters. Windows removes
+# dots and spaces at the end, so that "..  " would be "..", and reserves some names for devices.
 _SAFE = re.compile(r"[^\x00-\x1f\\:*?\"<>|/]+(/[^\x00-\x1f\\:*?\"<>|/]+)*")
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}
-_LONGEST, _LONGEST_PART = 1000, 200  # bytes; systems take 255 a part, and our own may come behind it
-_LONGEST_PATH, _LONGEST_SEGMENT = 4096, 255  # bytes; no run can write more, for Linux takes no more
+_LONGEST, _LONGEST_PART = 1000, 200  # bytes; systems allow 255 a part, and we may add an ending
+_LONGEST_PATH, _LONGEST_SEGMENT = 4096, 255  # bytes; Linux allows no more, so no run can write more
 
 
 def safe_name(name: str) -> bool:
-    """True for a relative path that stays in its folder, and can be made and shown, on every system."""
+    """True for a relative path that stays in its folder, and can be created and shown, on every system."""
     parts = name.split("/")
     return (
         name.isprintable()
@@ -23,7 +23,7 @@ def safe_name(name: str) -> bool:
 
 
 def stays_inside(name: str) -> bool:
-    """True for a name that a run can give a file below its folder; not every system can hold such a name."""
+    """True for a name that a run can give to a file below its folder; not every system can store such a name."""
     parts = name.split("/")
     try:
         sizes = [len(part.encode()) for part in parts]

@@ -12,10 +12,10 @@ LARGEST_SIDE = 4096  # pixels
 
 @dataclass(frozen=True, kw_only=True)
 class InputSpec:
-    """What a network takes: how a picture becomes a tensor. A value is `(byte * scale - mean) / std`, a channel each.
+    """What a network takes: how a picture becomes a tensor. A value is `(byte * scale - mean) / std`, for each channel.
 
-    `color` is "grey" (white ink on black) or "RGB"; `resize` says how a picture is brought to that size: "glyph" cuts
-    out one digit and centres it as MNIST does.
+    `color` is "grey" (white ink on black) or "RGB"; `resize` says how a picture gets that size: "glyph" cuts out one
+    digit and centres it as MNIST does.
     """
 
     height: int
@@ -65,7 +65,7 @@ class InputSpec:
 
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> "InputSpec":
-        """The spec that `as_dict` gave. Raises TypeError or ValueError where it is none."""
+        """The spec that `as_dict` gave. Raises TypeError or ValueError if the facts are not a spec."""
         numbers = {name: tuple(float(one) for one in facts[name]) for name in ("mean", "std") if name in facts}
         spec = cls(**{**facts, **numbers})
         if not all(type(size) is int and 0 < size <= LARGEST_SIDE for size in spec.shape):
@@ -76,5 +76,5 @@ class InputSpec:
         if not all(map(isfinite, numbers_of)) or not spec.scale:
             raise ValueError("scale, mean and std must be numbers, and scale may not be 0")
         if not (len(spec.mean) == len(spec.std) == spec.channels and all(spec.std)):
-            raise ValueError("mean and std must have a number a channel, and no std may be 0")
+            raise ValueError("mean and std must have one number for each channel, and no std may be 0")
         return spec

@@ -6,7 +6,7 @@
 
 It is written last, so its existence means that the rest is complete. The JSON is flat: the fields of `Manifest`, and
 for a training those of `TrainingManifest`. Keys that this release does not know are kept in `more`.
-Standard library only; it runs in the notebook, at the pull, and before a model is used.
+Standard library only; it runs in the notebook, at the pull, and before the use of a model.
 """
 
 import dataclasses
@@ -30,14 +30,14 @@ NAME = "manifest.json"
 SCHEMA = 2  # 1 had no `input`, `classes` and `read_by`
 READ_BY = "0.1"  # the first release of k2l that reads this schema
 LARGEST = 10_000_000  # bytes; parsed, the worst JSON takes 25 times as much
-DEEPEST = 50  # lists and objects in each other; Python reads more of them than it writes
+DEEPEST = 50  # nested lists and objects; Python reads deeper ones than it writes
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _AGAIN = "Pull or train the model again."
 
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """A file's SHA-256 in hex and its size; `name_in_run` where the run gave it a name that not every system holds."""
+    """A file's SHA-256 in hex and its size; `name_in_run` if the run's name for it cannot be stored on every system."""
 
     sha256: str
     bytes: int
@@ -48,7 +48,7 @@ class File:
 class Manifest:
     """What any run leaves: whose it is, what it was started with, and its files by name.
 
-    `left_out` names files that are there and could not be proven; `more` has the keys that no field stands for.
+    `left_out` names files that exist but could not be verified; `more` has the keys without a field.
     """
 
     schema: int = SCHEMA
@@ -65,7 +65,7 @@ class Manifest:
     more: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it: every required key, and of the others those that say something."""
+        """As JSON has it: every required key, and the others that are not empty."""
         facts = {one.name: getattr(self, one.name) for one in dataclasses.fields(self) if one.name != "more"}
         known = {
             name: value for name, value in facts.items() if name in REQUIRED or value not in (None, "", (), {}, [])
@@ -83,9 +83,9 @@ class Manifest:
 class TrainingManifest(Manifest):
     """What a training leaves: `metrics` has the figures of "validation" and "test", `training` its seconds.
 
-    `input` and `classes` are unknown in schema 1: there they follow from the data set's name. What comes after the
-    training is optional: `seeds` (a row a seed), `threshold` (the least probability of an answer) and `threshold_of`
-    (what that was chosen on), `published`, `bench`.
+    Schema 1 has no `input` and `classes`: they follow from the data set's name. What comes after the training is
+    optional: `seeds` (a row a seed), `threshold` (the least probability of an answer) and `threshold_of` (the data that
+    it was chosen on), `published`, `bench`.
     """
 
     framework: str
@@ -113,7 +113,7 @@ class TrainingManifest(Manifest):
 
 M = TypeVar("M", bound=Manifest)
 
-# The keys that a manifest must have, each with what its value is in JSON; then those of a training, and what may be.
+# The keys that a manifest must have, with the type of the value in JSON; then those of a training; then optional ones.
 ENVELOPE: dict[str, type] = {
     "schema": int, "run_id": str, "name": str, "parameters": dict, "bundle_sha256": str, "source_commit": str,
     "environment": dict, "files": dict, "created_at": str,
@@ -147,9 +147,9 @@ def sha256(path: Path) -> str:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes JSON so that a reader sees the old file or the new one, never half of one, even after a crash."""
+    """Writes JSON so that a reader sees the old file or the new one, never a part, even after a crash."""
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    # JSON knows halves of characters, UTF-8 does not: they are written as the escapes they came as.
+    # JSON allows half characters (surrogates), UTF-8 does not: they are written as escapes.
     write_file(path, text.encode(errors="backslashreplace"), sync=True)
 
 
@@ -159,11 +159,11 @@ def describe(folder: Path, names: Iterable[str]) -> dict[str, File]:
 
 
 def contents(folder: Path) -> list[str]:
-    """The files below a folder that can be vouched for, as relative names with slashes.
+    """The files below a folder that can be verified, as relative names with slashes.
 
     Left out are the manifest, hidden files, and what begins with two underscores, which is Kaggle's own: the running
-    notebook lies in its working folder as `__notebook__.ipynb`, and is written to until after the manifest. So is what
-    no service lists as an output: a link, a file that cannot be read, and a name that is no text.
+    notebook is in its working folder as `__notebook__.ipynb`, and changes until after the manifest. So is what no
+    service lists as an output: a link, a file that cannot be read, and a name that is not text.
     """
     return sorted(name for name in _files(folder) if _goes_out(folder, name))
 
@@ -171,7 +171,7 @@ def contents(folder: Path) -> list[str]:
 def write(folder: Path, manifest: M) -> M:
     """Hashes everything in the folder and writes its manifest, last of all files. Returns it with these files.
 
-    Its `left_out` names the files that are there and cannot be proven.
+    Its `left_out` names the files that exist but cannot be verified.
     """
     files = contents(folder)
     left_out = tuple(sorted(set(_files(folder)) - set(files)))
@@ -195,9 +195,9 @@ def add_files(folder: Path, names: Iterable[str]) -> Manifest:
 
 
 def remove_files(folder: Path, names: Iterable[str]) -> None:
-    """Takes files out of the manifest before they are replaced: a crash then leaves files that are to be made.
+    """Removes files from the manifest before they are replaced: after a crash they must be made again.
 
-    Names that are not in the manifest are passed over.
+    Names that are not in the manifest are ignored.
     """
     manifest, gone = read_any(folder), set(names)
     if gone & manifest.files.keys():
@@ -208,21 +208,21 @@ def remove_files(folder: Path, names: Iterable[str]) -> None:
 def parse(text: str | bytes, where: str, *, fits: Callable[[str], bool] = safe_name) -> Manifest:
     """A manifest from its text: a TrainingManifest where it has a `framework`. `where` is for the error.
 
-    `fits` is what the files' names have to be: `stays_inside` for the manifest of a run, as long as its files are
-    stored under safe names. Raises ModelError if it is no manifest, or one of a newer schema.
+    `fits` checks the files' names: `stays_inside` for the manifest of a run whose files are stored under safe names.
+    Raises ModelError if the text is not a manifest, or has a newer schema.
     """
     try:
         facts = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{where} is not JSON ({plain(str(error))}). {_AGAIN}") from None
     if deeper(facts):
-        raise ModelError(f"{where} has lists in lists, more than {DEEPEST} deep. {_AGAIN}")
+        raise ModelError(f"{where} has lists nested more than {DEEPEST} deep. {_AGAIN}")
     facts = facts if isinstance(facts, dict) else {}
     _check_schema(facts, where)
     kind = TrainingManifest if OF_TRAINING.keys() & facts.keys() else Manifest
     needed = REQUIRED if kind is TrainingManifest else ENVELOPE
     if missing := [key for key in needed if key not in facts]:
-        raise ModelError(f"{where} is no manifest of k2l: {', '.join(missing)} missing. {_AGAIN}")
+        raise ModelError(f"{where} is not a manifest of k2l: {', '.join(missing)} missing. {_AGAIN}")
     _check_types(facts, needed, where)
     _check_figures(facts, where)
     _check_files(facts["files"], where, fits)
@@ -230,7 +230,7 @@ def parse(text: str | bytes, where: str, *, fits: Callable[[str], bool] = safe_n
 
 
 def deeper(value: Any, levels: int = DEEPEST) -> bool:
-    """Whether lists and objects stand in each other more than so many deep."""
+    """Whether lists and objects are nested more than so many levels deep."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return not levels or any(deeper(one, levels - 1) for one in inner)
 
@@ -241,12 +241,12 @@ def read(folder: Path) -> TrainingManifest:
 
 
 def parse_training(text: str | bytes, where: str, *, fits: Callable[[str], bool] = safe_name) -> TrainingManifest:
-    """As `parse`, for a run that must have trained a model: ModelError where it did not."""
+    """As `parse`, for a run that must have trained a model: ModelError if it did not."""
     return _of_training(parse(text, where, fits=fits), where)
 
 
 def read_any(folder: Path) -> Manifest:
-    """The manifest of whatever run left that folder; ModelError as `read` has it."""
+    """The manifest of any run's folder; ModelError as in `read`."""
     path = folder / NAME
     if not folder.is_dir():
         raise ModelError(f"{folder} is not a folder.")
@@ -258,14 +258,14 @@ def read_any(folder: Path) -> Manifest:
     try:
         text = read_file(path, most=LARGEST)
     except ValueError as error:
-        raise ModelError(f"{path} is no manifest of k2l: {error}. {_AGAIN}") from None
+        raise ModelError(f"{path} is not a manifest of k2l: {error}. {_AGAIN}") from None
     return parse(text, str(path))
 
 
 def verify(folder: Path, names: Iterable[str] | None = None) -> TrainingManifest:
     """Checks files of a model folder against its manifest, all of them or those named, and returns the manifest.
 
-    Raises ModelError with the first file that is missing, unknown to the manifest, or not the one it names.
+    Raises ModelError with the first file that is missing, unknown to the manifest, or changed.
     """
     manifest = read(folder)
     for name in manifest.files if names is None else names:
@@ -273,14 +273,14 @@ def verify(folder: Path, names: Iterable[str] | None = None) -> TrainingManifest
         if file is None:
             raise ModelError(f"{path} is not in the folder's {NAME}: nothing proves its origin. Pull or train again.")
         if not path.is_file():
-            raise ModelError(f"{path} is missing, though {NAME} names it. Pull or train again.")
+            raise ModelError(f"{path} is missing, but {NAME} names it. Pull or train again.")
         if path.stat().st_size != file.bytes or sha256(path) != file.sha256:
             raise ModelError(f"{path} was changed after its {NAME} was written. Pull or train again.")
     return manifest
 
 
 def _files(folder: Path) -> Iterator[str]:
-    """Every file below a folder but the manifest, hidden ones and Kaggle's own; also a link that leads to a file."""
+    """Every file below a folder except the manifest, hidden ones and Kaggle's own; also a link to a file."""
     for here, _, names in os.walk(folder):
         for path in (Path(here, name) for name in names):
             name = path.relative_to(folder)
@@ -296,14 +296,14 @@ def _goes_out(folder: Path, name: str) -> bool:
 
 def _of_training(found: Manifest, where: str) -> TrainingManifest:
     if not isinstance(found, TrainingManifest):
-        raise ModelError(f"{where} is of a run that trained no model: {', '.join(OF_TRAINING)} missing. {_AGAIN}")
+        raise ModelError(f"{where} is of a run that did not train a model: {', '.join(OF_TRAINING)} missing. {_AGAIN}")
     return found
 
 
 def _check_schema(facts: Mapping[str, Any], where: str) -> None:
     schema = facts.get("schema")
     if schema is None:
-        raise ModelError(f"{where} is no manifest of k2l: schema missing. {_AGAIN}")
+        raise ModelError(f"{where} is not a manifest of k2l: schema missing. {_AGAIN}")
     if type(schema) is not int or not 1 <= schema <= SCHEMA:
         release = facts.get("read_by")
         reader = f"k2l {plain(release)} or newer reads it" if isinstance(release, str) else "a newer k2l reads it"
@@ -317,7 +317,7 @@ def _check_types(facts: Mapping[str, Any], needed: Mapping[str, type], where: st
 
 
 def _check_figures(facts: Mapping[str, Any], where: str) -> None:
-    """What every reader of a model counts on: the accuracy on the test images, and a threshold that can be one."""
+    """What every reader of a model needs: the accuracy on the test images, and a valid threshold."""
     if "metrics" in facts:
         test = facts["metrics"].get("test")
         if not _share(test.get("accuracy") if isinstance(test, dict) else None):
@@ -331,23 +331,23 @@ def _share(value: Any) -> bool:
 
 
 def _check_files(files: dict[str, Any], where: str, fits: Callable[[str], bool]) -> None:
-    for name, stated in files.items():
+    for name, proof in files.items():
         if not stays_inside(name):
-            raise ModelError(f"{where} names {plain(repr(name))}, which leaves its folder. Do not use this model.")
+            raise ModelError(f"{where} names {plain(repr(name))}, which is outside its folder. Do not use this model.")
         if not fits(name):
-            raise ModelError(f"{where} names {plain(repr(name))}, which not every system can hold. Pull it again.")
+            raise ModelError(f"{where} names {plain(repr(name))}, which some systems cannot store. Pull it again.")
         good = (
-            isinstance(stated, dict)
-            and type(stated.get("bytes")) is int
-            and stated["bytes"] >= 0
-            and _SHA256.fullmatch(str(stated.get("sha256")))
+            isinstance(proof, dict)
+            and type(proof.get("bytes")) is int
+            and proof["bytes"] >= 0
+            and _SHA256.fullmatch(str(proof.get("sha256")))
         )
         if not good:
             raise ModelError(f"{where}: {name!r} has no sha256 and bytes. {_AGAIN}")
 
 
 def _made(kind: type[M], facts: dict[str, Any], where: str) -> M:
-    """The manifest of facts that were checked."""
+    """The manifest of checked facts."""
     fields = {one.name for one in dataclasses.fields(kind)} - {"more"}
     known = {name: value for name, value in facts.items() if name in fields}
     known["files"] = {
@@ -358,5 +358,5 @@ def _made(kind: type[M], facts: dict[str, Any], where: str) -> M:
     try:
         known |= {"input": InputSpec.from_dict(known["input"])} if "input" in known else {}
     except (TypeError, ValueError) as error:
-        raise ModelError(f"{where}: `input` describes no picture ({plain(str(error))}). {_AGAIN}") from None
+        raise ModelError(f"{where}: `input` is not a valid input ({plain(str(error))}). {_AGAIN}") from None
     return kind(**known, more={name: value for name, value in facts.items() if name not in fields})

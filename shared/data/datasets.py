@@ -1,10 +1,10 @@
-"""The data sets: found on this machine or on Kaggle, or fetched; one fixed split for every choice.
+"""The data sets: found on this machine or on Kaggle, or downloaded; one fixed split for every choice.
 
     data = load("mnist")                                            # DataSet
     train, validation = data.split()                                # indices into its training images
     name, reason = choose("auto")                                   # ("digits", "mnist was not found in ...")
 
-`camera` is made of mnist, once: its digits as a camera sees them, and what is no digit (`shared.data.camera_dataset`).
+`camera` is made from mnist, once: its digits as a camera sees them, and non-digits (`shared.data.camera_dataset`).
 
 Looked through in this order: `data_dir` (and then nowhere else), `$K2L_DATA`, `data/` in the workspace,
 Kaggle's mounts, the mirrors. A damaged file is named, never passed over. `digits` comes with scikit-learn. The test
@@ -33,7 +33,7 @@ from shared.data.splits import Indices, split
 logger = logging.getLogger(__name__)
 
 FOUR = "{train,t10k}-images-idx3-ubyte.gz and {train,t10k}-labels-idx1-ubyte.gz"
-KAGGLE_INPUT = Path("/kaggle/input")  # where a notebook on Kaggle finds its data sets
+KAGGLE_INPUT = Path("/kaggle/input")  # where a notebook on Kaggle has its data sets
 
 Progress = Callable[[str, int, int], None]  # file name, bytes so far, bytes in all
 
@@ -42,7 +42,7 @@ Progress = Callable[[str, int, int], None]  # file name, bytes so far, bytes in 
 class DataSet:
     """Images uint8 [n, h, w], or [n, h, w, c], as `input` has them; labels int64 [n], indices into `classes`.
 
-    `source` says in words where it came from.
+    `source` says where it came from.
     """
 
     name: str
@@ -53,12 +53,12 @@ class DataSet:
     classes: tuple[str, ...]
     input: InputSpec
     source: str
-    held_out: int = 0  # of the training images, the last: for validation, where they are made of another set's
+    held_out: int = 0  # the last of the training images are for validation, if the set is made from another one
 
     def split(self) -> tuple[Indices, Indices]:
         """Indices of the training and of the validation part of the training images, the same for every run.
 
-        Of 60,000 images 5,000 are kept for validation; a tenth of a smaller set.
+        Of 60,000 images 5,000 are for validation; of a smaller set a tenth.
         """
         n = len(self.train_labels)
         if self.held_out:
@@ -67,8 +67,8 @@ class DataSet:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """Where a data set lies: its files, and what led there (`--data-dir`, `$K2L_DATA`, …)."""
+class Location:
+    """Where a data set is: its files, and how they were found (`--data-dir`, `$K2L_DATA`, …)."""
 
     files: Files
     origin: str
@@ -86,10 +86,10 @@ def load(
     progress: Progress | None = None,
     halves: Collection[str] = HALVES,
 ) -> DataSet:
-    """The data set of that name ("auto": see `choose`), from the first place that holds it.
+    """The data set of that name ("auto": see `choose`), from the first place that has it.
 
-    With `halves=["test"]` the training images are not read from files, which takes six times as long as all the
-    rest, and are empty. Raises DataError if it is nowhere to be had, or if what is read of it is damaged.
+    With `halves=["test"]` the training images are not read from files, and are empty: reading them takes six times as
+    long as the rest. Raises DataError if the data set is not found anywhere, or if what is read is damaged.
     """
     name, _ = choose(name, data_dir=data_dir, download=download, progress=progress)
     if name == "digits":
@@ -117,10 +117,10 @@ def load(
 def choose(
     name: str, *, data_dir: Path | None = None, download: bool = True, progress: Progress | None = None
 ) -> tuple[str, str]:
-    """The data set that a name stands for, and why if it is not the one hoped for.
+    """The data set that a name means, and the reason if it is a substitute.
 
-    "auto" is mnist, fetched if it must be; where that cannot be had it is digits, and the reason a sentence
-    to be said loudly. Raises ConfigError for an unknown name, DataError for a wrong `data_dir` or $K2L_DATA.
+    "auto" is mnist, downloaded if necessary; if that fails it is digits, and the reason must be shown to the user.
+    Raises ConfigError for an unknown name, DataError for a wrong `data_dir` or $K2L_DATA.
     """
     if name in DATASETS:
         return name, ""
@@ -130,33 +130,33 @@ def choose(
     try:
         _fetch("mnist", allowed=download, progress=progress)
     except DataError as error:
-        why, _, mend = str(error).partition("\n")
+        why, _, fix = str(error).partition("\n")
         instead = "scikit-learn's 1,797 small digits take its place, and no figure is MNIST's"
-        return "digits", f"{why.rstrip('.')}: {instead}.\n{mend}"
+        return "digits", f"{why.rstrip('.')}: {instead}.\n{fix}"
     return "mnist", ""
 
 
-def locate(name: str, *, data_dir: Path | None = None) -> Found | None:
+def locate(name: str, *, data_dir: Path | None = None) -> Location | None:
     """Where the files of mnist, fashion-mnist or kmnist are on this machine; None if nowhere.
 
-    A `data_dir` is the only place then, and raises DataError if it does not hold the data set; $K2L_DATA does if it is
-    no folder.
+    With a `data_dir`, only that is searched. Raises DataError if it does not have the data set, or if $K2L_DATA is not
+    a folder.
     """
     if data_dir is not None:
         return _only_in(Path(data_dir).expanduser(), name)
     for folder, origin in _places():
         found = find(folder, name)
         if isinstance(found, Files) and not belongs_to(found):
-            return Found(files=found, origin=origin)
+            return Location(files=found, origin=origin)
         if isinstance(found, Partial) and origin == "$K2L_DATA":
             raise _incomplete(found, name)
     return None
 
 
 def _camera(mnist: DataSet, *, allowed: bool) -> DataSet:
-    """Made of `mnist`, or read where the same was made before: making it takes minutes, and must be `allowed`.
+    """Made from `mnist`, or read if it was made before: making it takes minutes, and must be `allowed`.
 
-    Its validation images are made of those of mnist, so that no digit is in both parts.
+    Its validation images are made from those of mnist, so that no digit is in both parts.
     """
     from shared.data import camera_dataset
 
@@ -166,7 +166,7 @@ def _camera(mnist: DataSet, *, allowed: bool) -> DataSet:
     if all(path.is_file() for path in paths.values()):
         arrays = read(Files(name="camera", layout="idx", paths=paths))
     elif not allowed:
-        raise DataError("camera has not been made from mnist here yet: `k2l data camera` makes it, in some minutes.")
+        raise DataError("camera has not been made from mnist here yet: `k2l data camera` makes it in a few minutes.")
     else:
         sources = [
             (mnist.train_images[inner], mnist.train_labels[inner]),
@@ -175,7 +175,7 @@ def _camera(mnist: DataSet, *, allowed: bool) -> DataSet:
         ]
         first, last, test = _photographed(sources)
         arrays = np.concatenate([first[0], last[0]]), np.concatenate([first[1], last[1]]), *test
-        if not os.environ.get("KAGGLE_KERNEL_RUN_TYPE"):  # what lies there when a run ends is its output
+        if not os.environ.get("KAGGLE_KERNEL_RUN_TYPE"):  # files there at the end of a run are its outputs
             folder.mkdir(parents=True, exist_ok=True)
             for path, array in zip(paths.values(), arrays, strict=True):
                 write_idx(path, np.asarray(array, np.uint8))
@@ -193,11 +193,11 @@ def _camera(mnist: DataSet, *, allowed: bool) -> DataSet:
 
 
 def _photographed(sources: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    """Each part of mnist as photographs give it. The smallest is made first: it tells how long the others take."""
+    """Each part of mnist as photographs show it. The smallest is made first, to estimate the time for the others."""
     from shared.data import camera_dataset
 
     total = sum(camera_dataset.count(len(labels)) for _, labels in sources)
-    logger.warning("making the data set camera out of mnist, once: %s images", f"{total:,}")
+    logger.warning("making the data set camera from mnist, once: %s images", f"{total:,}")
     began, made, parts = time.monotonic(), 0, {}
     for seed, (images, labels) in sorted(enumerate(sources), key=lambda one: len(one[1][1])):
         parts[seed] = camera_dataset.photographed(images, labels, seed=seed)
@@ -215,11 +215,11 @@ def data_folder() -> Path:
 
 
 def _places() -> Iterator[tuple[Path, str]]:
-    """The folders of this machine to look through, and what each is called."""
+    """The folders to search on this machine, and what each is called."""
     if named := os.environ.get("K2L_DATA"):
         folder = Path(named).expanduser()
         if not folder.is_dir():
-            raise DataError(f"K2L_DATA={named} is not a folder: name one that is there, or unset it.")
+            raise DataError(f"K2L_DATA={named} is not a folder: name an existing one, or unset it.")
         yield folder, "$K2L_DATA"
     yield data_folder(), "data/"
     for mount in _mounts():
@@ -234,37 +234,37 @@ def _mounts() -> Iterator[Path]:
             yield from sorted(path for path in root.glob(pattern) if path.is_dir())
 
 
-def _only_in(folder: Path, name: str) -> Found:
+def _only_in(folder: Path, name: str) -> Location:
     found = find(folder, name)
     if isinstance(found, Partial):
         raise _incomplete(found, name)
     if found is None:
         state = "holds no" if folder.is_dir() else "is not a folder that holds"
         raise DataError(
-            f"{folder} {state} {name}: looked there and in {name}/ for train-images-idx3-ubyte[.gz] "
+            f"{folder} {state} {name}: searched it and {name}/ for train-images-idx3-ubyte[.gz] "
             f"and the three like it, {name}.npz, {name}_train.csv.\n"
-            "Name the folder that holds one of these, or none to search."
+            "Name a folder that has one of these, or no folder to search."
         )
     if other := belongs_to(found):
-        raise DataError(f"{found.folder} holds {other}, not {name}: ask for {other}, or name another folder.")
-    return Found(files=found, origin="--data-dir")
+        raise DataError(f"{found.folder} has {other}, not {name}: use --dataset {other}, or name another folder.")
+    return Location(files=found, origin="--data-dir")
 
 
 def _incomplete(partial: Partial, name: str) -> DataError:
     return DataError(
-        f"{partial.folder} holds only a part of {name}: {', '.join(partial.missing)} is missing.\n"
-        f"Put it there, or fetch the whole with `k2l data {name} --download` without naming a folder."
+        f"{partial.folder} has only a part of {name}: {', '.join(partial.missing)} is missing.\n"
+        f"Put it there, or download everything with `k2l data {name} --download` without naming a folder."
     )
 
 
-def _fetch(name: str, *, allowed: bool, progress: Progress | None) -> Found:
-    """Downloads into `data_folder()`, unless unwanted or on Kaggle, where no run may need the internet."""
+def _fetch(name: str, *, allowed: bool, progress: Progress | None) -> Location:
+    """Downloads into `data_folder()`, unless not allowed or on Kaggle, where no run may need the internet."""
     why = "downloading was not allowed"
-    mend = f"Fetch it where there is a network: `k2l data {name}`. Or set K2L_DATA to a folder with {FOUR}"
-    mend += ". Or take --dataset digits, where that will do."
+    fix = f"Download it with a network: `k2l data {name}`. Or set K2L_DATA to a folder with {FOUR}"
+    fix += ". Or use --dataset digits, if that is enough."
     if os.environ.get("KAGGLE_KERNEL_RUN_TYPE"):
-        why = "a run on Kaggle downloads nothing"
-        mend = f"Attach the data set {DATASETS[name].kaggle_ref}."
+        why = "a run on Kaggle does not download data"
+        fix = f"Attach the data set {DATASETS[name].kaggle_ref}."
     elif allowed:
         from shared.data.download import download
 
@@ -272,4 +272,4 @@ def _fetch(name: str, *, allowed: bool, progress: Progress | None) -> Found:
         if not why and (found := locate(name)):
             return found
     looked = [f"{origin} ({folder})" for folder, origin in _places() if origin != "Kaggle input"]
-    raise DataError(f"{name} was not found in {', '.join(looked)} or Kaggle's inputs, and {why}.\n{mend}")
+    raise DataError(f"{name} was not found in {', '.join(looked)} or Kaggle's inputs, and {why}.\n{fix}")

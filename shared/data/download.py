@@ -1,10 +1,10 @@
-"""Fetches the IDX files from the mirrors that torchvision 0.29 uses, each checked against its MD5.
+"""Downloads the IDX files from the mirrors that torchvision 0.29 uses, and checks each against its MD5.
 
-    why = download("mnist", Path("data/mnist"))      # "" once all four files are there, else what hindered it
+    why = download("mnist", Path("data/mnist"))      # "" once all four files exist, else the reason
 
-Gives up within 15 seconds where the network cannot work, at whatever stage it fails: the time allowed grows
-only with the bytes that arrive. A file appears under its name whole and checked, or not at all; files already
-there are kept. Looks for no copies on this machine: `shared.data.datasets` does that first.
+Fails within 15 seconds if the network does not work, at whatever stage: the time allowed grows only with the bytes that
+arrive. A file appears under its name complete and checked, or not at all; existing files are not downloaded again. It
+does not look for copies on this machine: `shared.data.datasets` does that first.
 """
 
 import hashlib
@@ -26,8 +26,8 @@ from shared.data.registry import DATASETS
 Progress = Callable[[str, int, int], None]  # file name, bytes so far, bytes in all
 
 PATIENCE = 10.0  # seconds of waiting in all …
-SLOWEST = 20_000  # … and one more for so many bytes received
-SILENCE = 4.5  # seconds for a mirror to answer, and between two pieces
+SLOWEST = 20_000  # … and one more for each so many bytes received
+SILENCE = 4.5  # seconds until a mirror answers, and between two pieces
 LARGEST = 1 << 26  # bytes of one file
 
 FILES = (
@@ -39,7 +39,7 @@ FILES = (
 
 
 class Budget:
-    """How long it may still take: PATIENCE, and more for every byte that came."""
+    """How long it may still take: PATIENCE, and more for every byte received."""
 
     def __init__(self) -> None:
         self._end = time.monotonic() + PATIENCE
@@ -48,17 +48,17 @@ class Budget:
         self._end += count / SLOWEST
 
     def left(self) -> float:
-        """Seconds; raises TimeoutError when none are left."""
+        """Seconds; raises TimeoutError if none are left."""
         left = self._end - time.monotonic()
         if left <= 0:
-            raise TimeoutError(f"no answer, or too slow a one, in {PATIENCE:.0f} s")
+            raise TimeoutError(f"no answer, or a too slow one, in {PATIENCE:.0f} s")
         return left
 
 
 def download(name: str, folder: Path, *, progress: Progress | None = None) -> str:
-    """Puts the four gzipped IDX files into `folder`. Returns "" or, in a few words, what hindered it.
+    """Saves the four gzipped IDX files in `folder`. Returns "", or the reason of a failure in a few words.
 
-    Raises DataError if the folder cannot be written to.
+    Raises DataError if the folder cannot be written.
     """
     if not DATASETS[name].mirrors:
         return "no mirror of it is known"
@@ -74,15 +74,15 @@ def download(name: str, folder: Path, *, progress: Progress | None = None) -> st
 
 
 def _from_any_mirror(name: str, file: str, md5: str, budget: Budget, progress: Progress | None) -> tuple[bytes, str]:
-    """The file's bytes and "", or nothing and what the first mirror had to say."""
+    """The file's bytes and "", or no bytes and the first mirror's error."""
     why = ""
     for mirror in DATASETS[name].mirrors:
         host = urllib.parse.urlsplit(mirror).hostname
         try:
             content = fetched(mirror + file, budget, progress)
         except (OSError, http.client.HTTPException) as error:
-            said = plain(str(getattr(error, "reason", None) or error))
-            why = why or f"could not be downloaded ({host}: {said})"
+            reason = plain(str(getattr(error, "reason", None) or error))
+            why = why or f"could not be downloaded ({host}: {reason})"
             continue
         if hashlib.md5(content, usedforsecurity=False).hexdigest() == md5:
             return content, ""
@@ -91,7 +91,7 @@ def _from_any_mirror(name: str, file: str, md5: str, budget: Budget, progress: P
 
 
 def fetched(url: str, budget: Budget, progress: Progress | None) -> bytes:
-    """The bytes behind an address. Raises OSError or HTTPException."""
+    """The bytes at an address. Raises OSError or HTTPException."""
     pieces = bytearray()
     with _opened(url, min(SILENCE, budget.left())) as response:
         total = int(response.headers.get("Content-Length") or 0)
@@ -109,13 +109,13 @@ def fetched(url: str, budget: Budget, progress: Progress | None) -> bytes:
 
 
 def _opened(url: str, timeout: float) -> http.client.HTTPResponse:
-    """An open response. Asked for in a thread, since looking up a name heeds no time-out."""
+    """An open response, requested in a thread, since looking up a name has no time-out."""
     answers: queue.SimpleQueue[http.client.HTTPResponse | Exception] = queue.SimpleQueue()
 
     def ask() -> None:
         try:
             answers.put(urllib.request.urlopen(url, timeout=timeout))
-        except (OSError, ValueError, http.client.HTTPException) as error:  # a ValueError: no address at all
+        except (OSError, ValueError, http.client.HTTPException) as error:  # a ValueError: not an address
             answers.put(error)
 
     threading.Thread(target=ask, daemon=True).start()

@@ -1,12 +1,12 @@
-"""What a data set looks like on disk: every public layout of MNIST and its kin, and checks on what is read.
+"""What a data set looks like on disk: every public layout of MNIST and similar sets, and checks of what is read.
 
     files = find(folder, "mnist")       # Files, Partial, or None
     arrays = read(files)                # train images, train labels, test images, test labels, all checked
-    arrays = read(files, ["test"])      # the same, the first two empty: six sevenths of the bytes stay on the disk
+    arrays = read(files, ["test"])      # the same, the first two empty: six sevenths of the bytes are not read
 
 Layouts: IDX (dashes or dots in the names, plain or gzipped, or inside a folder of the file's own name, as
-Kaggle unpacks them), CSV with a label and the pixels a row, and npz. In which folders to look, and what to do
-when nothing is there, is decided in `shared.data.datasets`.
+Kaggle unpacks them), CSV with a label and the pixels a row, and npz. `shared.data.datasets` decides which folders are
+searched, and what to do if nothing is found.
 """
 
 import warnings
@@ -43,7 +43,7 @@ NPZ_NAMES = ("{}-train-imgs.npz", "{}-train-labels.npz", "{}-test-imgs.npz", "{}
 
 @dataclass(frozen=True, kw_only=True)
 class Files:
-    """The files of one data set: `paths` says for each of PARTS where it is; one file may hold several."""
+    """The files of one data set: `paths` has the path of each of PARTS; one file may have several."""
 
     name: str
     layout: str
@@ -63,15 +63,15 @@ class Partial:
 
 
 def find(folder: Path, name: str) -> Files | Partial | None:
-    """The first whole layout in sub folders named after the data set, or in the folder; opens no file."""
+    """The first complete layout in sub folders named after the data set, or in the folder; opens no file."""
     partial = None
     for place in _places(folder, name):
-        for layout, wanted in _layouts(name).items():
-            found = {part: path for part in PARTS if (path := _first(place, wanted[part]))}
+        for layout, names in _layouts(name).items():
+            found = {part: path for part in PARTS if (path := _first(place, names[part]))}
             if len(found) == len(PARTS):
                 return Files(name=name, layout=layout, paths=found)
             if found and partial is None:
-                missing = dict.fromkeys(wanted[part][0] for part in PARTS if part not in found)
+                missing = dict.fromkeys(names[part][0] for part in PARTS if part not in found)
                 partial = Partial(folder=place, missing=tuple(missing))
     return partial
 
@@ -79,8 +79,8 @@ def find(folder: Path, name: str) -> Files | Partial | None:
 def read(files: Files, halves: Collection[str] = HALVES) -> Arrays:
     """Train images, train labels, test images, test labels: uint8 [n, h, w] and int64 [n] from 0 on.
 
-    A half that is not asked for is not read, and is empty. Raises DataError, naming the file, for what is damaged, of
-    another shape, or does not belong together.
+    A half that is not requested is not read, and is empty. Raises DataError with the file's name if it is damaged, has
+    another shape, or does not fit the others.
     """
     nothing = np.empty((0, *_sides(files)), np.uint8), np.empty(0, np.int64)
     train, test = (_half(files, half) if half in halves else nothing for half in HALVES)
@@ -93,7 +93,7 @@ def _half(files: Files, half: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[n
     images = _images(files, f"{half} images", raw_images)
     labels = _labels(files, f"{half} labels", raw_labels)
     if len(images) != len(labels):
-        raise damaged(files.paths[f"{half} labels"], f"it holds {len(labels):,} labels for {len(images):,} images")
+        raise damaged(files.paths[f"{half} labels"], f"it has {len(labels):,} labels for {len(images):,} images")
     return images, labels
 
 
@@ -114,10 +114,10 @@ def belongs_to(files: Files) -> str:
 
 
 def _places(folder: Path, name: str) -> list[Path]:
-    """Where to look, folders named after the data set first; torchvision's files lie one deeper, in raw/."""
+    """Where to look, folders named after the data set first; torchvision's files are one level deeper, in raw/."""
     try:
         inside = sorted(entry for entry in folder.iterdir() if entry.is_dir())
-    except OSError:  # not a folder, or not ours to read: nothing is found there
+    except OSError:  # not a folder, or not readable: nothing is found there
         return []
     info = DATASETS[name]
     known = {_plain(name), _plain(info.kaggle_ref.rpartition("/")[2]), *info.folders} - {""}
@@ -131,12 +131,12 @@ def _plain(name: str) -> str:
 
 
 def _layouts(name: str) -> dict[str, dict[str, list[str]]]:
-    """For each layout and part the file names that may hold it; what is not packed first, it reads faster."""
+    """For each layout and part the possible file names; uncompressed ones first, they read faster."""
     idx = {part: _idx_names(pattern) for part, pattern in zip(PARTS, IDX_NAMES, strict=True)}
-    whole = {part: [f"{name}.npz"] for part in PARTS}
+    single = {part: [f"{name}.npz"] for part in PARTS}
     parts = {part: [pattern.format(name)] for part, pattern in zip(PARTS, NPZ_NAMES, strict=True)}
     csv = {part: [pattern.format(name)] for part, pattern in zip(PARTS, CSV_NAMES, strict=True)}
-    return {"idx": idx, "npz": whole, "npz parts": parts, "csv": csv}
+    return {"idx": idx, "npz": single, "npz parts": parts, "csv": csv}
 
 
 def _idx_names(pattern: str) -> list[str]:
@@ -171,9 +171,9 @@ def _table(path: Path, pixels: int) -> npt.NDArray[np.uint8]:
             first = lines.readline()
             named = not first[:1].isdigit()
             if not (lines.readline() if named else first).strip():
-                raise ValueError("it holds no rows")
+                raise ValueError("it has no rows")
         with warnings.catch_warnings():
-            # numpy 2.0 merely warns of 300 or 0.5, and reads 44 and 0; all of them merely warn of no rows.
+            # numpy 2.0 only warns about 300 or 0.5, and reads 44 and 0; all versions only warn about no rows.
             warnings.simplefilter("error")
             table = np.loadtxt(path, dtype=np.uint8, delimiter=",", skiprows=int(named), ndmin=2, encoding="utf-8-sig")
     except (OSError, ValueError, Warning) as error:
@@ -194,14 +194,14 @@ def _read_npz_parts(files: Files, half: str) -> tuple[Array, Array]:
 
 def _from_npz(path: Path, key: str) -> Array:
     try:
-        # Opened here, since numpy leaves a file open that turns out to be no archive.
+        # Opened here, since numpy leaves a file open that is not an archive.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             if sum(member.file_size for member in arrays.zip.infolist()) > LARGEST:
                 raise ValueError("it unpacks to more than 1 GiB")
             return np.asarray(arrays[key])
     except KeyError as error:
         raise damaged(path, f"it has no array {key}") from error
-    except Exception as error:  # whatever numpy and zipfile stumble over lies in the file
+    except Exception as error:  # any error of numpy and zipfile comes from the file
         raise damaged(path, plain(str(error) or type(error).__name__)) from error
 
 
@@ -221,7 +221,7 @@ def _labels(files: Files, part: str, array: Array) -> npt.NDArray[np.int64]:
         )
     last = len(DATASETS[files.name].classes) - 1
     if array.min() < 0 or array.max() > last:
-        raise damaged(files.paths[part], f"labels are 0 to {last}, it holds {array.min()} to {array.max()}")
+        raise damaged(files.paths[part], f"labels are 0 to {last}, it has {array.min()} to {array.max()}")
     return array.astype(np.int64)
 
 

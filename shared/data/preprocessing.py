@@ -1,4 +1,4 @@
-"""From images to what a network takes: the one normalisation, for every framework and runtime.
+"""From images to the input of a network: one normalisation for every framework and runtime.
 
     batch = to_float(images, spec)      # uint8 [n, 28, 28] -> float32 [n, 1, 28, 28] in 0..1, where the spec says so
     to_nhwc(batch, spec)                # the same with the channels last, for Keras and LiteRT
@@ -38,14 +38,15 @@ def _numbers(spec: InputSpec) -> _Numbers:
 def to_float(images: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[np.float32]:
     """Images uint8 [n, h, w], or [n, h, w, c] of several channels, as float32 [n, c, h, w]: see `InputSpec`.
 
-    Raises ValueError for another type or shape: a float image may be scaled already, and twice goes unseen.
+    Raises ValueError for another type or shape: a float image may be scaled already, and scaling it twice would not be
+    noticed.
     """
     shape, white, mean, std = _numbers(spec)
     if images.dtype != _BYTE or images.shape[1:] != shape:
         due = ", ".join(map(str, shape))
         raise ValueError(f"expected images uint8 [n, {due}], got {images.dtype} {list(images.shape)}")
     batch = images.astype(_FLOAT)
-    np.divide(batch, white, batch)  # in place: a division that converts as well takes twice the time
+    np.divide(batch, white, batch)  # in place: a division with conversion takes twice the time
     if mean is not None and std is not None:
         batch -= mean
         batch /= std

@@ -1,4 +1,4 @@
-"""The data sets there are, one record each, and what an image of theirs is. Standard library only.
+"""The data sets, one record each, and the format of their images. Standard library only.
 
     DATASETS["mnist"].classes           # ("0", …, "9")
     DATASETS["mnist"].input.shape       # (1, 28, 28)
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from shared.core.input_spec import InputSpec
 
-AUTO = "auto"  # mnist, or digits where mnist cannot be had
+AUTO = "auto"  # mnist, or digits if mnist is not available
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
     train_images, train_labels, test_images, test_labels = load_digits()
 
 Source: Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", UCI, the test part; 8x8 pixels, 0 to
-16. Figures reached here do not compare with MNIST's: the set is small, the pictures are coarse.
+16. Accuracies on it cannot be compared with MNIST's: the set is small, the pictures are coarse.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ INK = 20  # MNIST's digits fill 20x20 pixels in the middle of 28x28
 
 
 def load_digits() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Train images, train labels, test images, test labels: 1,437 and 360, always the same.
+    """Train images, train labels, test images, test labels: 1,437 and 360, the same each time.
 
     Images uint8 [n, 28, 28], white on black; labels int64 [n]; the classes have the same shares in both.
     Raises DataError without scikit-learn.
@@ -46,13 +46,13 @@ def framed(small_nhw: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
 
 
 def _enlarge(n: int, to: int) -> npt.NDArray[np.float64]:
-    """The matrix [to, n] of linear interpolation between pixel centres; beyond the edge lies background."""
+    """The matrix [to, n] of linear interpolation between pixel centres; beyond the edge is background."""
     centres = (np.arange(to) + 0.5) * n / to - 0.5
     distances: npt.NDArray[np.float64] = np.abs(centres[:, np.newaxis] - np.arange(n))
     return np.where(distances < 1, 1 - distances, 0)
 
 
 def _offset(profile: npt.NDArray[np.integer]) -> int:
-    """Where 20 pixels must begin in 28 for the centre of their ink to be in the middle."""
+    """Where 20 pixels must begin in 28 so that the centre of their ink is in the middle."""
     centre = (profile * (np.arange(INK) + 0.5)).sum() / profile.sum()
     return int(np.clip(round(SIDE / 2 - centre), 0, SIDE - INK))

@@ -1,4 +1,4 @@
-"""One fixed split of a data set into a training and a validation part, for every choice that is made."""
+"""One fixed split of a data set into a training and a validation part, for every choice."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,10 +9,10 @@ Indices = npt.NDArray[np.int64]
 
 
 def split(labels: npt.NDArray[np.int64], *, validation: int, seed: int = 0) -> tuple[Indices, Indices]:
-    """Indices of the training and of the validation part, both ascending, the classes in the same shares.
+    """Indices of the training and of the validation part, both ascending, with the same shares of the classes.
 
-    The same for every run, whatever its own seed: shuffled, sorted by class, then taken at equal steps. By
-    RandomState, which is frozen: numpy may change what its newer generators draw.
+    The same for every run, whatever its seed: shuffled, sorted by class, then taken at equal steps. RandomState is
+    frozen: numpy may change the numbers of its newer generators.
     """
     if not 0 <= validation < len(labels):
         raise ConfigError(f"{validation} validation images cannot be taken from {len(labels)}")

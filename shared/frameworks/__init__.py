@@ -1,3 +1,3 @@
-"""How PyTorch and Keras start on this machine: quietly, on which device, in which precision."""
+"""How PyTorch and Keras start on this machine: without output, on which device, in which precision."""
 
 FRAMEWORKS = ("torch", "keras")  # each trains every network, here and on Kaggle

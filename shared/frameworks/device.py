@@ -1,4 +1,4 @@
-"""What the two frameworks' choice of a device and a precision shares. Standard library only."""
+"""What is common to both frameworks' choice of a device and a precision. Standard library only."""
 
 import os
 from collections.abc import Callable
@@ -7,15 +7,15 @@ from pathlib import Path
 from shared.core.errors import ConfigError
 
 
-def takes_gpu(wanted: str, trouble: Callable[[], str]) -> bool:
+def takes_gpu(requested: str, trouble: Callable[[], str]) -> bool:
     """Whether device `auto`, `cpu` or `cuda` means the GPU; `trouble` says why it cannot be used, or "".
 
-    It is not asked where the CPU is wanted. Raises ConfigError where `cuda` cannot be had, with the reason.
+    It is not called if the CPU is requested. Raises ConfigError with the reason if `cuda` cannot be used.
     """
-    reason = "" if wanted == "cpu" else trouble()
-    if wanted == "cuda" and reason:
+    reason = "" if requested == "cpu" else trouble()
+    if requested == "cuda" and reason:
         raise ConfigError(f"device 'cuda' cannot be used: {reason}. Use device 'cpu', or another accelerator.")
-    return wanted != "cpu" and not reason
+    return requested != "cpu" and not reason
 
 
 def processors() -> int:
@@ -31,7 +31,7 @@ def cpu(threads: int) -> str:
 
 
 def cpu_multiplies_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 itself, as Linux tells it; elsewhere, float32 is never wrong."""
+    """Whether this processor multiplies bfloat16 itself, by Linux's account; False elsewhere: float32 always works."""
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:

@@ -1,4 +1,4 @@
-"""Where TensorFlow trains, and in which precision. `shared.frameworks.device_torch` is its twin.
+"""Where TensorFlow trains, and in which precision. `shared.frameworks.device_torch` does the same for PyTorch.
 
 device = pick_device("auto")
 print(describe_device(device), pick_precision("auto", device))
@@ -10,12 +10,12 @@ from shared.frameworks.device import cpu, cpu_multiplies_bfloat16, processors, t
 from shared.frameworks.start_keras import tensorflow as tf
 
 
-def pick_device(wanted: str = "auto") -> str:
-    """TensorFlow's name of the device: `auto` is the GPU, where TensorFlow sees one, else the CPU.
+def pick_device(requested: str = "auto") -> str:
+    """TensorFlow's name of the device: `auto` is the GPU, if TensorFlow sees one, else the CPU.
 
-    Raises ConfigError where `cuda` is asked for and cannot be had, with the reason.
+    Raises ConfigError with the reason if `cuda` is requested and cannot be used.
     """
-    return "/GPU:0" if takes_gpu(wanted, gpu_trouble) else "/CPU:0"
+    return "/GPU:0" if takes_gpu(requested, gpu_trouble) else "/CPU:0"
 
 
 def gpu_trouble() -> str:
@@ -27,7 +27,7 @@ def describe_device(device: str) -> str:
     """The accelerator's name for people and manifests."""
     if device == "/GPU:0":
         return str(_gpu_details().get("device_name", "GPU"))
-    # 0 is TensorFlow's word for as many as there are processors
+    # 0 means as many as there are processors
     return cpu(tf.config.threading.get_intra_op_parallelism_threads() or processors())
 
 
@@ -36,10 +36,10 @@ def _gpu_details() -> dict[str, Any]:
     return details
 
 
-def pick_precision(wanted: str, device: str) -> str:
-    """`auto` is bfloat16 where the hardware multiplies it natively, else float32."""
-    if wanted != "auto":
-        return wanted
+def pick_precision(requested: str, device: str) -> str:
+    """`auto` is bfloat16 if the hardware multiplies it natively, else float32."""
+    if requested != "auto":
+        return requested
     if device == "/GPU:0":
         native = _gpu_details().get("compute_capability", (0, 0))[0] >= 8
     else:

@@ -1,4 +1,4 @@
-"""Keeps what libraries say as they work off the terminal. Standard library only."""
+"""Keeps the messages of libraries off the terminal. Standard library only."""
 
 import contextlib
 import io
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def silent_python() -> Iterator[None]:
-    """Sends what Python code prints and warns of nowhere; what C code writes still comes through."""
+    """Discards what Python code prints and warns about; what C code writes still appears."""
     nowhere = io.StringIO()
     with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
         warnings.simplefilter("ignore")
@@ -19,7 +19,7 @@ def silent_python() -> Iterator[None]:
 
 @contextlib.contextmanager
 def silent_stderr() -> Iterator[None]:
-    """Sends what is written to file descriptor 2, by C code too, nowhere."""
+    """Discards what is written to file descriptor 2, by C code too."""
     if sys.stderr is not None:
         sys.stderr.flush()
     with _nowhere(2):
@@ -28,7 +28,7 @@ def silent_stderr() -> Iterator[None]:
 
 @contextlib.contextmanager
 def silent_output() -> Iterator[None]:
-    """Sends all output nowhere: what Python prints, and what C code writes to file descriptors 1 and 2."""
+    """Discards all output: what Python prints, and what C code writes to file descriptors 1 and 2."""
     for stream in filter(None, (sys.stdout, sys.stderr)):
         stream.flush()
     nowhere = io.StringIO()
@@ -38,9 +38,9 @@ def silent_output() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _nowhere(descriptor: int) -> Iterator[None]:
-    """What is written to the descriptor is lost; one that is closed stays closed."""
+    """Discards what is written to the descriptor; a closed one stays closed."""
     try:
-        kept = os.dup(descriptor)
+        saved = os.dup(descriptor)
     except OSError:
         yield
         return
@@ -49,6 +49,6 @@ def _nowhere(descriptor: int) -> Iterator[None]:
     try:
         yield
     finally:
-        os.dup2(kept, descriptor)
-        os.close(kept)
+        os.dup2(saved, descriptor)
+        os.close(saved)
         os.close(nowhere)

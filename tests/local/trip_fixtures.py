@@ -80,7 +80,7 @@ def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def cargo(emulator, kernel, monkeypatch):
+def submission(emulator, kernel, monkeypatch):
     """A push whose session stays queued: what counts is how often it arrived."""
     monkeypatch.setattr(emulator.store, "start", lambda version: None)
-    return trips.cargo_of(kernel("1"))
+    return trips.submission_of(kernel("1"))

@@ -2,7 +2,7 @@
 
     service = trips.service_of(emulator)
     write = trips.tiny_kernel(folder, monkeypatch)
-    run = push.push(service, trips.cargo_of(write(trips.LEAVES_A_MODEL)))
+    run = push.push(service, trips.submission_of(write(trips.LEAVES_A_MODEL)))
 
 Plain functions; conftest makes fixtures of those that most tests want. `K2L_HOME` must be a folder of the test's own.
 """
@@ -60,21 +60,21 @@ def service_of(emulator):
 
 def tiny_kernel(folder, monkeypatch):
     """`write(code)` gives a kernel whose notebook runs that code: no training, so a trip takes a second or two."""
-    cargo = folder / "cargo" / "torch"
-    cargo.mkdir(parents=True)
-    monkeypatch.setattr(workspace, "kernels", lambda: cargo.parent)
-    (cargo / "kernel.toml").write_text(TOML)
-    (cargo / "cells.py").write_text("# %% nothing\n")
+    submission = folder / "submission" / "torch"
+    submission.mkdir(parents=True)
+    monkeypatch.setattr(workspace, "kernels", lambda: submission.parent)
+    (submission / "kernel.toml").write_text(TOML)
+    (submission / "cells.py").write_text("# %% nothing\n")
     head = '# %% tags=["parameters"]\n\n# %% nothing tags=["framework"]\n'
 
     def write(code):
-        (cargo.parent / "notebook.py").write_text(f'{head}\n# %% tags=["shared"]\n{SCRATCH}\n# %%\n{code}\n')
+        (submission.parent / "notebook.py").write_text(f'{head}\n# %% tags=["shared"]\n{SCRATCH}\n# %%\n{code}\n')
         return kernel_spec.load("torch")
 
     return write
 
 
-def cargo_of(kernel, config=CONFIG):
+def submission_of(kernel, config=CONFIG):
     """What is pushed for that kernel."""
     return push.prepare(kernel, name=NAME, config=config)
 

@@ -76,7 +76,7 @@ def place() -> Iterator[Place]:
 
 def prepare(here: Place, fault: Fault) -> None:
     """Lays out what was there before, and tells the emulator of the fault."""
-    for folder in (here.home, here.target, here.cargo):
+    for folder in (here.home, here.target, here.submission):
         folder.mkdir(parents=True)
     write_cargo(here)
     if fault.old:
@@ -103,7 +103,7 @@ def at_home(here: Place) -> Iterator[None]:
 
 def write_cargo(here: Place) -> None:
     """A folder that `kaggle kernels push` takes."""
-    (here.cargo / "notebook.ipynb").write_text(as_notebook("1"))
+    (here.submission / "notebook.ipynb").write_text(as_notebook("1"))
     about = {
         "id": REFERENCE.format(owner=here.emulator.username),
         "title": "k2l mine",
@@ -114,7 +114,7 @@ def write_cargo(here: Place) -> None:
         "enable_gpu": True,
         "enable_internet": False,
     }
-    (here.cargo / "kernel-metadata.json").write_text(json.dumps(about))
+    (here.submission / "kernel-metadata.json").write_text(json.dumps(about))
 
 
 def write_log(here: Place) -> None:
@@ -147,7 +147,7 @@ def played(here: Place, fault: Fault, client: Client) -> Outcome:
 def taken(here: Place, fault: Fault, client: Client, step: tuple[str, ...]) -> tuple[int | None, str]:
     """One step: its exit code, None if it had not ended in time, and what it printed."""
     words = [
-        word.format(owner=here.emulator.username, cargo=here.cargo, target=here.target)
+        word.format(owner=here.emulator.username, submission=here.submission, target=here.target)
         for word in (*client.program, *step)
     ]
     environment = {**client.environment(here), "TZ": fault.timezone}

@@ -36,9 +36,9 @@ class Place:
         return self.world / "models" / trips.NAME
 
     @property
-    def cargo(self) -> Path:
+    def submission(self) -> Path:
         """What `kaggle kernels push` sends."""
-        return self.folder / "cargo"
+        return self.folder / "submission"
 
     def found(self) -> dict[str, bytes]:
         """What lies in the target, by name."""
@@ -85,7 +85,7 @@ CLIENTS = {
     "kaggle": Client(
         program=(str(Path(sys.executable).with_name("kaggle")), "kernels"),
         steps={
-            "push": ("push", "-p", "{cargo}", "--accelerator", "NvidiaTeslaT4"),
+            "push": ("push", "-p", "{submission}", "--accelerator", "NvidiaTeslaT4"),
             "status": ("status", REFERENCE),
             "output": ("output", REFERENCE, "-p", "{target}", "-o"),
             "output where newer": ("output", REFERENCE, "-p", "{target}"),

@@ -96,9 +96,9 @@ class Faulty:
         requests.post(self.url, auth=self.auth, json=list(wanted), timeout=10).raise_for_status()
 
 
-def command(service, cargo):
+def command(service, submission):
     """What `k2l loop` does of it, on the way to the installed model; returns its run."""
-    run = push.push(service, cargo)
+    run = push.push(service, submission)
     if run.state == "pushed":
         run = watch.watch(service, run, timeout=SECONDS)
     if run.state == "complete":
@@ -106,12 +106,12 @@ def command(service, cargo):
     return run
 
 
-def trip(service, cargo):
+def trip(service, submission):
     """The same command until it is through; the errors on the way, and the run where it came to one."""
     said = []
     for _ in range(COMMANDS):
         try:
-            return command(service, cargo).record(state="done"), said
+            return command(service, submission).record(state="done"), said
         except UserError as error:
             said.append(f"{type(error).__name__}: {str(error).splitlines()[0]}")
     return None, said
@@ -161,7 +161,7 @@ def soak(loops, seed, share, folder):
         for loop in range(loops):
             began = time.monotonic()
             faulty.set(*rules(share))
-            run, said = trip(service, trips.cargo_of(kernel))
+            run, said = trip(service, trips.submission_of(kernel))
             faulty.set()
             seconds.append(time.monotonic() - began)
             ends["right at once" if run and not said else "right after the same command" if run else "named error"] += 1
@@ -169,7 +169,7 @@ def soak(loops, seed, share, folder):
             trouble += filter(None, [wrong(run)])
             print(f"{loop + 1:4} {seconds[-1]:6.1f} s  {'; '.join(said) or 'right'}", file=sys.stderr, flush=True)
             if run is None:
-                trip(service, trips.cargo_of(kernel))  # the day is good again: nothing was lost
+                trip(service, trips.submission_of(kernel))  # the day is good again: nothing was lost
                 ends["right once the day was good"] += wrong(None) == ""
             before = opened(service) if loop + 1 == WARM else before
         struck = daemon.ping(server.url, server.username, server.key)["struck"]

@@ -13,7 +13,7 @@ import pytest
 
 from scripts import interactive
 from scripts.__main__ import VERBS
-from scripts.terminal.ask import Choice
+from scripts.terminal.ask import MenuChoice
 from scripts.terminal.edge import Ended
 from tests.measurements.kills import environment
 
@@ -185,4 +185,4 @@ def test_what_is_piped_in_may_end_anywhere():
 
     with pytest.raises(Ended):
         interactive.Menu(choose=ended).run()
-    assert Choice("a", "b").says == "b"
+    assert MenuChoice("a", "b").says == "b"

@@ -135,15 +135,15 @@ def test_a_log_is_printed_as_it_is_kept(k2l):
     one = begun(1, state="failed", message="no room")
     assert k2l("log")[2] == f"error: no log of {one.run_id} is kept: it is failed. no room\n"
     assert "is pushed. " in k2l("log", begun(0, state="pushed").run_id)[2]
-    one.keep_log("epoch 1\nno ink")
+    one.save_log("epoch 1\nno ink")
     assert k2l("log") == (0, "epoch 1\nno ink\n", "") == k2l("log", one.run_id[:12])
 
 
 def test_a_log_is_found_by_its_model_and_printed_without_its_lists_of_files(k2l):
-    begun(1, state="failed").keep_log("another")
-    begun(2, state="failed").keep_log("an older one")
+    begun(1, state="failed").save_log("another")
+    begun(2, state="failed").save_log("an older one")
     one = begun(3, state="failed").record(name="model-2")
-    one.keep_log(
+    one.save_log(
         "Writing /tmp/k2l/shared/data/idx.py\nepoch 1\n       8,123 bytes   0123456789ab   model.pth\nWriting home\n"
     )
     assert k2l("log", "model-2") == (0, "epoch 1\nWriting home\n", "")

@@ -23,7 +23,7 @@ SAID = (
     (events.Resumed(1, 3), "  resumes after epoch 1 of 3\n"),
     (events.SeedBegun(4), "seed 4\n"),
     (events.SeedEnded(SEED), "seed 4: test accuracy 99.00%"),
-    (events.Kept(Path("/nowhere")), "the model that was there is kept in /nowhere\n"),
+    (events.BackupMade(Path("/nowhere")), "the model that was there is kept in /nowhere\n"),
     (events.Message("full\nasked again"), "full\nasked again\n"),
     (events.Warned("dear\nvery"), "WARNING: dear\nvery\n"),
     (events.LogLost("cut"), "no live log just now: cut"),

@@ -10,7 +10,7 @@ from local.core import workspace
 
 PICTURE = workspace.CHECKOUT / "tests" / "data" / "pictures" / "7-light.png"
 MODELS, PREDICT, LOST = "models", f"predict {PICTURE} --model lite", "predict none.png --model lite"
-FULL = "error: disk full: standard output. Make room, or choose another place.\n"
+FULL = "error: disk full: standard output. Free some space, or choose another place.\n"
 
 
 def bash(line):

@@ -78,7 +78,7 @@ def test_a_run_that_failed_is_told_as_such_by_watch_and_pull(k2l, home):
         run_id="r1", remote="emulator", owner="emulator", slug="k2l-torch", name="mine", framework="torch",
         dataset="digits", bundle_sha256="b", source_commit="", parameters={}, state="failed", message="no ink",
     )  # fmt: skip
-    one.record(created_at="2026-01-01T00:00:00+00:00").keep_log("no ink")
+    one.record(created_at="2026-01-01T00:00:00+00:00").save_log("no ink")
     try:
         for verb in ("watch", "pull"):
             code, _, err = k2l(verb, "r1")

@@ -28,17 +28,17 @@ from local.emulator.sessions import processes
 from local.emulator.sessions.folders import remove
 from local.emulator.sessions.session import write_json
 from local.emulator.storage.kernels import ENDED, Kernel, Version
-from local.emulator.storage.quota import Ledger
+from local.emulator.storage.quota import QuotaUse
 
 _PART = re.compile(r"[^/\0]{1,60}")  # an owner or a slug; longer ones no disk takes
 
 
-class Store:
+class KernelStore:
     """A state folder. Several threads of a server may use it; one server at a time has it."""
 
     def __init__(self, state: Path) -> None:
         self.state = state.resolve()
-        self.ledger = Ledger(self.state / "quota.jsonl")
+        self.ledger = QuotaUse(self.state / "quota.jsonl")
         self._lock = threading.RLock()
         self._children: dict[Path, subprocess.Popen[bytes]] = {}
         for name in ("kernels", "live", "trash", "parts"):

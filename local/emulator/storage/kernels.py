@@ -50,7 +50,7 @@ class Version:
         return self.folder / "kaggle" / "working"
 
     def status(self) -> dict[str, Any]:
-        """The status as last written; see `Store.status` for one that notices dead processes."""
+        """The status as last written; see `KernelStore.status` for one that notices dead processes."""
         value: dict[str, Any] = read_json(self.folder / "status.json")
         return value
 

@@ -97,7 +97,7 @@ class Instance:
 
 
 @dataclass(frozen=True)
-class Model:
+class StoredModel:
     """A published model."""
 
     folder: Path
@@ -147,26 +147,26 @@ class Model:
         return instance
 
 
-class Gallery:
+class ModelStore:
     """The models of a state folder."""
 
     def __init__(self, state: Path) -> None:
         self.folder = state.resolve() / "models"
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def model(self, owner: str, slug: str) -> Model | None:
+    def model(self, owner: str, slug: str) -> StoredModel | None:
         """The model, if it is there."""
         plain = all(_PART.fullmatch(part) for part in (owner, slug))
         model = self.place(owner, slug)
         return model if plain and (model.folder / "model.json").exists() else None
 
-    def place(self, owner: str, slug: str) -> Model:
+    def place(self, owner: str, slug: str) -> StoredModel:
         """Where a model of that name is or would be; the caller has looked at the names."""
-        return Model(self.folder / owner / slug)
+        return StoredModel(self.folder / owner / slug)
 
-    def models(self) -> list[Model]:
+    def models(self) -> list[StoredModel]:
         """All, by name."""
-        return [Model(path.parent) for path in sorted(self.folder.glob("*/*/model.json"))]
+        return [StoredModel(path.parent) for path in sorted(self.folder.glob("*/*/model.json"))]
 
     def delete(self, folder: Path) -> None:
         """Removes a model or an instance with all its versions."""

@@ -1,6 +1,6 @@
 """GPU hours of the week: 30, counted from Saturday 00:00 UTC.
 
-    ledger = Ledger(state / "quota.jsonl")
+    ledger = QuotaUse(state / "quota.jsonl")
     ledger.book(started, ended)
     ledger.used(time.time())        seconds since the last refresh
 
@@ -30,7 +30,7 @@ def next_refresh(now: float) -> datetime:
     return last_refresh(now) + WEEK
 
 
-class Ledger:
+class QuotaUse:
     """Ended GPU sessions, one JSON line each."""
 
     def __init__(self, path: Path) -> None:

@@ -43,7 +43,7 @@ def test_an_export_stays_out_and_the_model_is_as_it_was(small_model, tmp_path, l
     _ = source.module
     target = folder / f"model.{name}"
     full = pytest.raises(DiskFullError, match=rf"^disk full: {target}\.")
-    with limited_files(1000), full, outputs.vouched(target) as part:
+    with limited_files(1000), full, outputs.in_manifest(target) as part:
         export.WRITERS[name](source, part)
     assert (left(folder), manifest.verify(folder)) == before
 
@@ -52,7 +52,7 @@ def test_a_keras_file_stays_out(tmp_path, limited_files):
     from shared.networks.build_keras import build_keras
 
     model = build_keras(architecture("lite"))
-    with limited_files(1000), pytest.raises(DiskFullError), outputs.whole(tmp_path / "model.keras") as part:
+    with limited_files(1000), pytest.raises(DiskFullError), outputs.complete(tmp_path / "model.keras") as part:
         model.save(part)
     assert left(tmp_path) == []
 

@@ -7,14 +7,14 @@ import psutil
 import pytest
 
 from local.core import workspace
-from local.core.interruption import noticed
+from local.core.interruption import interrupted
 from local.emulator.sessions import processes
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_is_noted_and_the_second_ends_at_once(number):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), noticed() as asked:
+    with pytest.raises(KeyboardInterrupt), interrupted() as asked:
         assert not asked()
         signal.raise_signal(number)
         assert asked()
@@ -25,7 +25,7 @@ def test_the_first_is_noted_and_the_second_ends_at_once(number):
 def test_what_the_process_was_told_to_ignore_stays_ignored():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with noticed() as asked:
+        with interrupted() as asked:
             signal.raise_signal(signal.SIGINT)
             assert not asked()
     finally:
@@ -36,7 +36,7 @@ def test_another_thread_notes_none():
     seen = []
 
     def work():
-        with noticed() as asked:
+        with interrupted() as asked:
             seen.append(asked())
 
     thread = threading.Thread(target=work)

@@ -10,7 +10,7 @@ from shared.core.errors import ConfigError
 
 @pytest.mark.parametrize("host", ["é" * 300, "a" * 64, "nosuch.invalid", "300.1.1.1", "::g", "a\nb", "a\0b"])
 def test_a_host_that_is_none_is_an_error_of_one_line(host):
-    with pytest.raises(ConfigError, match="is no name or address") as raised:
+    with pytest.raises(ConfigError, match="is not a name or address") as raised:
         listening.addresses(host)
     assert len(str(raised.value).splitlines()) == 1
 

@@ -27,7 +27,7 @@ def test_a_file_is_never_written_through_a_link(small_model, tmp_path, victim, n
     for planted in (name, f".{target.stem}.part{target.suffix}", f".{name}.part", f"{name}.part"):
         (folder / planted).unlink(missing_ok=True)
         (folder / planted).symlink_to(victim)
-    with outputs.vouched(target) as part:
+    with outputs.in_manifest(target) as part:
         part.write_bytes(b"made")
     assert target.read_bytes() == b"made" and not target.is_symlink()
     manifest.verify(folder, [name])
@@ -67,6 +67,6 @@ def test_what_a_killed_command_left_in_a_model_folder_goes_with_the_next(small_m
     (folder / ".k2l-part-killed").mkdir()
     (folder / ".k2l-part-killed" / "model.onnx").write_bytes(b"half")
     (folder / ".k2l-part-link").symlink_to(victim.parent)
-    with outputs.vouched(folder / "model.onnx") as part:
+    with outputs.in_manifest(folder / "model.onnx") as part:
         part.write_bytes(b"made")
     assert [path.name for path in folder.glob(".*")] == [".k2l-part-link"] and victim.exists()

@@ -52,7 +52,7 @@ def test_loopback_needs_no_leave(host):
 
 
 def test_a_host_that_is_none_is_said():
-    with pytest.raises(ConfigError, match="is no name or address"):
+    with pytest.raises(ConfigError, match="is not a name or address"):
         listening.listen("no such host", 0, risk=address.RISK)
 
 

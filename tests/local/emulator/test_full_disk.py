@@ -21,25 +21,25 @@ def no_room(*_, **__):
 def test_a_push_that_has_no_room_is_refused_and_leaves_the_kernel_as_it_was(
     emulator, service, kernel, limited_files, no_waits, monkeypatch, before
 ):
-    cargo = trips.cargo_of(kernel("1"))
-    text = cargo.bundle.sign(run_id="r", source_commit="")
+    submission = trips.submission_of(kernel("1"))
+    text = submission.bundle.sign(run_id="r", source_commit="")
     if before:
         emulator.finished(trips.SLUG)
     for room in (1, 300, len(text) // 2):  # of what a push writes, less or more comes to its end
         with limited_files(room), pytest.raises(RefusedError, match=rf"disk full: {emulator.state}.*HTTP 507"):
-            service.push(cargo.spec, text, [])
+            service.push(submission.spec, text, [])
         assert service.current_version(trips.SLUG) == before
         assert emulator.store.live() == []
     with monkeypatch.context() as patch, pytest.raises(RefusedError, match="disk full"):
         patch.setattr(processes, "spawn", no_room)  # all is written, and its process cannot begin
-        service.push(cargo.spec, text, [])
+        service.push(submission.spec, text, [])
     assert service.current_version(trips.SLUG) == before and emulator.store.live() == []
-    assert service.push(cargo.spec, text, []).version == before + 1
+    assert service.push(submission.spec, text, []).version == before + 1
     assert no_waits == [] and not list((emulator.state / "parts").iterdir())
 
 
 def test_a_watch_says_at_once_that_nothing_can_be_written_there(emulator, service, kernel, limited_files, no_waits):
-    one = push.push(service, trips.cargo_of(kernel("import time; time.sleep(60)")))
+    one = push.push(service, trips.submission_of(kernel("import time; time.sleep(60)")))
     emulator.wait(trips.SLUG, wanted={"RUNNING"})
     psutil.Process(emulator.version(trips.SLUG).status()["pid"]).kill()  # so that its end has to be written down
     while emulator.store._lives(emulator.version(trips.SLUG), emulator.version(trips.SLUG).status()):

@@ -2,11 +2,11 @@
 
 import threading
 
-from local.emulator.storage.kernel_store import Store
+from local.emulator.storage.kernel_store import KernelStore
 
 
 def test_sessions_are_seen_while_others_are_pushed(tmp_path):
-    store = Store(tmp_path)
+    store = KernelStore(tmp_path)
     trouble = []
     over = threading.Event()
 
@@ -36,7 +36,7 @@ def test_sessions_are_seen_while_others_are_pushed(tmp_path):
 
 
 def test_a_marker_without_its_version_is_dropped(tmp_path):
-    store = Store(tmp_path)
+    store = KernelStore(tmp_path)
     (tmp_path / "live" / "12345").write_text("me/deleted-one/1")
     assert store.live() == []
     assert not (tmp_path / "live" / "12345").exists()

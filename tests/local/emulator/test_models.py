@@ -218,10 +218,12 @@ def test_files_of_a_version_are_listed_page_by_page_and_fetched_by_signed_urls(s
 
 def test_a_restart_keeps_models_and_uploads(emulator):
     place = begun(emulator, "model.bin", 6)
-    emulator.call("CreateModel", MODELS, ownerSlug=emulator.username, slug="kept", title="Kept", isPrivate=True)
+    emulator.call("CreateModel", MODELS, ownerSlug=emulator.username, slug="kept", title="BackupMade", isPrivate=True)
     requests.put(place["createUrl"], data=b"abc", timeout=10)
     emulator.leave()
     emulator.start()
     answer = requests.put(place["createUrl"], data=b"def", headers={"Content-Range": "bytes 3-5/6"}, timeout=10)
     assert answer.status_code == 200
-    assert emulator.call("GetModel", MODELS, ownerSlug=emulator.username, modelSlug="kept").json()["title"] == "Kept"
+    assert (
+        emulator.call("GetModel", MODELS, ownerSlug=emulator.username, modelSlug="kept").json()["title"] == "BackupMade"
+    )

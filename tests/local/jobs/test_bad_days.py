@@ -38,7 +38,7 @@ def impatience(no_waits, monkeypatch):
 def queued(emulator, kernel, monkeypatch):
     """A push whose session stays queued."""
     monkeypatch.setattr(emulator.store, "start", lambda version: None)
-    return trips.cargo_of(kernel("1"))
+    return trips.submission_of(kernel("1"))
 
 
 def everything_below(folder):
@@ -144,7 +144,7 @@ def test_the_usual_wait_is_the_time_limit_and_an_hour(emulator, service, monkeyp
 def test_a_log_cut_in_the_middle_of_a_line_is_kept_as_far_as_it_goes(emulator, service, kernel):
     one = push.push(
         service,
-        trips.cargo_of(kernel(f"import sys\nprint('first', file=sys.stderr, flush=True)\n{trips.LEAVES_A_MODEL}")),
+        trips.submission_of(kernel(f"import sys\nprint('first', file=sys.stderr, flush=True)\n{trips.LEAVES_A_MODEL}")),
     )
     emulator.wait(SLUG)
     emulator.faults.add(fault="cut_log", times=None)
@@ -185,7 +185,7 @@ LEAVES_HALF = 'open("half.bin", "wb").write(b"half")\nprint("so far")\n'
 
 
 def test_what_a_failed_run_left_is_kept_apart(emulator, service, kernel):
-    one = push.push(service, trips.cargo_of(kernel(f"{LEAVES_HALF}raise ValueError('no ink')")))
+    one = push.push(service, trips.submission_of(kernel(f"{LEAVES_HALF}raise ValueError('no ink')")))
     with pytest.raises(RunError, match=r"no ink\n.*log is kept: .*run\.log What it left, unproven: 2 in .*partial"):
         watch.watch(service, one)
     assert (one.partial / "half.bin").read_bytes() == b"half"
@@ -193,12 +193,12 @@ def test_what_a_failed_run_left_is_kept_apart(emulator, service, kernel):
 
 
 def test_what_a_run_cancelled_on_the_page_left_is_kept_apart(emulator, service, kernel):
-    one = push.push(service, trips.cargo_of(kernel(f"{LEAVES_HALF}import time; time.sleep(60)")))
+    one = push.push(service, trips.submission_of(kernel(f"{LEAVES_HALF}import time; time.sleep(60)")))
     emulator.wait(SLUG, wanted=frozenset({"RUNNING"}))
     while not (emulator.version(SLUG).working / "half.bin").exists():
         time.sleep(0.05)
     emulator.call("CancelKernelSession", kernelSessionId=emulator.version(SLUG).session_id)
-    with pytest.raises(RunError, match="cancelled: somebody ended it there"):
+    with pytest.raises(RunError, match="cancelled: it was stopped there"):
         watch.watch(service, one)
     assert (one.partial / "half.bin").read_bytes() == b"half" and trips.nothing_installed()
 
@@ -219,7 +219,7 @@ def test_what_a_failed_run_left_may_be_evil_or_never_come(emulator, service, tmp
 
 def test_cancel_keeps_the_log_of_a_session_that_still_runs(emulator, service, kernel, monkeypatch):
     monkeypatch.setattr(cancel, "LISTEN", 0.5)
-    one = push.push(service, trips.cargo_of(kernel(f"{LEAVES_HALF}import time; time.sleep(60)")))
+    one = push.push(service, trips.submission_of(kernel(f"{LEAVES_HALF}import time; time.sleep(60)")))
     while not (emulator.version(SLUG).working / "half.bin").exists():
         time.sleep(0.05)
     time.sleep(0.3)
@@ -228,7 +228,7 @@ def test_cancel_keeps_the_log_of_a_session_that_still_runs(emulator, service, ke
 
 
 def test_an_emulator_killed_and_restarted_is_waited_for(emulator, service, kernel):
-    one = push.push(service, trips.cargo_of(kernel(f"import time; time.sleep(2)\n{trips.LEAVES_A_MODEL}")))
+    one = push.push(service, trips.submission_of(kernel(f"import time; time.sleep(2)\n{trips.LEAVES_A_MODEL}")))
     emulator.wait(SLUG, wanted=frozenset({"RUNNING"}))
     emulator.leave()
     later = threading.Timer(1.5, emulator.start)

@@ -103,13 +103,13 @@ def test_a_refusal_is_known_by_the_services_words(emulator, service, kernel, wor
     body = {"error": words} if status == 200 else {"error": {"code": status, "message": words}}
     emulator.faults.add(fault="status", status=status, method="SaveKernel", body=body)
     with pytest.raises(RefusedError) as refused:
-        push.push(service, trips.cargo_of(kernel("1")))
+        push.push(service, trips.submission_of(kernel("1")))
     assert type(refused.value) is kind and words.rstrip(".") in str(refused.value)
 
 
 def test_without_waiting_the_push_fails_at_once_and_says_how_to_wait(service, kernel, full):
     with pytest.raises(CapacityError, match=rf"{FULL}\.\nTo .*: --wait-for-capacity\.$"):
-        trip.sent(service, trips.cargo_of(kernel("1")), again=False, wait_hours=None)
+        trip.sent(service, trips.submission_of(kernel("1")), again=False, wait_hours=None)
     (one,) = journal.every()
     assert one.state == "failed" and FULL in one.message
 
@@ -118,7 +118,7 @@ def test_a_push_waits_until_there_is_room_as_one_run(emulator, service, kernel, 
     states = []
     clock.at(90, lambda: states.extend(one.state for one in journal.every()))
     clock.at(200, lambda: emulator.store.cancel(full))
-    one = push.push(service, trips.cargo_of(kernel("1")), waiting=waiting)
+    one = push.push(service, trips.submission_of(kernel("1")), waiting=waiting)
     assert (one.state, one.version, states) == ("pushed", 1, ["intended"])
     assert journal.every() == [one]
     (why,) = heard.all("text")
@@ -128,7 +128,7 @@ def test_a_push_waits_until_there_is_room_as_one_run(emulator, service, kernel, 
 
 def test_tries_are_a_minute_apart_and_not_all_in_the_same_second(service, clock, waiting):
     for _ in range(20):
-        waiting.bear(service, CapacityError("full"))
+        waiting.wait(service, CapacityError("full"))
     assert 20 * 60 < sum(clock.naps) < 20 * 75
     assert len(set(clock.naps)) > 5
 
@@ -136,21 +136,21 @@ def test_tries_are_a_minute_apart_and_not_all_in_the_same_second(service, clock,
 def test_when_the_limit_is_up_the_run_has_failed_and_says_so(service, kernel, full, saves, clock):
     short = Waiting(limit=timedelta(minutes=5), sleep=clock.sleep, now=lambda: clock.now)
     with pytest.raises(CapacityError, match=rf"{FULL}\.\nWaited for 0\.1 h in vain"):
-        push.push(service, trips.cargo_of(kernel("1")), waiting=short)
+        push.push(service, trips.submission_of(kernel("1")), waiting=short)
     assert [one.state for one in journal.every()] == ["failed"]
     assert sum(clock.naps) <= 300 and len(saves) in (4, 5)
 
 
 def test_ctrl_c_leaves_nothing_there_and_nothing_to_go_on_with_here(emulator, service, kernel, full, clock, waiting):
     clock.at(100, interrupt)
-    cargo = trips.cargo_of(kernel("1"))
+    submission = trips.submission_of(kernel("1"))
     with pytest.raises(KeyboardInterrupt):
-        push.push(service, cargo, waiting=waiting)
+        push.push(service, submission, waiting=waiting)
     (one,) = journal.every()
     assert (one.state, one.version) == ("cancelled", 0) and "nothing was pushed" in one.message
     assert emulator.store.kernel(emulator.username, trips.SLUG) is None
     emulator.store.cancel(full)
-    assert push.push(service, cargo).run_id != one.run_id
+    assert push.push(service, submission).run_id != one.run_id
 
 
 def test_killed_while_it_waits_the_same_command_sends_the_same_run(emulator, service, kernel, full, clock, waiting):
@@ -161,12 +161,12 @@ def test_killed_while_it_waits_the_same_command_sends_the_same_run(emulator, ser
         raise Killed
 
     clock.at(100, kill)
-    cargo = trips.cargo_of(kernel("1"))
+    submission = trips.submission_of(kernel("1"))
     with pytest.raises(Killed):
-        push.push(service, cargo, waiting=waiting)
+        push.push(service, submission, waiting=waiting)
     (before,) = journal.every()
     emulator.store.cancel(full)
-    one = push.push(service, cargo)
+    one = push.push(service, submission)
     assert (before.state, one.run_id, one.version) == ("intended", before.run_id, 1)
 
 
@@ -178,14 +178,14 @@ def test_what_others_push_meanwhile_is_not_taken_for_ours(
     clock.at(70, lambda: emulator.finished(trips.SLUG))
     clock.at(150, lambda: emulator.faults.add(fault="drop", method="SaveKernel"))
     with pytest.raises(errors.PushLostError, match="did not arrive"):
-        push.push(service, trips.cargo_of(kernel("1")), waiting=waiting)
+        push.push(service, trips.submission_of(kernel("1")), waiting=waiting)
     assert [(one.state, one.version_before) for one in journal.every()] == [("intended", 1)]
 
 
 def test_a_run_that_is_cancelled_meanwhile_is_not_sent(service, kernel, full, saves, clock, waiting):
     clock.at(50, lambda: journal.every()[0].record(state="cancelled"))
     with pytest.raises(RunError, match="cancelled while it waited"):
-        push.push(service, trips.cargo_of(kernel("1")), waiting=waiting)
+        push.push(service, trips.submission_of(kernel("1")), waiting=waiting)
     assert ([one.state for one in journal.every()], len(saves)) == (["cancelled"], 1)
 
 
@@ -198,16 +198,16 @@ def test_an_outage_does_not_end_the_waiting(emulator, service, kernel, full, clo
         return ask(slug)
 
     monkeypatch.setattr(service, "current_version", flaky)
-    clock.at(10, lambda: down.extend([errors.OutOfReachError("no route")] * 2))
+    clock.at(10, lambda: down.extend([errors.UnreachableError("no route")] * 2))
     clock.at(100, lambda: emulator.store.cancel(full))
-    assert push.push(service, trips.cargo_of(kernel("1")), waiting=waiting).version == 1
+    assert push.push(service, trips.submission_of(kernel("1")), waiting=waiting).version == 1
     assert not down
 
 
 def test_what_does_not_pass_by_itself_is_not_waited_for(emulator, service, kernel, waiting, clock):
     emulator.faults.add(fault="status", status=200, method="SaveKernel", body={"error": "Verify your phone number."})
     with pytest.raises(RefusedError, match="phone number"):
-        push.push(service, trips.cargo_of(kernel("1")), waiting=waiting)
+        push.push(service, trips.submission_of(kernel("1")), waiting=waiting)
     assert (clock.naps, [one.state for one in journal.every()]) == ([], ["failed"])
 
 
@@ -224,7 +224,7 @@ def quotas(service, monkeypatch, clock, *, left, refresh):
 @pytest.fixture
 def gpu(emulator, kernel, monkeypatch):
     monkeypatch.setattr(emulator.store, "start", lambda version: None)
-    return trips.cargo_of(dataclasses.replace(kernel("1"), accelerator="NvidiaTeslaT4", time_limit=3600))
+    return trips.submission_of(dataclasses.replace(kernel("1"), accelerator="NvidiaTeslaT4", time_limit=3600))
 
 
 def test_gpu_time_is_waited_for_with_nothing_in_the_journal(service, gpu, clock, heard, waiting, monkeypatch):
@@ -271,7 +271,7 @@ def test_enough_gpu_time_is_no_remark(service, gpu, monkeypatch, capsys):
 
 def test_a_wait_that_was_too_short_says_how_to_wait_longer(service, kernel, full):
     with pytest.raises(CapacityError, match=r"nothing was pushed\. To wait longer: --wait-limit HOURS\.$"):
-        trip.sent(service, trips.cargo_of(kernel("1")), again=False, wait_hours=0)
+        trip.sent(service, trips.submission_of(kernel("1")), again=False, wait_hours=0)
 
 
 @pytest.mark.parametrize(

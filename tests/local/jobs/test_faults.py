@@ -63,24 +63,24 @@ def arrived(emulator):
     return len(kernel.versions()) if kernel else 0
 
 
-def test_a_push_put_off_with_429_waits_as_told_and_arrives_once(emulator, service, cargo, waits):
+def test_a_push_put_off_with_429_waits_as_told_and_arrives_once(emulator, service, submission, waits):
     emulator.faults.add(**TROUBLES["429"], method="SaveKernel")
-    one = push.push(service, cargo)
+    one = push.push(service, submission)
     assert (one.state, one.version, arrived(emulator), waits) == ("pushed", 1, 1, [1])
 
 
-def test_a_push_put_off_without_a_word_when_arrives_once(emulator, service, cargo):
+def test_a_push_put_off_without_a_word_when_arrives_once(emulator, service, submission):
     emulator.faults.add(**TROUBLES["429 without a word when"], method="SaveKernel", times=2)
-    assert (push.push(service, cargo).version, arrived(emulator)) == (1, 1)
+    assert (push.push(service, submission).version, arrived(emulator)) == (1, 1)
 
 
-def test_a_push_put_off_for_ever_is_refused_in_the_services_words(emulator, service, cargo, waits):
+def test_a_push_put_off_for_ever_is_refused_in_the_services_words(emulator, service, submission, waits):
     emulator.faults.add(**TROUBLES["429"], method="SaveKernel", times=None)
     with pytest.raises(RefusedError, match=r"Try again later \(HTTP 429\)"):
-        push.push(service, cargo)
+        push.push(service, submission)
     assert (arrived(emulator), len(waits)) == (0, http.TRIES)
     emulator.faults.clear()
-    assert (push.push(service, cargo).version, arrived(emulator)) == (1, 1)
+    assert (push.push(service, submission).version, arrived(emulator)) == (1, 1)
 
 
 NOT_SAVED = ["500", "503", "503 and when to return", "502 in HTML", "dropped before"]
@@ -88,65 +88,65 @@ NOT_SAVED = ["500", "503", "503 and when to return", "502 in HTML", "dropped bef
 
 @pytest.mark.parametrize("trouble", NOT_SAVED)
 def test_a_push_that_was_lost_is_not_repeated_by_itself_and_the_same_command_pushes_it(
-    emulator, service, cargo, trouble
+    emulator, service, submission, trouble
 ):
     emulator.faults.add(**TROUBLES[trouble], method="SaveKernel")
     with pytest.raises(errors.PushLostError, match="did not arrive, as far as can be seen; the same command") as caught:
-        push.push(service, cargo)
+        push.push(service, submission)
     assert len(str(caught.value).splitlines()) == 2
     assert (arrived(emulator), [one.state for one in journal.every()]) == (0, ["intended"])
-    one = push.push(service, cargo)
+    one = push.push(service, submission)
     assert (one.state, one.version, arrived(emulator), journal.every()) == ("pushed", 1, 1, [one])
 
 
 @pytest.mark.parametrize("before", [0, 2])
-def test_a_push_whose_answer_was_lost_is_found_again_and_not_repeated(emulator, service, cargo, before):
+def test_a_push_whose_answer_was_lost_is_found_again_and_not_repeated(emulator, service, submission, before):
     for _ in range(before):
         emulator.finished(SLUG)
     emulator.faults.add(**TROUBLES["dropped after"], method="SaveKernel")
-    one = push.push(service, cargo)
+    one = push.push(service, submission)
     assert (one.state, one.version, arrived(emulator)) == ("pushed", before + 1, before + 1)
-    assert push.push(service, cargo) == one
+    assert push.push(service, submission) == one
 
 
-def test_a_push_lost_with_the_service_is_found_by_the_next_command(emulator, service, cargo):
+def test_a_push_lost_with_the_service_is_found_by_the_next_command(emulator, service, submission):
     emulator.faults.add(**TROUBLES["dropped after"], method="SaveKernel")
     # What is asked for the version before comes through.
     emulator.faults.add(**TROUBLES["503"], method="GetKernel", skip=1, times=None)
     emulator.faults.add(**TROUBLES["503"], method="GetKernelSessionStatus", skip=1, times=None)
     with pytest.raises(ServiceError, match=r"Try again later \(HTTP 503\).*same command goes on"):
-        push.push(service, cargo)
+        push.push(service, submission)
     assert (arrived(emulator), [one.state for one in journal.every()]) == (1, ["intended"])
     emulator.faults.clear()
-    one = push.push(service, cargo)
+    one = push.push(service, submission)
     assert (one.state, one.version, arrived(emulator), journal.every()) == ("pushed", 1, 1, [one])
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_lost_push_is_settled_by_the_status_where_no_notebook_is_given(emulator, service, cargo, moment):
+def test_a_lost_push_is_settled_by_the_status_where_no_notebook_is_given(emulator, service, submission, moment):
     emulator.faults.add(fault="drop", method="SaveKernel", moment=moment)
     emulator.faults.add(**TROUBLES["500"], method="GetKernel", skip=1, times=None)
     if moment == "before":
         with pytest.raises(errors.PushLostError, match="did not arrive"):
-            push.push(service, cargo)
-    one = push.push(service, cargo)
+            push.push(service, submission)
+    one = push.push(service, submission)
     assert (one.state, one.version, arrived(emulator), journal.every()) == ("pushed", 1, 1, [one])
 
 
 @pytest.mark.parametrize("body", [HTML, {}, None, [], "null"], ids=str)
-def test_an_answer_that_is_no_receipt_is_not_taken_for_one(emulator, service, cargo, body):
+def test_an_answer_that_is_no_receipt_is_not_taken_for_one(emulator, service, submission, body):
     emulator.faults.add(fault="status", status=200, method="SaveKernel", body=body)
     with pytest.raises(errors.PushLostError, match="did not arrive"):
-        push.push(service, cargo)
-    assert (push.push(service, cargo).version, arrived(emulator)) == (1, 1)
+        push.push(service, submission)
+    assert (push.push(service, submission).version, arrived(emulator)) == (1, 1)
 
 
 @pytest.mark.parametrize(("status", "error"), [(400, RefusedError), (401, CredentialsError), (403, RefusedError)])
-def test_a_refusal_without_a_word_is_a_refusal(emulator, service, cargo, status, error):
+def test_a_refusal_without_a_word_is_a_refusal(emulator, service, submission, status, error):
     """Like the bare 400 for a notebook that is too large, under the content type of all other answers."""
     emulator.faults.add(fault="status", method="SaveKernel", status=status)
     with pytest.raises(error, match=f"HTTP {status}"):
-        push.push(service, cargo)
+        push.push(service, submission)
 
 
 READS = {
@@ -321,7 +321,7 @@ def test_an_executed_notebook_that_does_not_come_is_not_worth_the_model(emulator
 def test_the_previous_versions_status_is_not_taken_for_ours(emulator, service, kernel):
     emulator.finished(SLUG, {"manifest.json": b"{}"})
     emulator.faults.add(fault="stale_status", times=None)
-    one = push.push(service, trips.cargo_of(kernel(f"import time; time.sleep(1)\n{trips.LEAVES_A_MODEL}")))
+    one = push.push(service, trips.submission_of(kernel(f"import time; time.sleep(1)\n{trips.LEAVES_A_MODEL}")))
     assert emulator.status(SLUG) == "COMPLETE"  # who asks for no version is told of the previous one
     heard = Heard()
     one = watch.watch(service, one, report=heard)
@@ -334,7 +334,7 @@ def test_the_previous_versions_status_is_not_taken_for_ours(emulator, service, k
 @pytest.mark.parametrize("late", [1, None], ids=["at first", "for ever"])
 def test_a_log_that_is_empty_after_the_end_does_not_fail_the_trip(emulator, service, kernel, late):
     emulator.faults.add(fault="empty_log", method="ListKernelSessionOutput", times=late)
-    one = push.push(service, trips.cargo_of(kernel(trips.LEAVES_A_MODEL)))
+    one = push.push(service, trips.submission_of(kernel(trips.LEAVES_A_MODEL)))
     one, left_out = pull.pull(service, watch.watch(service, one))
     assert (one.state, left_out) == ("pulled", {})
     manifest.verify(workspace.models() / "mine")
@@ -345,7 +345,7 @@ def test_a_failure_without_a_log_is_told_all_the_same(emulator, service, kernel)
     for method in ("ListKernelSessionOutput", "LogStream"):
         emulator.faults.add(fault="empty_log", method=method, times=None)
     emulator.faults.add(**TROUBLES["503"], method="LogStream", times=None)
-    one = push.push(service, trips.cargo_of(kernel("raise ValueError('the ink ran out')")))
+    one = push.push(service, trips.submission_of(kernel("raise ValueError('the ink ran out')")))
     with pytest.raises(RunError, match="failed: ValueError: the ink ran out"):
         watch.watch(service, one, sleep=lambda seconds: time.sleep(min(seconds, 0.05)))
     assert (journal.get(one.run_id).state, trips.nothing_installed()) == ("failed", True)
@@ -368,7 +368,7 @@ def test_everything_at_once_is_survived(emulator, service, kernel):
     ]
     auth = (emulator.username, emulator.key)
     assert emulator.http.post(f"{emulator.url}/emulator/faults", json=bad_day, auth=auth).status_code == 200
-    one = push.push(service, trips.cargo_of(kernel(trips.LEAVES_A_MODEL)))
+    one = push.push(service, trips.submission_of(kernel(trips.LEAVES_A_MODEL)))
     one, left_out = pull.pull(service, watch.watch(service, one))
     assert (one.state, one.version, arrived(emulator), left_out) == ("pulled", 1, 1, {})
     assert [rule["method"] for rule in emulator.faults.listed()] == ["LogStream"]
@@ -376,15 +376,15 @@ def test_everything_at_once_is_survived(emulator, service, kernel):
     assert trips.installed()["model.pth"] == b"weights"
 
 
-def test_a_service_that_hides_its_kernels_is_not_pushed_to_twice(emulator, service, cargo):
+def test_a_service_that_hides_its_kernels_is_not_pushed_to_twice(emulator, service, submission):
     """GetKernel says there is none, though a version runs: what an earlier one left is not taken for ours."""
     emulator.finished(trips.SLUG, {})
     emulator.faults.add(fault="status", method="GetKernel", status=403, times=None)
     emulator.faults.add(**TROUBLES["dropped after"], method="SaveKernel")
     for _ in range(2):
         with pytest.raises(errors.PushLostError, match=r"does not tell whether .*\n.*--again"):
-            push.push(service, cargo)
+            push.push(service, submission)
     assert [one.state for one in journal.every()] == ["intended"]
     emulator.faults.clear()
     assert service.current_version(trips.SLUG) == 2
-    assert push.push(service, cargo).version == 2
+    assert push.push(service, submission).version == 2

@@ -45,13 +45,13 @@ def test_where_its_model_is_gone_the_way_to_bring_it_again_is_said(one, emulator
 
 
 def test_the_same_loop_says_that_it_is_done_and_pushes_nothing(one, service, kernel, capsys):
-    cargo = trips.cargo_of(kernel(trips.LEAVES_A_MODEL))
-    assert trip.ended_before(service, cargo) is None  # another bundle
-    run = trip.sent(service, cargo, again=False, wait_hours=None)
+    submission = trips.submission_of(kernel(trips.LEAVES_A_MODEL))
+    assert trip.ended_before(service, submission) is None  # another bundle
+    run = trip.sent(service, submission, again=False, wait_hours=None)
     run = trip.pulled(service, trip.watched(service, run))
-    assert trip.ended_before(service, cargo) is None  # what comes after the pull is not done
+    assert trip.ended_before(service, submission) is None  # what comes after the pull is not done
     run.record(state="done")
-    assert trip.ended_before(service, cargo).run_id == run.run_id
+    assert trip.ended_before(service, submission).run_id == run.run_id
     assert "done already: " in capsys.readouterr().err
     shutil.rmtree(workspace.models() / "mine")
-    assert trip.ended_before(service, cargo) is None
+    assert trip.ended_before(service, submission) is None

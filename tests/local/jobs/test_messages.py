@@ -40,10 +40,10 @@ pytestmark = pytest.mark.usefixtures("home", "no_waits", "impatience")
         (404, None),  # then HTTP's own words are all there is
     ],
 )
-def test_not_found_as_the_answer_to_a_push_names_the_three_reasons(emulator, service, cargo, status, body):
+def test_not_found_as_the_answer_to_a_push_names_the_three_reasons(emulator, service, submission, status, body):
     emulator.faults.add(fault="status", method="SaveKernel", status=status, body=body)
     with pytest.raises(RefusedError) as refused:
-        push.push(service, cargo)
+        push.push(service, submission)
     first, advice = str(refused.value).split("\n")
     assert "ound" in first
     for words in ("draft that was never saved", f"kaggle.com/code/{emulator.username}/{SLUG}", "another owner's"):
@@ -51,39 +51,39 @@ def test_not_found_as_the_answer_to_a_push_names_the_three_reasons(emulator, ser
     assert "begins with a digit" in advice and "--slug" in advice and "k2l doctor" in advice
 
 
-def test_other_refusals_have_no_such_advice(emulator, service, cargo):
+def test_other_refusals_have_no_such_advice(emulator, service, submission):
     emulator.faults.add(fault="status", method="SaveKernel", status=200, body={"error": "Dataset x/y not found"})
     with pytest.raises(RefusedError) as refused:
-        push.push(service, cargo)
+        push.push(service, submission)
     assert "draft" not in str(refused.value)
 
 
-def test_a_push_that_fails_at_the_service_each_time_may_be_at_fault_itself(emulator, service, cargo):
+def test_a_push_that_fails_at_the_service_each_time_may_be_at_fault_itself(emulator, service, submission):
     emulator.faults.add(fault="status", method="SaveKernel", status=500, times=3)
     said = []
     for _ in range(3):
         with pytest.raises(errors.PushLostError) as lost:
-            push.push(service, cargo)
+            push.push(service, submission)
         said.append(str(lost.value))
     assert "at fault" not in said[0] and "same command tries again" in said[0]
     for words in ("2 times now", "push itself may be at fault", "--slug NAME", "--dataset digits", "smaller notebook"):
         assert words in said[1]
     assert "3 times now" in said[2] and said[2].count("\n") == 1
-    assert push.push(service, cargo).version == 1 and len(journal.every()) == 1
+    assert push.push(service, submission).version == 1 and len(journal.every()) == 1
 
 
-def test_a_connection_that_breaks_each_time_does_not_blame_the_push(emulator, service, cargo):
+def test_a_connection_that_breaks_each_time_does_not_blame_the_push(emulator, service, submission):
     emulator.faults.add(fault="drop", method="SaveKernel", times=3)
     for _ in range(3):
         with pytest.raises(errors.PushLostError) as lost:
-            push.push(service, cargo)
+            push.push(service, submission)
     assert "at fault" not in str(lost.value)
 
 
-def test_a_new_accelerator_is_sent_as_it_is_and_warned_of(emulator, service, kernel, cargo, capsys):
+def test_a_new_accelerator_is_sent_as_it_is_and_warned_of(emulator, service, kernel, submission, capsys):
     for accelerator, words in (("NvidiaRtx9000", "new to k2l"), ("none", "to a CPU: no accelerator is asked for")):
         spec = dataclasses.replace(kernel("1"), accelerator=accelerator, time_limit=3600)
-        trip.sent(service, trips.cargo_of(spec), again=True, wait_hours=None)
+        trip.sent(service, trips.submission_of(spec), again=True, wait_hours=None)
         shape = emulator.version(SLUG).push.get("machineShape")
         assert shape == (None if accelerator == "none" else accelerator)
         assert words in capsys.readouterr().err
@@ -96,15 +96,15 @@ def too_many(method, seconds, **more):
     return {"fault": "status", "method": method, "status": 429, "headers": {"Retry-After": str(seconds)}, **more}
 
 
-def test_a_push_put_off_for_long_says_when_and_how_to_wait(emulator, service, cargo, no_waits):
+def test_a_push_put_off_for_long_says_when_and_how_to_wait(emulator, service, submission, no_waits):
     emulator.faults.add(**too_many("SaveKernel", 3600))
     words = r"HTTP 429.*in 3,600 s\.\nTo wait until it is taken: --wait-for-capacity"
     with pytest.raises(errors.CapacityError, match=words):
-        trip.sent(service, cargo, again=False, wait_hours=None)
+        trip.sent(service, submission, again=False, wait_hours=None)
     assert no_waits == []  # not asked again at once: an hour is longer than a call waits
 
 
-def test_with_waiting_a_push_is_sent_again_when_the_service_asks_to(emulator, service, cargo):
+def test_with_waiting_a_push_is_sent_again_when_the_service_asks_to(emulator, service, submission):
     emulator.faults.add(**too_many("SaveKernel", 1800, times=2))
     began = datetime.now(UTC)
     clock = SimpleNamespace(passed=0.0)
@@ -117,17 +117,17 @@ def test_with_waiting_a_push_is_sent_again_when_the_service_asks_to(emulator, se
         return began + timedelta(seconds=clock.passed)
 
     waiting = Waiting(limit=timedelta(hours=2), report=heard, sleep=sleep, now=now)
-    assert push.push(service, cargo, waiting=waiting).version == 1
+    assert push.push(service, submission, waiting=waiting).version == 1
     (why,) = heard.all("text")
     assert "HTTP 429" in why and "Asked again in 30 min" in why and "2 h at most" in why
     assert clock.passed >= 1795
 
 
-def test_beyond_the_limit_a_push_is_not_waited_for(emulator, service, cargo):
+def test_beyond_the_limit_a_push_is_not_waited_for(emulator, service, submission):
     emulator.faults.add(**too_many("SaveKernel", 7200))
     waiting = Waiting(limit=timedelta(hours=1), sleep=pytest.fail)
     with pytest.raises(errors.BusyError, match=r"in (2 h|1 h 59 min) .*1 h were to be waited at most"):
-        push.push(service, cargo, waiting=waiting)
+        push.push(service, submission, waiting=waiting)
 
 
 def test_a_call_that_waits_says_so(emulator, service, no_waits, capsys):
@@ -141,14 +141,14 @@ def test_a_call_that_waits_says_so(emulator, service, no_waits, capsys):
     assert no_waits == [90]
     assert (
         capsys.readouterr().err.startswith("NOTE: the service asks to wait (HTTP 429)")
-        and http.TOLD_WAIT < 90 < http.LONGEST_WAIT
+        and http.ANNOUNCED_WAIT < 90 < http.LONGEST_WAIT
     )
 
 
 def test_a_question_put_off_for_long_says_when_to_ask_again(emulator, service, no_waits):
     emulator.finished(SLUG)
     emulator.faults.add(**too_many("GetKernelSessionStatus", 3600))
-    with pytest.raises(errors.AskedTooOftenError, match=r"HTTP 429.*Ask again in 3,600 s") as busy:
+    with pytest.raises(errors.TooManyRequestsError, match=r"HTTP 429.*Ask again in 3,600 s") as busy:
         service.status(SLUG, 1)
     assert (busy.value.wait, no_waits) == (3600, [])
 

@@ -7,7 +7,7 @@ import pytest
 from local.core import workspace
 from local.core.checks import BAD, GOOD, NOT_CHECKED, WARN
 from local.jobs import bundle, connect, preflight, push
-from local.jobs.preflight import Flight
+from local.jobs.preflight import PlannedPush
 from local.kaggle_api import kernel_spec
 from local.runs import journal
 from shared.core.errors import ConfigError, KernelError
@@ -27,7 +27,7 @@ def look(service, kernel):
     def look(name="", dataset="digits", changes=None, **more):
         config = TrainConfig.create(dataset=dataset)
         usual = {"remote": "kaggle", "training": lambda: (trips.NAME, config), "reach": lambda remote: service}
-        results = preflight.preflight(Flight(framework="torch", changes=changes or {}, **{**usual, **more}))
+        results = preflight.preflight(PlannedPush(framework="torch", changes=changes or {}, **{**usual, **more}))
         assert [one.check for one in results] == [check.name for check in preflight.CHECKS]
         assert all(one.fix for one in results if one.verdict in (WARN, BAD))
         found = {one.check: one for one in results}
@@ -59,13 +59,13 @@ def test_a_push_that_would_go_passes_every_check(look):
 
 def test_what_passes_here_is_pushed(look, service, kernel, queued):
     assert {one.verdict for one in look(changes=GPU).values()} == {GOOD}
-    one = push.push(service, trips.cargo_of(kernel("1")))
+    one = push.push(service, trips.submission_of(kernel("1")))
     assert one.version == 1
     assert look("kernel").found == "emulator/k2l-mine has 1: the next version is 2"
 
 
 def test_nothing_is_written_here_or_there(look, emulator, service, kernel, queued, home):
-    push.push(service, trips.cargo_of(kernel("1")))
+    push.push(service, trips.submission_of(kernel("1")))
     before = trips.tree(home), trips.tree(emulator.state), list(workspace.kernels().rglob("*"))
     for changes in ({}, GPU, {"slug": "abc"}):
         look(changes=changes, again=True)
@@ -143,7 +143,7 @@ def test_a_notebook_without_a_kernelspec_fails_here_as_in_a_push(look, service, 
     monkeypatch.setattr(bundle, "KERNELSPEC", {})
     assert look("kernelspec").verdict == BAD
     with pytest.raises(KernelError, match="no kernelspec"):
-        push.push(service, trips.cargo_of(kernel("1")))
+        push.push(service, trips.submission_of(kernel("1")))
 
 
 def test_credentials_that_the_service_does_not_take_fail(look, emulator):
@@ -218,7 +218,7 @@ def test_full_capacity_fails_unless_it_is_waited_for(look, service, kernel, queu
     kernel("1")
     for again in range(2):
         assert look("capacity", changes=GPU, again=True).found.startswith(f"{again} of 2 GPU sessions")
-        gpu = trips.cargo_of(kernel_spec.load("torch", **GPU))
+        gpu = trips.submission_of(kernel_spec.load("torch", **GPU))
         push.push(service, gpu, again=True)
     one = look("capacity", changes=GPU, again=True)
     assert one.verdict == BAD and journal.every()[0].run_id in one.fix and "--wait-for-capacity" in one.fix
@@ -228,7 +228,7 @@ def test_full_capacity_fails_unless_it_is_waited_for(look, service, kernel, queu
 
 def test_runs_that_have_ended_take_no_room_and_unknown_ones_may(look, emulator, service, queued):
     for _ in range(2):
-        push.push(service, trips.cargo_of(kernel_spec.load("torch", **GPU)), again=True)
+        push.push(service, trips.submission_of(kernel_spec.load("torch", **GPU)), again=True)
     first = journal.every()[0]
     first.record(accelerator="")  # as older journals have it
     one = look("capacity", changes=GPU, again=True)
@@ -243,12 +243,12 @@ def test_runs_that_have_ended_take_no_room_and_unknown_ones_may(look, emulator, 
 
 
 def test_the_same_run_under_way_is_told_and_nothing_else_is_needed_then(look, service, kernel, queued):
-    one = push.push(service, trips.cargo_of(kernel_spec.load("torch", **GPU)))
-    push.push(service, trips.cargo_of(kernel_spec.load("torch", **GPU)), again=True).record(state="failed")
+    one = push.push(service, trips.submission_of(kernel_spec.load("torch", **GPU)))
+    push.push(service, trips.submission_of(kernel_spec.load("torch", **GPU)), again=True).record(state="failed")
     found = look(changes=GPU, again=True)
-    assert found["same run"].found == "left aside by --again"
+    assert found["same run"].found == "ignored by --again"
     service.delete(trips.SLUG)
-    again = push.push(service, trips.cargo_of(kernel_spec.load("torch", **GPU)))
+    again = push.push(service, trips.submission_of(kernel_spec.load("torch", **GPU)))
     found = look(changes=GPU)
     assert found["same run"].verdict == WARN and again.run_id in found["same run"].found
     assert one.run_id != again.run_id and "--again" in found["same run"].fix

@@ -41,7 +41,7 @@ def test_files_that_the_manifest_does_not_name_are_left_out_and_told(emulator, s
         ({"bundle_sha256": "other"}, "another run's answer"),
         ({"schema": 7}, "schema 7"),
         ({"stated": {"gone": {"sha256": "0" * 64, "bytes": 1}}}, "gone, but the service has no such file"),
-        ({"stated": {"../evil": {"sha256": "0" * 64, "bytes": 1}}}, "leaves its folder"),
+        ({"stated": {"../evil": {"sha256": "0" * 64, "bytes": 1}}}, "outside its folder"),
         ({"stated": {"a": {"sha256": "0" * 64, "bytes": 1}}}, "not those the manifest vouches for"),
     ],
     ids=str,

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("home", "plain_sessions")
 
 
 def test_a_training_goes_there_and_comes_back_proven(emulator, service, kernel):
-    one = push.push(service, trips.cargo_of(kernel(trips.LEAVES_A_MODEL)))
+    one = push.push(service, trips.submission_of(kernel(trips.LEAVES_A_MODEL)))
     assert (one.state, one.version, journal.get(one.run_id)) == ("pushed", 1, one)
     heard = Heard()
     one = watch.watch(service, one, report=heard)
@@ -35,11 +35,11 @@ def test_a_training_goes_there_and_comes_back_proven(emulator, service, kernel):
 
 
 def test_the_same_push_twice_is_one_push(emulator, service, kernel):
-    cargo = kernel("import time; time.sleep(60)")
-    one = push.push(service, trips.cargo_of(cargo))
-    assert push.push(service, trips.cargo_of(cargo)) == one
+    submission = kernel("import time; time.sleep(60)")
+    one = push.push(service, trips.submission_of(submission))
+    assert push.push(service, trips.submission_of(submission)) == one
     assert service.current_version("k2l-mine") == 1
-    other = push.push(service, trips.cargo_of(cargo), again=True)
+    other = push.push(service, trips.submission_of(submission), again=True)
     assert (other.version, service.current_version("k2l-mine")) == (2, 2)
 
 
@@ -51,12 +51,12 @@ def test_a_push_whose_answer_was_lost_is_found_again_and_not_repeated(emulator, 
         raise errors.PushLostError("lost")
 
     monkeypatch.setattr(service, "push", lose)
-    one = push.push(service, trips.cargo_of(kernel("1")))
+    one = push.push(service, trips.submission_of(kernel("1")))
     assert (one.state, one.version, service.current_version("k2l-mine")) == ("pushed", 1, 1)
 
 
 def test_a_push_killed_before_its_receipt_was_written_goes_on(emulator, service, kernel, monkeypatch):
-    cargo = kernel("1")
+    submission = kernel("1")
     record = Run.record
 
     def killed(run, **changes):
@@ -67,9 +67,9 @@ def test_a_push_killed_before_its_receipt_was_written_goes_on(emulator, service,
     with monkeypatch.context() as patch:
         patch.setattr(Run, "record", killed)
         with pytest.raises(KeyboardInterrupt):
-            push.push(service, trips.cargo_of(cargo))
+            push.push(service, trips.submission_of(submission))
     assert [one.state for one in journal.every()] == ["intended"]
-    one = push.push(service, trips.cargo_of(cargo))
+    one = push.push(service, trips.submission_of(submission))
     assert (one.version, len(journal.every()), service.current_version("k2l-mine")) == (1, 1, 1)
 
 
@@ -79,30 +79,31 @@ def test_a_push_that_never_left_is_sent_by_the_next(emulator, service, kernel, m
     def lose(*arguments):
         raise errors.PushLostError("lost")
 
-    cargo = kernel("1")
+    submission = kernel("1")
     with monkeypatch.context() as patch:
         patch.setattr(service, "push", lose)
         with pytest.raises(errors.PushLostError, match="did not arrive"):
-            push.push(service, trips.cargo_of(cargo))
-    one = push.push(service, trips.cargo_of(cargo))
+            push.push(service, trips.submission_of(submission))
+    one = push.push(service, trips.submission_of(submission))
     assert (one.version, len(journal.every())) == (1, 1)
 
 
 def test_a_refusal_with_http_200_fails_the_push(emulator, service, kernel):
     """Two GPU sessions may run at once; the third is refused in the body of an answer that is fine otherwise."""
-    cargo = trips.cargo_of(dataclasses.replace(kernel("import time; time.sleep(60)"), accelerator="NvidiaTeslaT4"))
+    sleeping = kernel("import time; time.sleep(60)")
+    submission = trips.submission_of(dataclasses.replace(sleeping, accelerator="NvidiaTeslaT4"))
     for _ in range(2):
-        push.push(service, cargo, again=True)
+        push.push(service, submission, again=True)
     with pytest.raises(RefusedError, match="Maximum batch GPU session"):
-        push.push(service, cargo, again=True)
+        push.push(service, submission, again=True)
     assert [one.state for one in journal.every()] == ["pushed", "pushed", "failed"]
     assert service.current_version("k2l-mine") == 2
 
 
 def test_a_kernel_filed_under_another_slug_fails_the_push(emulator, service, kernel):
-    cargo = trips.cargo_of(dataclasses.replace(kernel("1"), title="Another title altogether here"))
+    submission = trips.submission_of(dataclasses.replace(kernel("1"), title="Another title altogether here"))
     with pytest.raises(KernelError, match="filed as 'another-title-altogether-here'"):
-        push.push(service, cargo)
+        push.push(service, submission)
     assert journal.every()[-1].state == "failed"
 
 
@@ -110,19 +111,19 @@ def test_without_gpu_time_nothing_is_pushed(emulator, service, kernel, monkeypat
     spent = client.Quota(used=timedelta(hours=30), total=timedelta(hours=30), refresh=None)
     monkeypatch.setattr(service, "quota", lambda: spent)
     with pytest.raises(RefusedError, match=r"no GPU time is left.*30 h.*\n.*--accelerator none"):
-        push.push(service, trips.cargo_of(dataclasses.replace(kernel("1"), accelerator="NvidiaTeslaT4")))
+        push.push(service, trips.submission_of(dataclasses.replace(kernel("1"), accelerator="NvidiaTeslaT4")))
     assert journal.every() == []
 
 
 def test_a_push_without_its_data_fails_and_says_how_to_end_the_run(emulator, service, kernel):
     with pytest.raises(KernelError, match=r"no/such-set.*\n.*k2l cancel") as caught:
-        push.push(service, trips.cargo_of(kernel("1"), dataclasses.replace(trips.CONFIG, dataset="mnist")))
+        push.push(service, trips.submission_of(kernel("1"), dataclasses.replace(trips.CONFIG, dataset="mnist")))
     assert len(str(caught.value).splitlines()) == 2
     assert journal.every()[-1].state == "failed"
 
 
 def test_a_failing_cell_is_named_and_the_log_kept(emulator, service, kernel):
-    one = push.push(service, trips.cargo_of(kernel('print("so far")\nraise ValueError("the ink ran out")')))
+    one = push.push(service, trips.submission_of(kernel('print("so far")\nraise ValueError("the ink ran out")')))
     with pytest.raises(RunError, match="ValueError: the ink ran out") as caught:
         watch.watch(service, one)
     one = journal.get(one.run_id)
@@ -133,7 +134,7 @@ def test_a_failing_cell_is_named_and_the_log_kept(emulator, service, kernel):
 
 def test_an_older_versions_end_is_not_taken_for_ours(emulator, service, kernel):
     emulator.finished("k2l-mine")
-    one = push.push(service, trips.cargo_of(kernel("import time; time.sleep(1)")))
+    one = push.push(service, trips.submission_of(kernel("import time; time.sleep(1)")))
     assert one.version == 2
     assert service.status("k2l-mine", 1).state == "COMPLETE"
     assert service.status("k2l-mine", 2).state in ("QUEUED", "RUNNING")
@@ -151,7 +152,7 @@ def test_nobody_pushes_for_another(emulator, monkeypatch):
 def test_wrong_credentials_are_told_with_the_services_words(emulator, kernel):
     stranger = connect.at_loopback(emulator.url, username=emulator.username, key="wrong")
     with pytest.raises(CredentialsError, match="HTTP 401"):
-        push.push(stranger, trips.cargo_of(kernel("1")))
+        push.push(stranger, trips.submission_of(kernel("1")))
 
 
 def test_an_emulator_is_never_anywhere_else():
@@ -176,7 +177,7 @@ def test_an_end_that_another_command_saw_first_is_not_written_over(emulator, ser
 
 def test_a_short_outage_does_not_end_the_watch(emulator, service, monkeypatch):
     one = trips.finished(emulator, {"a": b"a"}, state="pushed")
-    status, down = service.status, [errors.OutOfReachError("no route")] * 3
+    status, down = service.status, [errors.UnreachableError("no route")] * 3
 
     def flaky(*arguments):
         if down:
@@ -187,7 +188,7 @@ def test_a_short_outage_does_not_end_the_watch(emulator, service, monkeypatch):
     heard = Heard()
     assert watch.watch(service, one, report=heard, sleep=lambda seconds: None).state == "complete"
     assert heard.all("state") == ["OUT OF REACH", "COMPLETE"]
-    monkeypatch.setattr(service, "status", lambda *arguments: (_ for _ in ()).throw(errors.OutOfReachError("gone")))
+    monkeypatch.setattr(service, "status", lambda *arguments: (_ for _ in ()).throw(errors.UnreachableError("gone")))
     with pytest.raises(ServiceError, match="gone"):
         watch.watch(service, one.record(state="pushed"), sleep=lambda seconds: None)
 
@@ -203,7 +204,7 @@ def test_a_failure_whose_log_comes_late_is_still_named(emulator, service, monkey
 
 def test_cancel_saves_the_log_and_ends_every_run_of_the_kernel(emulator, service, kernel):
     first, second = (
-        push.push(service, trips.cargo_of(kernel(f'print("so far"); import time; time.sleep({60 + n})')))
+        push.push(service, trips.submission_of(kernel(f'print("so far"); import time; time.sleep({60 + n})')))
         for n in range(2)
     )
     deadline = time.monotonic() + 20

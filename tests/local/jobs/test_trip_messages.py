@@ -19,20 +19,20 @@ SLOW = "import time; time.sleep(60)"
 
 
 def send(service, kernel, again=False):
-    return trip.sent(service, trips.cargo_of(kernel), again=again, wait_hours=None)
+    return trip.sent(service, trips.submission_of(kernel), again=again, wait_hours=None)
 
 
 def test_only_the_first_of_two_same_pushes_says_that_it_pushed(service, kernel, capsys):
-    cargo = kernel(SLOW)
-    one = send(service, cargo)
+    submission = kernel(SLOW)
+    one = send(service, submission)
     pushed = [f"pushed {one.title}  (run {one.run_id})", "  to a CPU: no accelerator is asked for", f"  {one.url}"]
     assert capsys.readouterr().err.splitlines() == pushed
-    assert send(service, cargo) == one and one.url
+    assert send(service, submission) == one and one.url
     assert f"still under way: {one.title}  (run {one.run_id}), not pushed again\n" in capsys.readouterr().err
     one.record(state="complete")
-    send(service, cargo)
+    send(service, submission)
     assert "trained there already: " in capsys.readouterr().err
-    assert send(service, cargo, again=True).version == 2
+    assert send(service, submission, again=True).version == 2
     assert "pushed emulator/k2l-mine version 2" in capsys.readouterr().err
 
 

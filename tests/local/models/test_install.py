@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from local.core import workspace
-from local.core.events import Kept
+from local.core.events import BackupMade
 from local.models.install import install, recover
 from shared.core import files, manifest
 from shared.core.errors import DiskFullError
@@ -131,7 +131,11 @@ def test_models_and_journal_may_lie_on_two_disks(other_disk, elsewhere):
     for _ in range(2):
         install(stage(), "lite", aside=aside(), report=heard)
     assert weights(workspace.models() / "lite") == b"new" and left() == ["lite"]
-    assert heard == [Kept(aside())] and weights(aside()) == b"new" and not (workspace.state() / "runs/r/pull").exists()
+    assert (
+        heard == [BackupMade(aside())]
+        and weights(aside()) == b"new"
+        and not (workspace.state() / "runs/r/pull").exists()
+    )
 
 
 def full(*_, **__):
@@ -142,7 +146,7 @@ def test_without_room_for_the_new_model_all_is_as_it_was(other_disk, monkeypatch
     model(workspace.models() / "lite", b"old")
     lies_on(workspace.state(), other_disk)
     monkeypatch.setattr("shutil.copyfile", full)
-    with pytest.raises(DiskFullError, match=r"disk full: .*\.install-.*Make room"):
+    with pytest.raises(DiskFullError, match=r"disk full: .*\.install-.*Free some space"):
         install(stage(), "lite", aside=aside())
     assert weights(workspace.models() / "lite") == b"old" and left() == ["lite"]
     assert weights(workspace.state() / "runs/r/pull") == b"new"

@@ -9,7 +9,7 @@ from local.core import workspace
 from local.core.events import FileArrived, Message
 from local.emulator import model_methods
 from local.kaggle_api import models_api
-from local.kaggle_api.errors import PushLostError, UntoldError
+from local.kaggle_api.errors import PushLostError, UnansweredError
 from local.publishing import publish, upload, upload_plan
 from shared.core import manifest
 from shared.core.errors import ConfigError, CredentialsError, ModelError, RefusedError, ServiceError
@@ -322,7 +322,7 @@ def test_a_manifest_that_is_damaged_when_it_is_read_back_is_read_again(emulator,
     emulator.faults.add(fault="corrupt", match="manifest.json", times=2)
     assert {one.state for one in published_by(service)} == {"there already"}
     emulator.faults.add(fault="corrupt", match="manifest.json", times=None)
-    with pytest.raises(UntoldError, match="not those that the storage states"):
+    with pytest.raises(UnansweredError, match="not those that the storage states"):
         published_by(service)
 
 
@@ -410,7 +410,7 @@ def test_an_answer_that_cannot_be_read_is_a_line(emulator, service, mine, method
     if method != "StartBlobUpload":
         published_by(service)
     emulator.faults.add(fault="status", method=method, status=200, body=body)
-    with pytest.raises(UntoldError):
+    with pytest.raises(UnansweredError):
         published_by(service)
 
 

@@ -137,14 +137,14 @@ def test_an_error_of_many_lines_is_told_on_one(tmp_path):
     ("code", "said"),
     [
         ("import nothing_here", "ModuleNotFoundError: No module named 'nothing_here'"),
-        ("import os; os._exit(9)", "Kernel died (most often because its memory was full)"),
+        ("import os; os._exit(9)", "Kernel died (usually because its memory was full)"),
         ("raise type('Weird', (BaseException,), {})('no ink')", "Weird: no ink"),
     ],
     ids=["import", "dead kernel", "odd name"],
 )
 def test_a_notebook_that_dies_early_is_told_by_its_own_error(emulator, service, kernel, code, said):
     """Also where the service gives no log, and lists the notebook late."""
-    one = push.push(service, trips.cargo_of(kernel(code)))
+    one = push.push(service, trips.submission_of(kernel(code)))
     emulator.wait(trips.SLUG)
     emulator.faults.add(fault="empty_log", times=None)
     emulator.faults.add(fault="unlisted", times=3)

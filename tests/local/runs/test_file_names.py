@@ -24,7 +24,13 @@ ODD = [
     "x" * 250, "ü" * 127, "👩\u200d🚀.png", "e\u0301.txt", "é.txt", "a?*<>|\".txt", "d:/e:/f", "run.log",
     "notebook.ipynb", "Manifest.json", "MODEL.pth", "~", "-", ":", "emoji 🎉.txt",
 ]  # fmt: skip
-KEPT = {"model.pth", "e\u0301.txt", "~", "-", "emoji 🎉.txt"}  # e with an accent comes before the letter that has it
+MOST_PIECES = {
+    "model.pth",
+    "e\u0301.txt",
+    "~",
+    "-",
+    "emoji 🎉.txt",
+}  # e with an accent comes before the letter that has it
 
 pytestmark = pytest.mark.usefixtures("home", "no_waits")
 
@@ -56,7 +62,7 @@ def test_whatever_a_run_names_its_files_they_come_proven(emulator, service, tmp_
     said = capsys.readouterr().err
     renamed = {file.name_in_run: name for name, file in files.items() if file.name_in_run}
     assert f"stored as {renamed[CLOCK]}: in the run its name is {CLOCK}\n" in said and "\x1b" not in said
-    assert said.count("stored as ") == len(renamed) and not renamed.keys() & KEPT
+    assert said.count("stored as ") == len(renamed) and not renamed.keys() & MOST_PIECES
 
 
 def test_a_pull_that_was_interrupted_fetches_no_odd_file_twice(emulator, service, tmp_path, monkeypatch):
@@ -123,7 +129,7 @@ def test_only_names_below_the_folder_are_a_runs():
 def test_a_name_that_not_every_system_can_hold_is_refused_in_a_model_folder(tmp_path):
     """As it would come by another way than a pull: there `C:` is a folder, and on Windows a disk."""
     (tmp_path / "manifest.json").write_bytes(trips.manifest_text({"C:/evil": b"x"}))
-    with pytest.raises(Exception, match="names 'C:/evil', which not every system can hold"):
+    with pytest.raises(Exception, match="names 'C:/evil', which some systems cannot store"):
         manifest.read(tmp_path)
 
 

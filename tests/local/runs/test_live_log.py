@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from local.jobs import push
 from local.runs import live_log
-from local.runs.live_log import LiveLog, Unseen
+from local.runs.live_log import LiveLog, NewText
 from scripts.steps import trip as trip
 from shared.core.errors import ServiceError
 from tests.heard import Heard
@@ -58,7 +58,7 @@ def heard(service):
 @given(st.integers(0, 10**6), st.lists(st.integers(0, len(TEXT)), max_size=6))
 def test_a_log_that_begins_again_is_shown_once_whatever_its_pieces(seed, ends):
     draw = random.Random(seed)
-    unseen, shown = Unseen(), []
+    unseen, shown = NewText(), []
     for end in [*ends, len(TEXT)]:
         unseen.begin()
         shown += [unseen.of(piece) for piece in pieces(TEXT[:end], draw)]
@@ -89,7 +89,7 @@ def test_a_stream_that_the_service_cuts_shows_every_line_once(emulator, service,
     monkeypatch.setattr(live_log, "SHORT", 0.1)  # in place of the service's minutes
     emulator.faults.add(fault="cut_stream", seconds=0.3, times=None)
     code = "import time\nfor n in range(12):\n    print('step', n, flush=True); time.sleep(0.1)"
-    one = push.push(service, trips.cargo_of(kernel(f"{code}\n{trips.LEAVES_A_MODEL}")))
+    one = push.push(service, trips.submission_of(kernel(f"{code}\n{trips.LEAVES_A_MODEL}")))
     assert trip.watched(service, one).state == "complete"
     said = capsys.readouterr().err
     assert [said.count(f"    step {n}\n") for n in range(12)] == [1] * 12 and said.count("    trained\n") == 1
@@ -98,7 +98,7 @@ def test_a_stream_that_the_service_cuts_shows_every_line_once(emulator, service,
 
 def test_a_log_that_is_not_to_be_had_is_said_and_kept_all_the_same(emulator, service, kernel, home, capsys):
     emulator.faults.add(fault="status", method="LogStream", status=403, times=None)
-    one = push.push(service, trips.cargo_of(kernel(f"import time; time.sleep(1)\n{trips.LEAVES_A_MODEL}")))
+    one = push.push(service, trips.submission_of(kernel(f"import time; time.sleep(1)\n{trips.LEAVES_A_MODEL}")))
     one = trip.watched(service, one)
     said = capsys.readouterr().err
     assert said.count("no live log just now: ") == 1 and "HTTP 403" in said

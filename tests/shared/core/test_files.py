@@ -93,7 +93,10 @@ def test_json_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("number", [28, 122, 27])  # ENOSPC, EDQUOT, EFBIG
 def test_a_full_disk_is_said_with_the_files_own_name(tmp_path, number):
-    with pytest.raises(DiskFullError, match=rf"^disk full: {tmp_path}/a\. Make room"), files.fresh(tmp_path / "a"):
+    with (
+        pytest.raises(DiskFullError, match=rf"^disk full: {tmp_path}/a\. Free some space"),
+        files.fresh(tmp_path / "a"),
+    ):
         raise OSError(number, os.strerror(number))
     with pytest.raises(PermissionError), files.fresh(tmp_path / "a"):
         raise PermissionError(13, "no")
@@ -108,6 +111,6 @@ def test_where_nothing_can_be_made_the_error_names_the_file(tmp_path):
 
 def test_a_file_that_grows_where_it_lies_is_not_opened_through_a_link(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "victim")
-    with pytest.raises(OSError, match="symbolic links"), open(tmp_path / "link", "ab", opener=files.unfollowed):
+    with pytest.raises(OSError, match="symbolic links"), open(tmp_path / "link", "ab", opener=files.no_follow):
         pass
     assert not (tmp_path / "victim").exists()

@@ -87,7 +87,7 @@ def test_a_file_that_is_far_too_long_is_refused_before_it_is_read(tmp_path):
     [
         (b"{", "not JSON"),
         (b"\xff\xfe", "not JSON"),
-        (b"[]", "no manifest of k2l"),
+        (b"[]", "not a manifest of k2l"),
         (b"{}", "schema missing"),
         (json.dumps({**FACTS, "schema": 99}).encode(), "schema 99: a newer k2l reads it, this one reads 1 to 2"),
         (json.dumps({**FACTS, "schema": 3, "read_by": "0.9"}).encode(), "schema 3: k2l 0.9 or newer reads it"),
@@ -101,7 +101,7 @@ def test_a_file_that_is_far_too_long_is_refused_before_it_is_read(tmp_path):
             "no sha256",
         ),
         (json.dumps({**FACTS, "schema": 1, "files": {}, "created_at": "", "metrics": {}}).encode(), "no test accuracy"),
-        (json.dumps({**FACTS, "schema": 1, "files": {"../a": {}}, "created_at": ""}).encode(), "leaves its folder"),
+        (json.dumps({**FACTS, "schema": 1, "files": {"../a": {}}, "created_at": ""}).encode(), "outside its folder"),
     ],
 )
 def test_what_is_no_manifest_is_refused_in_a_line(text, said):
@@ -169,7 +169,7 @@ def test_what_a_run_without_a_training_left_is_read_and_is_no_model(tmp_path):
     facts = {key: value for key, value in FACTS.items() if key not in manifest.OF_TRAINING}
     manifest.write(tmp_path, manifest.Manifest(**facts, more={"of_tomorrow": [1]}))
     assert manifest.read_any(tmp_path).more == {"of_tomorrow": [1]}
-    with pytest.raises(ModelError, match="trained no model"):
+    with pytest.raises(ModelError, match="did not train a model"):
         manifest.read(tmp_path)
 
 
@@ -177,5 +177,5 @@ def test_what_a_run_without_a_training_left_is_read_and_is_no_model(tmp_path):
 def test_an_input_that_describes_no_picture_is_refused(folder, changes):
     facts = manifest.read(folder).as_dict() | {"input": GLYPH.as_dict()}
     assert manifest.parse(json.dumps(facts), "it").input == GLYPH
-    with pytest.raises(ModelError, match="`input` describes no picture"):
+    with pytest.raises(ModelError, match="`input` is not a valid input"):
         manifest.parse(json.dumps(facts | {"input": GLYPH.as_dict() | changes}), "it")

@@ -115,7 +115,7 @@ def test_the_three_sets_that_share_their_file_names_are_told_apart(tmp_path, mon
         ("fashion", "fashion-mnist", "mnist"),
         ("fashion", "fashion-mnist", "kmnist"),
     ]:
-        with pytest.raises(DataError, match=f"holds {held}, not {wanted}"):
+        with pytest.raises(DataError, match=f"has {held}, not {wanted}"):
             locate(wanted, data_dir=tmp_path / folder)
         monkeypatch.setenv("K2L_DATA", str(tmp_path / folder))
         assert locate(wanted) is None and locate(held) is not None
@@ -175,7 +175,7 @@ def test_nothing_is_fetched_on_kaggle_or_against_the_wish(monkeypatch):
     with pytest.raises(DataError, match="not allowed"):
         load("mnist", download=False)
     monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Batch")
-    with pytest.raises(DataError, match="Kaggle downloads nothing"):
+    with pytest.raises(DataError, match="Kaggle does not download"):
         load("mnist")
 
 

@@ -62,15 +62,15 @@ PACKED = gzip.compress(RAW, mtime=0)
         (b"<html>not found</html>", "this one 3c 68 74 6d"),
         (bytes([0, 0, 7, 1]) + RAW[4:], "this one 00 00 07 01"),
         (bytes([0, 0, 8, 9]) + bytes(40), "this one 00 00 08 09"),
-        (RAW[:6], "ends within its header"),
-        (RAW[:-1], "promises 3 bytes"),
-        (RAW + b"!", "promises 3 bytes"),
-        (bytes([0, 0, 8, 4]) + b"\xff" * 16, "promises"),
+        (RAW[:6], "ends inside its header"),
+        (RAW[:-1], "says 3 bytes"),
+        (RAW + b"!", "says 3 bytes"),
+        (bytes([0, 0, 8, 4]) + b"\xff" * 16, "header says"),
         (PACKED[:-9], "cut short"),
         (PACKED[:12] + b"\xff" + PACKED[13:], "gzip content is broken"),
         (PACKED[:-8] + b"\0" * 8, "gzip content is broken"),  # a wrong checksum
         (PACKED + b"more", "foreign bytes follow"),
-        (gzip.compress(RAW[:-1], mtime=0), "promises 3 bytes"),
+        (gzip.compress(RAW[:-1], mtime=0), "says 3 bytes"),
     ],
 )
 def test_a_damaged_or_foreign_file_is_named_with_what_is_wrong(tmp_path, content, why):
@@ -84,7 +84,7 @@ def test_a_damaged_or_foreign_file_is_named_with_what_is_wrong(tmp_path, content
 
 def test_a_gzip_that_unpacks_without_end_is_stopped(tmp_path):
     (tmp_path / "bomb.gz").write_bytes(gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 3]) + bytes(10_000)))
-    with pytest.raises(DataError, match="holds more than its header promises"):
+    with pytest.raises(DataError, match="has more than its header says"):
         read_idx(tmp_path / "bomb.gz")
 
 
