@@ -74,7 +74,7 @@ def plan(wanted: options.Requested, architectures: str, *, prefix: str, data_dir
     frameworks = [one_of("framework", name, FRAMEWORKS) for name in options.listed("framework", wanted.framework)]
     names = [architecture(name).name for name in options.listed("architectures", architectures)]
     first = wanted.but(architecture=names[0]).config(data_dir=data_dir)
-    wanted = wanted.but(dataset=first.dataset)  # `auto` is settled once
+    wanted = wanted.but(dataset=first.dataset)  # `auto` is resolved_dataset once
     trainings = []
     for name, framework in itertools.product(names, frameworks):
         config = wanted.but(architecture=name).config(data_dir=data_dir)

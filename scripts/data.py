@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scripts.steps import completion as complete
-from scripts.steps.options import DataDir, settled
+from scripts.steps.options import DataDir, resolved_dataset
 from scripts.terminal.edge import run
 from scripts.terminal.output import Json, emit, say, show
 from scripts.terminal.tables import table
@@ -42,7 +42,7 @@ def data(
 
     wanted: tuple[str, ...] = tuple(DATASETS)
     if name:
-        wanted = (settled(name, data_dir=data_dir, download=download is not False, progress=_progress),)
+        wanted = (resolved_dataset(name, data_dir=data_dir, download=download is not False, progress=_progress),)
     rows = []
     for each in wanted:
         try:

@@ -142,7 +142,7 @@ def load_data(name: str, data_dir: Path | None, split: str) -> "DataSet":
     """The half of a data set that holds the split."""
     from shared.data import datasets
 
-    found = options.settled(name, data_dir=data_dir)
+    found = options.resolved_dataset(name, data_dir=data_dir)
     return datasets.load(found, data_dir=data_dir, halves=["test" if split == "test" else "train"])
 
 

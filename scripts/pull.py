@@ -34,7 +34,7 @@ def pull(
         if again and one.state in trip.HOME:
             one = one.record(state="complete")
         elif one.state in ("pulled", "done"):
-            trip.tell_home(one)
+            trip.report_installed(one)
         one = trip.pulled(service, one, again=again, max_bytes=max_bytes)
     if json:
         emit(

@@ -55,7 +55,7 @@ def race(
     wanted = list(dict.fromkeys(map(racing.Contestant.parse, options.listed("contestants", contestants))))
     rules = racing.Rules(
         target=target / 100,
-        dataset=options.settled(dataset, data_dir=data_dir),
+        dataset=options.resolved_dataset(dataset, data_dir=data_dir),
         data_dir=data_dir,
         framework=framework,
         threads=threads,

@@ -46,7 +46,7 @@ def report(
     if picture:
         draw(data_dir)
     stale = pages.outdated() if check else pages.write()
-    figures = [published.figures(stated) for stated in published.published()]
+    figures = [published.figures(found) for found in published.published()]
     if json:
         emit(asdict(one) for one in figures)
     elif figures:
@@ -62,9 +62,9 @@ def publish_one(name: str, data_dir: Path | None) -> None:
     from local.zoo import build as publishing
 
     with journal.lock(folder(name).resolve().name), bar(f"publishing {name}") as share:
-        stated = publishing.publish(name, data_dir=data_dir, report=share)
-    say(f"published: {workspace.zoo() / stated.name}")
-    for file, size in stated.published["left_out"].items():
+        found = publishing.publish(name, data_dir=data_dir, report=share)
+    say(f"published: {workspace.zoo() / found.name}")
+    for file, size in found.published["left_out"].items():
         say(f"  {file} has {size / 1e6:.0f} MB and is left out; its card says how to make it")
 
 
@@ -73,8 +73,8 @@ def time_all(seconds: float) -> None:
     from local.zoo import build as publishing
 
     with bar("timing") as share:
-        stated = publishing.measure(seconds=seconds, report=share)
-    say(f"timed: the files of {len(stated)} networks")
+        found = publishing.measure(seconds=seconds, report=share)
+    say(f"timed: the files of {len(found)} networks")
 
 
 def draw(data_dir: Path | None) -> None:

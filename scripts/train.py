@@ -58,25 +58,25 @@ def train(
     if keep is not None and seeds is None:
         raise typer.BadParameter("it needs --seeds", param_hint="--keep")
     if seeds is not None:
-        stated = several(training, seeds, keep=keep, data_dir=data_dir)
+        found = several(training, seeds, keep=keep, data_dir=data_dir)
     else:
         with journal.lock(training.name):
-            stated = single(training, resume=resume, data_dir=data_dir)
-    if stated is None:
+            found = single(training, resume=resume, data_dir=data_dir)
+    if found is None:
         return
     if json:
-        emit([stated.as_dict()])
+        emit([found.as_dict()])
     else:
-        show_all(stated, training.folder)
+        show_all(found, training.folder)
 
 
-def show_all(stated: "TrainingManifest", folder: Path) -> None:
+def show_all(found: "TrainingManifest", folder: Path) -> None:
     """What came of it, and what can be done with it now."""
     import numpy as np
 
-    accuracy, count = stated.test_accuracy, len(np.load(folder / "labels.npy", mmap_mode="r"))
-    show(f"test accuracy {accuracy:.2%} of {stated.dataset} ({count:,} images); everything is in {folder}")
-    for line in NEXT.get(stated.dataset, OTHERWISE):
+    accuracy, count = found.test_accuracy, len(np.load(folder / "labels.npy", mmap_mode="r"))
+    show(f"test accuracy {accuracy:.2%} of {found.dataset} ({count:,} images); everything is in {folder}")
+    for line in NEXT.get(found.dataset, OTHERWISE):
         say(line.format(folder.name))
 
 

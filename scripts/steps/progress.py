@@ -9,7 +9,7 @@ says a trial together with the best one.
 
 from local.core import events
 from scripts.terminal.output import say, say_all
-from scripts.terminal.recovery import kept
+from scripts.terminal.recovery import tell_backup
 from shared.core.errors import plain
 from shared.core.events import EpochEnded, Event, Progress, StepEnded
 
@@ -34,7 +34,7 @@ def tell(event: Event) -> None:
 
             say(line(row))
         case events.BackupMade(folder=folder):
-            kept(folder)
+            tell_backup(folder)
         case events.Message(text=text):
             say_all(text)
         case events.Warned(text=text):

@@ -43,7 +43,7 @@ NEXT_THERE = {
 HOME = ("pulled", "done", "swept")
 
 # How the run stands that the same push began before.
-STANDS = {"pushed": "still under way", "complete": "trained there already", "pulled": "home already"}
+SAME_RUN = {"pushed": "still under way", "complete": "trained there already", "pulled": "home already"}
 
 # What is said where a run had another accelerator than was asked for: on a service, and on our emulator.
 _OTHER = (
@@ -115,7 +115,7 @@ def to_pull(*, anew: bool) -> "Run":
         return before[-1]
 
 
-def tell_home(one: "Run") -> None:
+def report_installed(one: "Run") -> None:
     """Says that a run was pulled before; KernelError where its model is not here any more."""
     from local.core import workspace
     from local.jobs.pull import is_home
@@ -148,18 +148,18 @@ def sent(service: "Service", submission: "Submission", *, again: bool, wait_hour
         way = "wait until it is taken: --wait-for-capacity" if waiting is None else "wait longer: --wait-limit HOURS"
         space = " " if "\n" in str(error) else "\n"
         raise CapacityError(f"{error}{space}To {way}.") from None
-    _tell_sent(run, fresh=run.run_id not in before)
+    _report_sent(run, fresh=run.run_id not in before)
     return run
 
 
-def _tell_sent(run: "Run", *, fresh: bool) -> None:
+def _report_sent(run: "Run", *, fresh: bool) -> None:
     """Where a push went, or how the run stands that the same push began before."""
     if fresh:
         say(f"pushed {run.title}  (run {run.run_id})")
         if run.accelerator == "none":
             say("  to a CPU: no accelerator is asked for")
     else:
-        say(f"{STANDS.get(run.state, run.state)}: {run.title}  (run {run.run_id}), not pushed again")
+        say(f"{SAME_RUN.get(run.state, run.state)}: {run.title}  (run {run.run_id}), not pushed again")
     if run.url:
         say(f"  {run.url}")
 
@@ -266,15 +266,15 @@ def pulled(service: "Service", run: "Run", **options: Any) -> "Run":
 
     run, left_out = pull(service, run, report=report, **options)
     say(f"pulled {count} files, every one checked, into {workspace.models() / run.name}")
-    stated = manifest.read(workspace.models() / run.name)
-    for name, stored in stated.files.items():
+    found = manifest.read(workspace.models() / run.name)
+    for name, stored in found.files.items():
         if stored.name_in_run:
             say(f"  stored as {name}: in the run its name is {_shown(stored.name_in_run)}")
     for name, why in left_out.items():
         say(f"  left out: {_shown(name)} ({why})")
     if run.log.is_file() and not run.log.stat().st_size:
         say(f"  no log: the service has none of it, or none yet. Ask for it later: k2l pull --again {run.run_id}")
-    if other := other_accelerator(run.accelerator, str(stated.environment.get("accelerator", ""))):
+    if other := other_accelerator(run.accelerator, str(found.environment.get("accelerator", ""))):
         say(_OTHER[run.remote == "emulator"].format(other))
     return run
 

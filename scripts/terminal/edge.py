@@ -1,4 +1,4 @@
-"""The edge between the library and the terminal: where a command line begins, and how it ends.
+"""Between the library and the terminal: how a command line starts, and how it ends.
 
 Nothing below `scripts` prints or exits. Exit codes: 0 done, 1 an error the user can fix (one line on stderr), 2 wrong
 usage, 130 interrupted.
@@ -24,7 +24,7 @@ INTERRUPTED = 130
 
 
 class Ended(Exception):
-    """Ctrl-C where there is something of its own to say; the verb ends with it on stderr, and exit 130."""
+    """Ctrl-C with a message: the verb prints it on stderr and exits with 130."""
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
@@ -34,22 +34,22 @@ def fail(message: str, code: int = 1) -> NoReturn:
 
 
 def guarded(run: Callable[[], object]) -> NoReturn:
-    """Runs a command line; what the user can mend ends in one line and exit 1, Ctrl-C in a word and exit 130."""
+    """Runs a command line; what the user can fix ends in one line and exit 1, Ctrl-C in a message and exit 130."""
     streams.open_all()
     sys.excepthook = _fault
     configure(0)
     try:
-        _told(run)
+        _reporting(run)
     finally:
         quiet()
         streams.left()
     raise SystemExit(0)
 
 
-def _told(run: Callable[[], object]) -> None:
-    """Runs it. An error that the user can fix is printed, and ends in SystemExit."""
+def _reporting(run: Callable[[], object]) -> None:
+    """Runs it. An error that the user can fix is printed, then SystemExit is raised."""
     try:
-        _whole(run)
+        _flushed(run)
     except UserError as error:
         logger.debug("this ended the command", exc_info=True)
         fail(_in_lines(str(error)))
@@ -57,11 +57,11 @@ def _told(run: Callable[[], object]) -> None:
         package = str(error.name).partition(".")[0]
         if package in OURS:
             raise
-        fail(f"{package} is missing here, and this cannot be done without it: pip install -r requirements.txt")
+        fail(f"{package} is missing here and is needed: pip install -r requirements.txt")
     except Ended as end:
         say_all(str(end))
         raise SystemExit(INTERRUPTED) from None
-    except BrokenPipeError:  # whoever read it has left, and wants no words
+    except BrokenPipeError:  # the reader has ended, so there is nobody to tell
         raise SystemExit(1) from None
     except OSError as error:
         logger.debug("this ended the command", exc_info=True)
@@ -77,8 +77,8 @@ def _told(run: Callable[[], object]) -> None:
         raise SystemExit(INTERRUPTED) from None
 
 
-def _whole(run: Callable[[], object]) -> None:
-    """Runs it, which typer ends by an exit; what was printed has arrived then."""
+def _flushed(run: Callable[[], object]) -> None:
+    """Runs it; typer ends it with SystemExit. Afterwards all output is written."""
     try:
         run()
     except SystemExit as end:
@@ -88,7 +88,7 @@ def _whole(run: Callable[[], object]) -> None:
 
 
 def _in_lines(message: str) -> str:
-    """An error whose lines are its own: a word of the command line that breaks lines is shown on one."""
+    """The error's lines: an argument with line breaks is shown on one line."""
     typed = [part for word in sys.argv[1:] for part in (word, word.partition("=")[2]) if "\n" in part]
     for part in typed:
         message = message.replace(part, printable.line(part))
@@ -96,7 +96,7 @@ def _in_lines(message: str) -> str:
 
 
 def _fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """A fault of ours shows itself whole; what it quotes rules no terminal."""
+    """A bug of ours is shown with its traceback, made safe for the terminal."""
     say_all("".join(traceback.format_exception(kind, error, trace)).rstrip())
 
 

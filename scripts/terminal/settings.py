@@ -1,11 +1,11 @@
-"""`k2l.toml`: what one would otherwise type each time. The command line wins.
+"""`k2l.toml`: options that you would otherwise type each time. The command line wins.
 
     remote = "emulator"          # for every verb that has the option
 
     [train]
     epochs = 5                   # for one verb alone
 
-It lies beside `models/`: in the checkout, or in `$K2L_HOME`. Never put a key or a token there: none is an option.
+It is beside `models/`: in the checkout, or in `$K2L_HOME`. Never put a key or a token there: they are not options.
 """
 
 import logging
@@ -23,12 +23,12 @@ from shared.core.errors import ConfigError, plain
 logger = logging.getLogger(__name__)
 
 FILE = "k2l.toml"
-# What one repeats from verb to verb; all else stands under its verb.
+# Options of many verbs; all others belong under their verb.
 SHARED = ("remote", "owner", "slug", "accelerator", "framework", "architecture", "dataset", "data-dir", "model")
 
 
 def defaults(verb: str, command: Any) -> dict[str, Any]:
-    """The values that the file gives a verb's parameters, by name. ConfigError: what stands there cannot be."""
+    """The values in the file for a verb's parameters, by name. ConfigError if they are invalid."""
     from local.core import workspace
 
     path = workspace.home() / FILE
@@ -41,9 +41,9 @@ def defaults(verb: str, command: Any) -> dict[str, Any]:
     _check(path, "at the top", everywhere, SHARED)
     own = table.get(verb, {})
     _check(path, f"under [{verb}]", own, known)
-    wanted = {key: value for key, value in everywhere.items() if key in known} | own
-    logger.debug("%s: %s", path, ", ".join(wanted) if path.is_file() else "not there")
-    return {known[key].name: _fitting(path, key, value, known[key]) for key, value in wanted.items()}
+    given = {key: value for key, value in everywhere.items() if key in known} | own
+    logger.debug("%s: %s", path, ", ".join(given) if path.is_file() else "no such file")
+    return {known[key].name: _fitting(path, key, value, known[key]) for key, value in given.items()}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -63,11 +63,11 @@ def _check(path: Path, where: str, table: Mapping[str, Any], known: Any) -> None
     unknown = [plain(key) for key in table if key not in known]
     if unknown:
         said = " ".join(filter(None, (closest(unknown[0], known), f"There are: {', '.join(known)}.")))
-        raise ConfigError(f"{path}: {', '.join(unknown)} cannot stand {where}. {said}")
+        raise ConfigError(f"{path}: {', '.join(unknown)} is not allowed {where}. {said}")
 
 
 def _fitting(path: Path, key: str, value: Any, parameter: Any) -> Any:
-    """The value, if the option would take it from the command line."""
+    """The value, if the option accepts it on the command line."""
     several = parameter.multiple or parameter.nargs != 1
     if isinstance(value, list) != several or isinstance(value, dict):
         raise ConfigError(f"{path}: {key} must be {'a list' if several else 'a single value'}, not {plain(value)}.")
