@@ -13,12 +13,12 @@ from scripts.terminal.tables import table_of
 
 def report(
     publish: Annotated[
-        str, typer.Option(metavar="MODEL,…", help="First put these into the zoo: names, or paths of model folders.")
+        str, typer.Option(metavar="MODEL,…", help="First publish these in the zoo: names, or paths of model folders.")
     ] = "",
     measure: Annotated[bool, typer.Option("--measure", help="First time the zoo's files on this processor.")] = False,
     seconds: Annotated[float, typer.Option(min=0, help="How long to time all files together.")] = 30.0,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing: exit 1 if a page says other than the manifests.")
+        bool, typer.Option("--check", help="Write nothing: exit 1 if a page differs from the manifests.")
     ] = False,
     picture: Annotated[bool, typer.Option("--picture", help="Draw README's picture again; needs MNIST.")] = False,
     data_dir: options.DataDir = None,

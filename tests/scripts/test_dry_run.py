@@ -21,7 +21,7 @@ def test_a_push_that_would_go_is_exit_0_and_writes_nothing(k2l, home, emulator):
     before = tree(home)
     code, out, err = k2l("push", *DIGITS)
     assert code == 0 and "GOOD" in out and "BAD" not in out and "NOT CHECKED" not in out
-    assert err == "every check that can be made here has passed; nothing was pushed.\n"
+    assert err == "every check that is possible here has passed; nothing was pushed.\n"
     assert k2l("loop", *DIGITS)[1] == out
     assert tree(home) == before
 

@@ -112,7 +112,7 @@ def test_a_run_that_never_ends_ends_the_wait(emulator, service, state, monkeypat
     one = trips.finished(emulator, {"a": b"a"}, state="pushed")
     emulator.faults.add(fault="stuck", state=state, times=None)
     emulator.faults.add(fault="drop", method="LogStream", times=None)
-    said = rf"still {state} after \d+ minutes.\n.*k2l watch r1 goes on waiting, k2l cancel r1"
+    said = rf"still {state} after \d+ minutes.\n.*k2l watch r1 waits again, k2l cancel r1"
     with pytest.raises(watch.LateError, match=said):
         watch.watch(service, one, timeout=100, sleep=no_sleep)
     assert journal.get("r1").state == "pushed"
@@ -249,7 +249,7 @@ def test_a_log_that_is_not_there_yet_is_told_and_comes_with_the_next_pull(emulat
     emulator.faults.add(fault="empty_log")
     one = trip.pulled(service, one)
     assert (trips.installed()["run.log"], one.state) == (b"", "pulled")
-    assert "no log: the service has none of it, or none yet. Ask for it later: k2l pull --again r1" in (
+    assert "no log: the service has none, or none yet. Try again later: k2l pull --again r1" in (
         capsys.readouterr().err
     )
     trip.pulled(service, one.record(state="complete"), again=True)

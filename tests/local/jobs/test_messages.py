@@ -81,7 +81,7 @@ def test_a_connection_that_breaks_each_time_does_not_blame_the_push(emulator, se
 
 
 def test_a_new_accelerator_is_sent_as_it_is_and_warned_of(emulator, service, kernel, submission, capsys):
-    for accelerator, words in (("NvidiaRtx9000", "new to k2l"), ("none", "to a CPU: no accelerator is asked for")):
+    for accelerator, words in (("NvidiaRtx9000", "new to k2l"), ("none", "to a CPU: no accelerator is requested")):
         spec = dataclasses.replace(kernel("1"), accelerator=accelerator, time_limit=3600)
         trip.sent(service, trips.submission_of(spec), again=True, wait_hours=None)
         shape = emulator.version(SLUG).push.get("machineShape")
@@ -98,7 +98,7 @@ def too_many(method, seconds, **more):
 
 def test_a_push_put_off_for_long_says_when_and_how_to_wait(emulator, service, submission, no_waits):
     emulator.faults.add(**too_many("SaveKernel", 3600))
-    words = r"HTTP 429.*in 3,600 s\.\nTo wait until it is taken: --wait-for-capacity"
+    words = r"HTTP 429.*in 3,600 s\.\nTo wait until it is accepted: --wait-for-capacity"
     with pytest.raises(errors.CapacityError, match=words):
         trip.sent(service, submission, again=False, wait_hours=None)
     assert no_waits == []  # not asked again at once: an hour is longer than a call waits
