@@ -122,7 +122,7 @@ def test_a_search_that_was_killed_and_interrupted_goes_on(k2l, home, start):
 
     total = finished + 2
     rows, err = finish(start(*SMALL, "--epochs", "2", "--trials", str(total), "--json"))
-    assert "goes on after" in err and "Warning" not in err
+    assert "resumes after" in err and "Warning" not in err
     assert len(rows) == len({row["trial"] for row in rows}) == total
     assert {row["state"] for row in rows} <= {"complete", "pruned"}
     assert [row["best"] for row in rows] == [True] + [False] * (total - 1)

@@ -415,7 +415,7 @@ def test_an_answer_that_cannot_be_read_is_a_line(emulator, service, mine, method
 
 
 def test_an_error_holds_no_signature(service):
-    with pytest.raises(ServiceError, match="broke off") as failed:
+    with pytest.raises(ServiceError, match="cut off") as failed:
         service.upload("ftp://h/a?upload_id=secret", b"", {})
     assert "secret" not in str(failed.value)
 
