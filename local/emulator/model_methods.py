@@ -150,12 +150,12 @@ def create_version(service: EmulatorService, request: Any) -> tuple[str, int]:
 def blobs_of(service: EmulatorService, files: list[Any]) -> list[Blob]:
     """What the tokens stand for; Problem where nothing does, not all of it came, or two are called the same."""
     blobs = [service.blobs.of(file.token or "") for file in files or []]
-    whole = [blob for blob in blobs if blob and blob.whole]
-    if not whole or len(whole) < len(blobs):
+    complete = [blob for blob in blobs if blob and blob.complete]
+    if not complete or len(complete) < len(blobs):
         raise Problem("A file's upload token is not valid, or its upload was not finished")
-    if len({blob.name for blob in whole}) < len(whole):
+    if len({blob.name for blob in complete}) < len(complete):
         raise Problem("Two files have the same name")
-    return whole
+    return complete
 
 
 def check_slug(slug: str) -> None:

@@ -58,10 +58,10 @@ def find_version(service: EmulatorService, request: Any) -> ModelVersion:
 
 def get_model(service: EmulatorService, request: Any, struck: Struck) -> api.ApiModel:
     """What is said of a model, and its instances."""
-    return told(service, find_model(service, request))
+    return described(service, find_model(service, request))
 
 
-def told(service: EmulatorService, model: StoredModel) -> api.ApiModel:
+def described(service: EmulatorService, model: StoredModel) -> api.ApiModel:
     item = api.ApiModel()
     item.id, item.ref, item.slug, item.author = model.id, model.ref, model.slug, model.owner
     item.url = f"{service.base}/models/{model.ref}"
@@ -104,7 +104,7 @@ def list_models(service: EmulatorService, request: Any, struck: Struck) -> api.A
     ]
     items, token = page(found, request.page_size, request.page_token)
     response = api.ApiListModelsResponse()
-    response.models = [told(service, one) for one in items]
+    response.models = [described(service, one) for one in items]
     response.total_results, response.next_page_token = len(found), token or ""
     return response
 
