@@ -193,7 +193,7 @@ class Application:
     def stored(self, name: str) -> Path | None:
         """The file that a signed URL names, of a model or of a kernel's version."""
         if name.startswith(f"{FIRST}/"):
-            return self.service.gallery.stored(name)
+            return self.service.models.stored(name)
         owner, slug, number, file_name = name.split("/", 3)
         version = self.service.find_version(owner, slug, int(number))
         return version.folder / ARCHIVE if file_name == ARCHIVE else version.output(file_name)

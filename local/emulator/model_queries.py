@@ -24,7 +24,7 @@ def find_model(service: EmulatorService, request: Any, permission: str = "models
     owner, slug = request.owner_slug or service.username, request.model_slug or ""
     if permission != "models.get":
         check_owner(service, owner, permission)
-    model = service.gallery.model(owner, slug)
+    model = service.models.model(owner, slug)
     if model is None:
         raise Refusal(404, f"Model '{owner}/{slug}' was not found")
     return model
@@ -100,7 +100,7 @@ def list_models(service: EmulatorService, request: Any, struck: Struck) -> api.A
     """The models; `search` looks into titles, `owner` is whose."""
     words, owner = (request.search or "").lower(), request.owner or service.username
     found = [
-        one for one in service.gallery.models() if one.owner == owner and words in (one.about["title"] or "").lower()
+        one for one in service.models.models() if one.owner == owner and words in (one.about["title"] or "").lower()
     ]
     items, token = page(found, request.page_size, request.page_token)
     response = api.ApiListModelsResponse()

@@ -116,7 +116,7 @@ class EmulatorService:
         self.store = KernelStore(state)
         self.mounts = Mounts(self.store.state, data_dir)
         self.signer = Signer(secret)
-        self.gallery = ModelStore(self.store.state)
+        self.models = ModelStore(self.store.state)
         self.blobs = Blobs(self.store.state / "blobs", secret)
         self.username, self.key, self.base = username, key, base
         self.saving = threading.Lock()
