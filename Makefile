@@ -1,7 +1,7 @@
 # make demo    from nothing to a trained network: environment, packages, one training through the emulator
 # make test    from nothing to all tests passed
-# make check   ruff, mypy, spelling, packages that fit each other, and the wheel: built, and started in an empty
-#              environment and folder; no tests
+# make check   ruff, mypy, spelling, packages that fit each other, and the wheel: built, installed into empty
+#              environments, and at work in an empty folder; no tests
 # make upgrade the newest packages that requirements.txt allows, written to constraints.txt; then run make check test
 # make clean   removes the environment and what can be made again; models/ and the journal stay
 #
@@ -46,13 +46,18 @@ check: $(VENV)/.installed-dev
 	$(BIN)/python -m pip check --disable-pip-version-check
 	$(MAKE) --no-print-directory wheel
 
-# What `pip install` of the wheel gives: all in a folder of its own, so that nothing of this one can help.
+# What `pip install` of the wheel gives, and what a machine has that only predicts: each in an environment of its own,
+# at work in an empty folder, so that nothing of this one can help.
 wheel: $(VENV)/.installed-dev
 	rm -rf build/lib build/bdist.* build/wheel
 	$(BIN)/uv build --quiet --wheel --out-dir build/wheel .
 	$(BIN)/uv venv --quiet --python $(BIN)/python build/wheel/env
 	$(BIN)/uv pip install --quiet --python build/wheel/env/bin/python $(UV_EXTRA) $(TESTED) build/wheel/*.whl
-	mkdir build/wheel/empty && cd build/wheel/empty && ../env/bin/k2l --version && ../env/bin/k2l doctor > doctor.txt
+	$(BIN)/python -m tests.installed build/wheel/env/bin/k2l
+	$(BIN)/uv venv --quiet --python $(BIN)/python build/wheel/few
+	$(BIN)/uv pip install --quiet --python build/wheel/few/bin/python --no-deps build/wheel/*.whl
+	$(BIN)/uv pip install --quiet --python build/wheel/few/bin/python $(TESTED) -r local/requirements.txt
+	$(BIN)/python -m tests.installed --predict build/wheel/few/bin/k2l
 	rm -rf build/wheel
 
 $(VENV)/bin/python:

@@ -14,11 +14,11 @@ except ModuleNotFoundError:
     ) from None
 
 from scripts.terminal.edge import guarded
-from scripts.terminal.logs import Verbose, listening
+from scripts.terminal.logs import Verbose
 from scripts.terminal.output import show
 from scripts.terminal.settings import defaults
-from scripts.terminal.usage import HELP, closest, command_of, hinted
-from scripts.terminal.verbs import GROUPS, VERBS
+from scripts.terminal.usage import HELP, IN_WORKSPACE, closest, command_of, hinted
+from scripts.terminal.verbs import GROUPS, VERBS, WORKSPACE
 
 WIDEST = max(map(len, VERBS))
 
@@ -36,7 +36,7 @@ class Verbs(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in VERBS:
             return None
-        return listening(command_of(getattr(importlib.import_module(f"scripts.{cmd_name}"), cmd_name)))
+        return command_of(getattr(importlib.import_module(f"scripts.{cmd_name}"), cmd_name))
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         for title, verbs in GROUPS.items():
@@ -78,6 +78,9 @@ def k2l(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show which version this is.")
     ] = False,
     verbose: Verbose = 0,
+    workspace: Annotated[
+        str | None, typer.Option(WORKSPACE, metavar="FOLDER", show_default=False, help=IN_WORKSPACE)
+    ] = None,
 ) -> None:
     """Edit here, train on Kaggle's free GPU, run on your own CPU."""
 

@@ -33,10 +33,12 @@ def report(
     """
     from dataclasses import asdict
 
+    from local.core import workspace
     from local.models import published
     from local.zoo import pages
     from shared.core.errors import ConfigError
 
+    workspace.need_checkout("k2l report")
     if check and (publish or measure or picture):
         raise ConfigError("--check writes nothing: leave out --publish, --measure and --picture.")
     for name in options.listed("publish", publish) if publish else ():

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from local.core import installation
 from shared.core import files, manifest
 from shared.core.errors import ModelError, UserError
 
@@ -75,4 +76,6 @@ def in_manifest(target: Path) -> Iterator[Path]:
             manifest.add_files(folder, [target.name])
     except ImportError as error:  # some raise their own kind
         package = str(error.name or error).partition(".")[0]
-        raise ModelError(f"{target} needs {package}, which is not installed: pip install -r requirements.txt") from None
+        raise ModelError(
+            f"{target} cannot be made without {package}, not installed here: {installation.line(package)}"
+        ) from None

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from local.core import workspace
 from shared.training.config import TrainConfig
 
-_SHARED = workspace.CHECKOUT / "shared"
+_SHARED = workspace.CHECKOUT / "shared"  # in an installation too
 
 
 def files(code: str) -> list[str]:
@@ -43,20 +43,39 @@ def read(file: str) -> str:
 
 
 def training_sha256(config: TrainConfig, *, framework: str) -> str:
-    """The sha256 of all that decides a training: the files that its loop needs, the framework and every parameter."""
-    code = {file: read(file) for file in files(f"import shared.training.train_{framework}")}
+    """The sha256 of all that decides a training: the code that its loop needs, the framework and every parameter.
+
+    Comments and docstrings do not count: rewording them changes no training.
+    """
+    code = {file: _bare(read(file)) for file in files(f"import shared.training.train_{framework}")}
     facts = {"framework": framework, "parameters": config.as_dict(), "code": code}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
+def _bare(text: str) -> str:
+    """The code without comments, docstrings and layout."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            documented = ast.get_docstring(node, clean=False) is not None
+            node.body = node.body[documented:] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
 def commit(*folders: str) -> str:
-    """The last commit that changed these folders, with `-dirty` if they have changed since; "" without git."""
+    """The last commit that changed these folders, with `-dirty` where they have changed since.
+
+    "" without git and where there is no checkout: an environment can lie in another repository.
+    """
+    checkout = workspace.checkout()
 
     def git(*arguments: str) -> str:
         return subprocess.run(
-            ["git", *arguments, "--", *folders], cwd=workspace.CHECKOUT, capture_output=True, text=True, check=True
+            ["git", *arguments, "--", *folders], cwd=checkout, capture_output=True, text=True, check=True
         ).stdout.strip()
 
+    if checkout is None:
+        return ""
     try:
         return git("log", "-1", "--format=%H") + ("-dirty" if git("status", "--porcelain") else "")
     except (OSError, subprocess.CalledProcessError):

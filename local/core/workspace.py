@@ -1,24 +1,33 @@
-"""Where things are on this machine. All of it is below one folder: the checkout, or `$K2L_HOME`."""
+"""Where things lie on this machine: what comes with the code, and what a person makes.
 
-import os
+The code is a checkout, or was installed from a wheel, which has the notebooks and the published networks in it. There
+they are read and never written. All else lies in the workspace, which `shared.core.home` finds.
+"""
+
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from shared.core.errors import ConfigError
+from shared.core.home import home as home
+
+CHECKOUT = Path(__file__).resolve().parents[2]  # or the folder that a wheel was unpacked into
+SHIPPED = "local/shipped"  # where a wheel has what is no code, see pyproject.toml
 
 
-def home() -> Path:
-    """The folder that holds `models/`, `data/`, `build/` and `.k2l/`: `$K2L_HOME`, else the checkout."""
-    return Path(os.environ.get("K2L_HOME") or CHECKOUT).resolve()
+def checkout() -> Path | None:
+    """The checkout that this code runs from; None where it was installed from a wheel."""
+    return None if (CHECKOUT / SHIPPED).is_dir() else CHECKOUT
+
+
+def need_checkout(what: str) -> Path:
+    """The checkout. Raises ConfigError, with what cannot be done, where there is none."""
+    if folder := checkout():
+        return folder
+    raise ConfigError(f"{what} needs a checkout, and this k2l was installed without one: run it in a git clone.")
 
 
 def models() -> Path:
     """Trained models, one folder each."""
     return home() / "models"
-
-
-def zoo() -> Path:
-    """The published networks, which come with the code. Always the checkout's `models/`."""
-    return CHECKOUT / "models"
 
 
 def state() -> Path:
@@ -31,9 +40,21 @@ def build() -> Path:
     return home() / "build"
 
 
-def kernels() -> Path:
-    """What is sent to Kaggle: `notebook.py`, and for each framework a folder with `kernel.toml` and `cells.py`.
+def needs(path: Path) -> bool:
+    """Whether the workspace cannot be used where this path cannot: it is a part of it, or a folder around it."""
+    parts = (models(), state(), build(), home() / "data")
+    return any(map(path.is_relative_to, parts)) or home().is_relative_to(path)
 
-    Always the checkout's.
-    """
-    return CHECKOUT / "kaggle"
+
+def zoo() -> Path:
+    """The published networks, one folder each."""
+    return _shipped("models")
+
+
+def kernels() -> Path:
+    """What is sent to Kaggle: `notebook.py`, and a folder a framework with `kernel.toml` and `cells.py`."""
+    return _shipped("kaggle")
+
+
+def _shipped(name: str) -> Path:
+    return (checkout() or CHECKOUT / SHIPPED) / name

@@ -36,7 +36,7 @@ STEPS, PLAIN, ADAM = 40, 0.048, 0.25  # of the walks down the valley: how many, 
 
 def pictures() -> Path:
     """Where they lie, beside the lesson."""
-    return workspace.CHECKOUT / "shared" / "pictures"
+    return workspace.need_checkout("the lesson") / "shared" / "pictures"
 
 
 def draw(folder: Path | None = None) -> list[Path]:

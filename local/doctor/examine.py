@@ -21,6 +21,7 @@ from typing import NamedTuple
 from local.core import hardware, installation, workspace
 from local.core.checks import BAD, GOOD, WARN, Finding, Result, outcome
 from shared.core.errors import UserError, plain
+from shared.core.home import ANOTHER
 
 LINUX = sys.platform.startswith("linux")
 ROOM, LEAST_ROOM = 2e9, 2e8  # bytes: for data sets and a few rehearsals; for one model that comes home
@@ -138,13 +139,13 @@ def _disk() -> Finding:
     for folder in dict.fromkeys((workspace.home(), workspace.models())):
         there = next(place for place in (folder.resolve(), *folder.resolve().parents) if place.exists())
         if not (there.is_dir() and os.access(there, os.W_OK)):
-            return Finding(BAD, f"{there} cannot be written to", "Set K2L_HOME to a folder of yours.")
+            return Finding(BAD, f"{there} cannot be written to", ANOTHER)
         rooms.setdefault(there.stat().st_dev, (shutil.disk_usage(there).free, folder))
     said = ", ".join(f"{free / 1e9:,.1f} GB free at {folder}" for free, folder in rooms.values())
     least = min(free for free, _ in rooms.values())
     if least > ROOM:
         return Finding(GOOD, said)
-    return Finding(BAD if least < LEAST_ROOM else WARN, said, "k2l runs --gc, or set K2L_HOME to a larger disk")
+    return Finding(BAD if least < LEAST_ROOM else WARN, said, f"k2l runs --gc. {ANOTHER}")
 
 
 def _display() -> Finding:

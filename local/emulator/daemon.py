@@ -28,6 +28,7 @@ from local.emulator.sessions import processes
 from local.emulator.sessions.mounts import source_of_data
 from shared.core.errors import KernelError
 from shared.core.files import write
+from shared.core.home import VARIABLE
 
 logger = logging.getLogger(__name__)
 
@@ -114,6 +115,7 @@ def start(state: Path, *, data_dir: Path | None, username: str | None, idle_time
     log = state / "server.log"
     write(log, b"\n")  # a full disk fails here, where it can be reported
     environment = {name: value for name, value in os.environ.items() if name not in WITHHELD}
+    environment[VARIABLE] = str(workspace.home())  # its current folder is another
     child = processes.launch(command, folder=workspace.CHECKOUT, environment=environment, noise=log)
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.core import shared_code, workspace
+from local.core import installation, shared_code, workspace
 from local.core.events import Stopping
 from local.core.interruption import interrupted
 from local.models import checkpoints
@@ -167,7 +167,7 @@ def trainer_of(framework: str) -> Any:
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
         raise ConfigError(
-            f"framework {framework!r} cannot train here without {package}: pip install -r requirements.txt"
+            f"framework {framework!r} cannot train here without {package}: {installation.line(package)}"
         ) from None
 
 

@@ -56,7 +56,10 @@ def missing(path: Path, error: ModuleNotFoundError) -> NoReturn:
     packages, pip = PACKAGES[module_of(path)]
     needs = f"{path} needs {pip.replace(' ', ' and ')}"
     if (error.name or "").partition(".")[0] in packages:
-        raise ModelError(f"{needs}, not installed here: pip install {pip}") from None
+        from local.core.installation import of_extra
+
+        extra = of_extra(pip.partition(" ")[0])
+        raise ModelError(f"{needs}, not installed here: pip install {pip}{extra}") from None
     raise ModelError(f"{needs}, not whole here: {_first_line(error)}. Install that as well.") from None
 
 

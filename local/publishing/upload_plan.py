@@ -17,7 +17,9 @@ from local.models import published, registry
 from local.runs.download import MAX_BYTES
 from shared.core import manifest
 from shared.core.errors import ConfigError, ModelError
+from shared.core.input_spec import InputSpec
 from shared.core.manifest import TrainingManifest
+from shared.data.registry import GLYPH
 
 # suffix -> framework, in the words of Kaggle's handles
 FRAMEWORKS = {".pth": "pyTorch", ".pt2": "pyTorch", ".keras": "keras", ".onnx": "onnx", ".tflite": "tfLite"}
@@ -25,16 +27,17 @@ WITH_EACH = published.PAPERS  # small, and sent with each framework, as the mani
 USAGE = {
     "pyTorch": '`torch.load("${PATH}/model.pth", weights_only=True)` gives the weights of the network that '
     "`manifest.json` calls `architecture`; k2l builds it: `shared.networks.build_torch`.",
-    "keras": '`keras.saving.load_model("${PATH}/model.keras")`: images [batch, 28, 28, 1] in, logits out.',
-    "onnx": '`onnxruntime.InferenceSession("${PATH}/model.onnx")`: "images" float32 [batch, 1, 28, 28] in, "logits" '
+    "keras": '`keras.saving.load_model("${PATH}/model.keras")`: images [batch, NHWC] in, logits out.',
+    "onnx": '`onnxruntime.InferenceSession("${PATH}/model.onnx")`: "images" float32 [batch, NCHW] in, "logits" '
     "out. `model.int8.onnx` is the same network in int8.",
-    "tfLite": '`ai_edge_litert.interpreter.Interpreter("${PATH}/model.int8.tflite")`: images [batch, 28, 28, 1] in, '
+    "tfLite": '`ai_edge_litert.interpreter.Interpreter("${PATH}/model.int8.tflite")`: images [batch, NHWC] in, '
     "logits out.",
 }
-INPUTS = (
-    "Pixels are 0 to 1, the digit white on black, its box scaled to 20 pixels and its centre of mass in the middle. "
-    "`manifest.json` holds the SHA-256 of every file, also of those that are published under the other frameworks."
+GLYPHS = (
+    "Pixels are 0 to 1, the digit white on black, its box scaled to 20 pixels and its centre of mass in the middle."
 )
+PICTURES = "A pixel is (byte * scale - mean) / std, with the numbers that `manifest.json` has under `input`."
+INPUTS = "`manifest.json` holds the SHA-256 of every file, also of those that are published under the other frameworks."
 # As Kaggle's documentation of a model's metadata has them; no package of Kaggle's has the list.
 LICENSES = (
     "Apache 2.0", "Attribution 3.0 IGO (CC BY 3.0 IGO)", "Attribution 3.0 Unported (CC BY 3.0)",
@@ -69,6 +72,7 @@ class PlannedInstance:
     """The files of one framework: what Kaggle calls an instance of a model."""
 
     framework: str
+    spec: InputSpec
     files: tuple[PlannedFile, ...]
 
     @property
@@ -79,7 +83,11 @@ class PlannedInstance:
     @property
     def usage(self) -> str:
         """How the files are used, as Markdown; Kaggle puts the folder in for ${PATH}."""
-        return f"{USAGE[self.framework]}\n\n{INPUTS}\n"
+        shapes = {"NHWC": self.spec.shape_hwc, "NCHW": self.spec.shape}
+        usage = USAGE[self.framework]
+        for layout, shape in shapes.items():
+            usage = usage.replace(layout, ", ".join(map(str, shape)))
+        return f"{usage}\n\n{GLYPHS if self.spec == GLYPH else PICTURES} {INPUTS}\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +122,7 @@ def plan_upload(name: str, *, slug: str = "", title: str = "", license: str = ""
     _check_names(slug, title)
     own = _file(folder, manifest.NAME, manifest.describe(folder, [manifest.NAME])[manifest.NAME])
     files = [_file(folder, one, file) for one, file in stated.files.items()]
-    instances = tuple(_instances(folder, files, own))
+    instances = tuple(_instances(folder, registry.taken(stated)[0], files, own))
     sent = {file.name for instance in instances for file in instance.files}
     return UploadPlan(
         folder=folder,
@@ -137,10 +145,10 @@ def framework_of(name: str) -> str:
     return FRAMEWORKS.get(PurePosixPath(name).suffix.lower(), "") if "/" not in name else ""
 
 
-def _instances(folder: Path, files: list[PlannedFile], own: PlannedFile) -> list[PlannedInstance]:
+def _instances(folder: Path, spec: InputSpec, files: list[PlannedFile], own: PlannedFile) -> list[PlannedInstance]:
     along = (own, *(file for file in files if file.name in WITH_EACH))
     weights = {framework: tuple(file for file in files if framework_of(file.name) == framework) for framework in USAGE}
-    found = [PlannedInstance(framework=one, files=(*some, *along)) for one, some in weights.items() if some]
+    found = [PlannedInstance(framework=one, spec=spec, files=(*some, *along)) for one, some in weights.items() if some]
     if not found:
         raise ModelError(
             f"{folder} holds no file to publish: there are {', '.join(FRAMEWORKS)}. Train or pull it again."

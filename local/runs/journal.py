@@ -22,6 +22,7 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 from local.core import workspace
 from shared.core import files, manifest
 from shared.core.errors import DiskFullError, KernelError, ModelError
+from shared.core.home import ANOTHER
 
 # intended -> pushed -> complete -> pulled -> done; or swept, if a sweep read its scores and installed nothing; or
 # failed, or cancelled.
@@ -150,7 +151,7 @@ def intend(run: Run, notebook: str) -> Run:
         raise DiskFullError(f"{error} Nothing was pushed.") from None
     except OSError as error:
         raise KernelError(
-            f"the journal cannot be written ({error}). Nothing was pushed. Free space, or set K2L_HOME elsewhere."
+            f"the journal cannot be written ({error}). Nothing was pushed. Make room. {ANOTHER}"
         ) from None
 
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock
 
-from local.core import workspace
+from local.core import installation, workspace
 from shared.core.errors import ConfigError, UserError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _check_installed() -> None:
     try:
         import optuna
     except ModuleNotFoundError as error:
-        raise ConfigError(f"a sweep needs {error.name}: pip install -r requirements.txt") from None
+        raise ConfigError(f"a sweep needs {error.name}: {installation.line(str(error.name))}") from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 

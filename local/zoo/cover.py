@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PATH = workspace.CHECKOUT / "shared" / "pictures" / "k2l.png"
+PATH = workspace.CHECKOUT / "shared" / "pictures" / "k2l.png"  # of a checkout
 ROWS = (4, 5, 3)  # digits in each row of the page
 TILE = 104  # pixels that a side of MNIST's becomes
 PAGE = (480, 640)

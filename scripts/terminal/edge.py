@@ -5,17 +5,20 @@ usage, 130 interrupted.
 """
 
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
 from scripts.terminal import streams
-from scripts.terminal.logs import OURS, configure, listening, quiet
+from scripts.terminal.logs import OURS, configure, quiet
 from scripts.terminal.output import say, say_all
-from shared.core import printable
-from shared.core.errors import UserError
+from scripts.terminal.verbs import WORKSPACE, workspace_of
+from shared.core import home, printable
+from shared.core.errors import ConfigError, UserError
 from shared.core.files import is_full
 
 logger = logging.getLogger(__name__)
@@ -49,7 +52,8 @@ def guarded(run: Callable[[], object]) -> NoReturn:
 def _reporting(run: Callable[[], object]) -> None:
     """Runs it. An error that the user can fix is printed, then SystemExit is raised."""
     try:
-        _flushed(run)
+        _work_in(workspace_of(sys.argv[1:]))
+        _whole(run)
     except UserError as error:
         logger.debug("this ended the command", exc_info=True)
         fail(_in_lines(str(error)))
@@ -57,7 +61,9 @@ def _reporting(run: Callable[[], object]) -> None:
         package = str(error.name).partition(".")[0]
         if package in OURS:
             raise
-        fail(f"{package} is missing here and is needed: pip install -r requirements.txt")
+        from local.core import installation
+
+        fail(f"{package} is missing here, and this cannot be done without it: {installation.line(package)}")
     except Ended as end:
         say_all(str(end))
         raise SystemExit(INTERRUPTED) from None
@@ -65,10 +71,7 @@ def _reporting(run: Callable[[], object]) -> None:
         raise SystemExit(1) from None
     except OSError as error:
         logger.debug("this ended the command", exc_info=True)
-        where = printable.line(error.filename or "this machine")
-        if is_full(error):
-            fail(f"disk full: {where}. Free some space, or choose another place.")
-        fail(f"{where}: {error.strerror or error}. Choose another place.")
+        fail(_of_the_disk(error))
     except (KeyboardInterrupt, SystemExit) as end:
         # typer makes Ctrl-C an exit of 130
         if isinstance(end, SystemExit) and end.code != INTERRUPTED:
@@ -77,8 +80,31 @@ def _reporting(run: Callable[[], object]) -> None:
         raise SystemExit(INTERRUPTED) from None
 
 
-def _flushed(run: Callable[[], object]) -> None:
-    """Runs it; typer ends it with SystemExit. Afterwards all output is written."""
+def _work_in(folder: str) -> None:
+    """This folder is the workspace from now on, also for what the verb starts; it is made when it is written to."""
+    if not folder:
+        return
+    place = Path(folder).expanduser().absolute()
+    if place.exists() and not place.is_dir():
+        raise ConfigError(f"{WORKSPACE} {folder}: this is a file. Name a folder, there or to be made.")
+    os.environ[home.VARIABLE] = str(place)
+
+
+def _of_the_disk(error: OSError) -> str:
+    """What cannot be read or written, where that is, and what to do."""
+    from local.core import workspace
+
+    where = printable.line(error.filename or "this machine")
+    if is_full(error):
+        return f"disk full: {where}. Make room, or choose another place."
+    said = f"{where}: {error.strerror or error}"
+    if error.filename and workspace.needs(Path(os.fsdecode(error.filename)).absolute()):
+        return f"The workspace {workspace.home()} cannot be used: {said}. {home.ANOTHER}"
+    return f"{said}. Choose another place."
+
+
+def _whole(run: Callable[[], object]) -> None:
+    """Runs it, which typer ends by an exit; what was printed has arrived then."""
     try:
         run()
     except SystemExit as end:
@@ -107,7 +133,7 @@ def run(verb: Callable[..., object]) -> NoReturn:
         from scripts.terminal.settings import defaults
         from scripts.terminal.usage import command_of
 
-        command = listening(command_of(verb))
+        command = command_of(verb)
         command(default_map=defaults(verb.__name__, command))
 
     guarded(start)

@@ -43,7 +43,7 @@ def _back(name: str) -> str:
     try:
         found = subprocess.run(
             ["git", "ls-files", "--error-unmatch", "--", str(place)],
-            cwd=workspace.CHECKOUT,
+            cwd=place.parent,
             capture_output=True,
             check=False,
         )

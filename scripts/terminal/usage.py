@@ -1,4 +1,8 @@
-"""A verb as a command of the command line; wrong usage is answered with a suggestion."""
+"""A verb as a command of the command line; wrong usage is answered with what was probably meant.
+
+Every verb has `-v` and `--workspace` among its options, for those who think of them after the verb. `edge` sets the
+workspace before anything else is read.
+"""
 
 import difflib
 import itertools
@@ -8,21 +12,25 @@ from contextlib import contextmanager
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperOption
 
-from scripts.terminal.verbs import OPTIONS, OUTPUT, PANELS
+from scripts.terminal.logs import listening
+from scripts.terminal.verbs import OPTIONS, OUTPUT, PANELS, WORKSPACE
 from shared.core import printable
 
 _OTHERWISE = re.compile(r"\s*\[default: [^]]*\]")
 HELP = {"help_option_names": ["--help", "-h"]}
-UsageError: Any = typer.BadParameter.__base__  # its module differs between versions of typer
+IN_WORKSPACE = "Where models, runs and data lie. [default: $K2L_HOME, the checkout around this folder, or this folder]"
+UsageError: Any = typer.BadParameter.__base__  # in which module it lies differs from typer to typer
 
 
 def command_of(verb: Callable[..., object]) -> Any:
     """The command of a verb's function."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command(cls=Verb, context_settings=HELP)(verb)
-    return typer.main.get_command(app)
+    command = listening(typer.main.get_command(app))
+    command.params.append(TyperOption(param_decls=[WORKSPACE], metavar="FOLDER", expose_value=False, help=IN_WORKSPACE))
+    return command
 
 
 class Verb(TyperCommand):

@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 GROUPS = {
@@ -17,6 +18,7 @@ GROUPS = {
     "This machine": ("interactive", "doctor"),
 }  # fmt: skip
 OPTIONS, TRAINING, KAGGLE, OUTPUT = PANELS = ("Options", "Training", "Kaggle", "Output")  # of a verb's help
+WORKSPACE = "--workspace"  # the option that all verbs have, see `usage`
 VERBS = tuple(itertools.chain.from_iterable(GROUPS.values()))
 
 # A command in a sentence; `web`'s own address line is not one.
@@ -24,8 +26,10 @@ _COMMAND = re.compile(rf"\bk2l (?=(?:{'|'.join(VERBS)})\b(?!: http))")
 
 
 def pasteable(text: str) -> str:
-    """The text with each `k2l VERB` as the user can type it here."""
-    return _COMMAND.sub(lambda _: f"{program()} ", text) if "k2l " in text else text
+    """The text with each `k2l VERB` in it as it can be typed here, with the workspace that this command line names."""
+    folder = "" if WORKSPACE in text else workspace_of(sys.argv[1:])
+    where = f"{WORKSPACE} {shlex.quote(folder)} " if folder else ""
+    return _COMMAND.sub(lambda _: f"{program()} {where}", text) if "k2l " in text else text
 
 
 def program() -> str:
@@ -34,6 +38,17 @@ def program() -> str:
         return "k2l"
     beside = shutil.which("k2l", path=str(Path(sys.executable).parent))
     return shlex.quote(_short(beside)) if beside else f"{shlex.quote(_short(sys.executable))} -m scripts"
+
+
+def workspace_of(words: Sequence[str]) -> str:
+    """The workspace that a command line names, "" for none. k2l.toml lies there, and is read before the options are."""
+    for word, after in itertools.pairwise([*words, ""]):
+        name, sign, value = word.partition("=")
+        if word == "--":
+            break
+        if name == WORKSPACE:
+            return value if sign else after
+    return ""
 
 
 def _short(path: str) -> str:

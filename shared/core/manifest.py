@@ -28,7 +28,7 @@ from shared.core.input_spec import InputSpec
 
 NAME = "manifest.json"
 SCHEMA = 2  # 1 had no `input`, `classes` and `read_by`
-READ_BY = "0.2"  # the first release of k2l that reads this schema
+READ_BY = "0.1"  # the first release of k2l that reads this schema
 LARGEST = 10_000_000  # bytes; parsed, the worst JSON takes 25 times as much
 DEEPEST = 50  # nested lists and objects; Python reads deeper ones than it writes
 _SHA256 = re.compile(r"[0-9a-f]{64}")

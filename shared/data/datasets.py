@@ -6,9 +6,9 @@
 
 `camera` is made from mnist, once: its digits as a camera sees them, and non-digits (`shared.data.camera_dataset`).
 
-Searched in this order: `data_dir` (and then nowhere else), `$K2L_DATA`, `data/` in `$K2L_HOME` or the
-checkout, Kaggle's mounts, the mirrors. A damaged file is reported, never skipped. `digits` comes with
-scikit-learn. The test set is read once, at the end: every choice is made on the validation part of the training set.
+Looked through in this order: `data_dir` (and then nowhere else), `$K2L_DATA`, `data/` in the workspace,
+Kaggle's mounts, the mirrors. A damaged file is named, never passed over. `digits` comes with scikit-learn. The test
+set is for the end: every choice is made on the validation part of the training set.
 """
 
 import logging
@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.core.errors import DataError, one_of
+from shared.core.home import home
 from shared.core.input_spec import InputSpec
 from shared.data.idx import write_idx
 from shared.data.mnist_layouts import FULL_TRAIN, HALVES, IDX_NAMES, PARTS, Files, Partial, belongs_to, find, read
@@ -209,10 +210,8 @@ def _photographed(sources: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
 
 
 def data_folder() -> Path:
-    """Where downloaded data sets go: `data/` in `$K2L_HOME`, else in the checkout, else (a notebook) here."""
-    checkout = Path(__file__).resolve().parents[2]
-    home = checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
-    return Path(os.environ.get("K2L_HOME") or home).resolve() / "data"
+    """Where fetched data sets go: `data/` in the workspace."""
+    return home() / "data"
 
 
 def _places() -> Iterator[tuple[Path, str]]:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from shared.core import files
 from shared.core.errors import DataError, DiskFullError, plain
+from shared.core.home import ANOTHER
 from shared.data.registry import DATASETS
 
 Progress = Callable[[str, int, int], None]  # file name, bytes so far, bytes in all
@@ -137,4 +138,4 @@ def _install(path: Path, content: bytes) -> None:
         raise
     except OSError as error:
         why = error.strerror or error
-        raise DataError(f"{path} cannot be written: {why}. Free space, or set K2L_HOME to another folder.") from error
+        raise DataError(f"{path} cannot be written: {why}. Make room. {ANOTHER}") from error

@@ -62,7 +62,7 @@ def test_what_cannot_be_searched_is_a_line_or_two(k2l, home, options, said):
 def test_without_optuna_the_line_says_what_to_install(k2l, home, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     code, _, err = k2l(*SMALL)
-    assert code == 1 and "needs optuna: pip install -r requirements.txt" in err
+    assert code == 1 and 'needs optuna: pip install "optuna<6,>=4.4" (in the extra sweep)' in err
 
 
 def test_help_starts_without_anything_heavy():

@@ -183,18 +183,19 @@ def process(code, **environment):
 
 
 @pytest.mark.parametrize(
-    ("missing", "command"),
+    ("missing", "command", "extra"),
     [
-        ("optuna", "sweep --dataset digits"),
-        ("filelock", "train --dataset digits"),
-        ("jupytext", "bundle"),
-        ("starlette", "emulator"),
+        ("optuna", "sweep --dataset digits", "sweep"),
+        ("filelock", "train --dataset digits", "emulator or keras or sweep or torch or trip"),
+        ("jupytext", "bundle", "trip"),
+        ("starlette", "emulator", "emulator or web"),
     ],
 )
-def test_a_package_that_is_missing_is_named_with_what_installs_it(missing, command):
+def test_a_package_that_is_missing_is_named_with_what_installs_it(missing, command, extra):
     done = process(WITHOUT.format(missing, ["k2l", *command.split()]))
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
-    assert done.stderr.count("\n") == 1 and missing in done.stderr and "pip install -r requirements.txt" in done.stderr
+    assert done.stderr.count("\n") == 1 and done.stderr.endswith(f"(in the extra {extra})\n"), done.stderr
+    assert f'{missing}: pip install "{missing}' in done.stderr or f'it: pip install "{missing}' in done.stderr
 
 
 def test_the_list_of_data_sets_needs_no_scikit_learn():

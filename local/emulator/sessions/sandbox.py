@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 PACKAGES = frozenset({"shared", "local", "scripts", "tests"})
+INSTALLED = ("site-packages", "dist-packages")  # which hold what a notebook needs as well
 
 
 def holds_checkout(entry: str) -> bool:
@@ -37,7 +38,7 @@ class Sandbox:
 
 def build() -> None:
     """Drops the checkout from `sys.path` (not a `site-packages` we are installed in) and puts the sandbox up."""
-    sys.path[:] = [entry for entry in sys.path if Path(entry).name == "site-packages" or not holds_checkout(entry)]
+    sys.path[:] = [entry for entry in sys.path if Path(entry).name in INSTALLED or not holds_checkout(entry)]
     sys.meta_path.insert(0, Sandbox)
 
 

@@ -34,12 +34,18 @@ def test_a_training_is_the_same_with_the_same_code_parameters_and_framework(fram
     assert one != training_sha256(CONFIG, framework={"torch": "keras", "keras": "torch"}[framework])
     read = shared_code.read
 
-    def change(changed):
-        monkeypatch.setattr(shared_code, "read", lambda file: read(file) + "\n" * (file == changed))
+    def change(changed, text):
+        monkeypatch.setattr(shared_code, "read", lambda file: read(file) + text * (file == changed))
         return training_sha256(CONFIG, framework=framework)
 
-    assert change("data/normalise.py") != one and change(f"training/train_{framework}.py") != one
-    assert change("training/results.py") == one
+    assert change("data/normalise.py", "X = 1\n") != one and change(f"training/train_{framework}.py", "X = 1\n") != one
+    assert change("training/results.py", "X = 1\n") == one
+
+
+def test_comments_and_docstrings_make_no_other_training(monkeypatch):
+    one, read = training_sha256(CONFIG, framework="torch"), shared_code.read
+    monkeypatch.setattr(shared_code, "read", lambda file: read(file).replace('"""', '"""Reworded. ', 1) + "# why\n")
+    assert training_sha256(CONFIG, framework="torch") == one
 
 
 def test_a_commit_is_that_of_the_folders_named(monkeypatch, tmp_path):

@@ -323,7 +323,7 @@ def test_a_machine_without_training_frameworks_reads_and_says_what_others_files_
             read.append(json.loads(done.stdout)["text"])
     assert len(read) == 2 and len(set(read)) == 1
     assert list(refused) == ["model.pth"]
-    assert refused["model.pth"].strip().endswith("not installed here: pip install torch")
+    assert refused["model.pth"].strip().endswith("not installed here: pip install torch (in the extra torch)")
 
 
 def touching(*digits):

@@ -52,7 +52,7 @@ def test_what_a_machine_that_only_predicts_needs_is_what_must_be_there():
     lines = (workspace.CHECKOUT / "local" / "requirements.txt").read_text().splitlines()
     needed = {Requirement(line.partition("#")[0]).name for line in lines if line.partition("#")[0].strip()}
     must = {name for group in examine.GROUPS.values() if not group.without for name in group.packages}
-    assert must == needed | {"rich"}  # which comes with typer
+    assert must == needed
 
 
 @pytest.mark.parametrize("error", [RuntimeError("topsecret"), OSError(5, "topsecret"), KeyError("topsecret")])

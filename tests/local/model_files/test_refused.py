@@ -12,6 +12,7 @@ import torch
 from local.export import export
 from local.model_files import formats
 from shared.core.errors import ModelError
+from shared.data.registry import GLYPH
 from shared.frameworks.silence import silent_stderr
 from shared.networks.architectures import architecture
 from tests.local.model_formats import refusal, save_onnx, save_tflite
@@ -51,21 +52,21 @@ def test_an_unknown_suffix_is_told_which_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("module", "pip", "suffix"),
+    ("module", "pip", "suffix", "extra"),
     [
-        ("onnxruntime", "onnxruntime", ".onnx"),
-        ("torch", "torch", ".pth"),
-        ("ai_edge_litert", "ai-edge-litert", ".tflite"),
-        ("tensorflow", "tensorflow keras", ".keras"),
-        ("keras", "tensorflow keras", ".keras"),
+        ("onnxruntime", "onnxruntime", ".onnx", "predict"),
+        ("torch", "torch", ".pth", "torch"),
+        ("ai_edge_litert", "ai-edge-litert", ".tflite", "predict"),
+        ("tensorflow", "tensorflow keras", ".keras", "keras"),
+        ("keras", "tensorflow keras", ".keras", "keras"),
     ],
 )
-def test_a_runtime_that_is_not_installed_gives_the_pip_line(four, monkeypatch, module, pip, suffix):
+def test_a_runtime_that_is_not_installed_gives_the_pip_line(four, monkeypatch, module, pip, suffix, extra):
     for name in [name for name in sys.modules if name.partition(".")[0] == module]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delitem(sys.modules, "shared.frameworks.start_keras", raising=False)
     monkeypatch.setitem(sys.modules, module, None)
-    assert refusal(four[suffix]).endswith(f"pip install {pip}")
+    assert refusal(four[suffix]).endswith(f"pip install {pip} (in the extra {extra})")
     assert not formats.installed(four[suffix])
 
 
@@ -262,13 +263,13 @@ def test_onnxruntime_does_not_print_that_it_falls_back(tmp_path, capfd):
 
     path = tmp_path / "model.onnx"
     save_onnx(path)
-    assert onnx_runtime.load(path).session._enable_fallback is False
+    assert onnx_runtime.load(path, spec=GLYPH).session._enable_fallback is False
     model = onnx.load(path)
     model.graph.initializer[0].dims[:] = [10, 784]  # onnxruntime's error names the step, by a name that is no text
     model.graph.node[-1].name = "NAME"
     path.write_bytes(model.SerializeToString().replace(b"NAME", b"\xff\xfe\xfd\xfc"))
     with pytest.raises(ModelError):
-        onnx_runtime.load(path)
+        onnx_runtime.load(path, spec=GLYPH)
     assert capfd.readouterr() == ("", "")
     with pytest.raises(UnicodeDecodeError):
         onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
