@@ -53,7 +53,7 @@ def _reporting(run: Callable[[], object]) -> None:
     """Runs it. An error that the user can fix is printed, then SystemExit is raised."""
     try:
         _work_in(workspace_of(sys.argv[1:]))
-        _whole(run)
+        _flushed(run)
     except UserError as error:
         logger.debug("this ended the command", exc_info=True)
         fail(_in_lines(str(error)))
@@ -63,7 +63,7 @@ def _reporting(run: Callable[[], object]) -> None:
             raise
         from local.core import installation
 
-        fail(f"{package} is missing here, and this cannot be done without it: {installation.line(package)}")
+        fail(f"{package} is missing here and is needed: {installation.line(package)}")
     except Ended as end:
         say_all(str(end))
         raise SystemExit(INTERRUPTED) from None
@@ -81,7 +81,7 @@ def _reporting(run: Callable[[], object]) -> None:
 
 
 def _work_in(folder: str) -> None:
-    """This folder is the workspace from now on, also for what the verb starts; it is made when it is written to."""
+    """Makes this folder the workspace, also for child processes; the folder is made when something is written."""
     if not folder:
         return
     place = Path(folder).expanduser().absolute()
@@ -91,20 +91,20 @@ def _work_in(folder: str) -> None:
 
 
 def _of_the_disk(error: OSError) -> str:
-    """What cannot be read or written, where that is, and what to do."""
+    """The error for a file that cannot be read or written: what, where, what to do."""
     from local.core import workspace
 
     where = printable.line(error.filename or "this machine")
     if is_full(error):
-        return f"disk full: {where}. Make room, or choose another place."
-    said = f"{where}: {error.strerror or error}"
+        return f"disk full: {where}. Free some space, or choose another place."
+    problem = f"{where}: {error.strerror or error}"
     if error.filename and workspace.needs(Path(os.fsdecode(error.filename)).absolute()):
-        return f"The workspace {workspace.home()} cannot be used: {said}. {home.ANOTHER}"
-    return f"{said}. Choose another place."
+        return f"The workspace {workspace.home()} cannot be used: {problem}. {home.ANOTHER}"
+    return f"{problem}. Choose another place."
 
 
-def _whole(run: Callable[[], object]) -> None:
-    """Runs it, which typer ends by an exit; what was printed has arrived then."""
+def _flushed(run: Callable[[], object]) -> None:
+    """Runs it; typer ends it with SystemExit. Afterwards all output is written."""
     try:
         run()
     except SystemExit as end:

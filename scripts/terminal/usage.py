@@ -1,7 +1,7 @@
-"""A verb as a command of the command line; wrong usage is answered with what was probably meant.
+"""A verb as a command of the command line; wrong usage is answered with a suggestion.
 
-Every verb has `-v` and `--workspace` among its options, for those who think of them after the verb. `edge` sets the
-workspace before anything else is read.
+Every verb has the options `-v` and `--workspace`, so that they work after the verb too. `edge` sets the workspace
+before anything else is read.
 """
 
 import difflib
@@ -20,8 +20,10 @@ from shared.core import printable
 
 _OTHERWISE = re.compile(r"\s*\[default: [^]]*\]")
 HELP = {"help_option_names": ["--help", "-h"]}
-IN_WORKSPACE = "Where models, runs and data lie. [default: $K2L_HOME, the checkout around this folder, or this folder]"
-UsageError: Any = typer.BadParameter.__base__  # in which module it lies differs from typer to typer
+IN_WORKSPACE = (
+    "The folder of models, runs and data. [default: $K2L_HOME, the checkout around this folder, or this folder]"
+)
+UsageError: Any = typer.BadParameter.__base__  # its module differs between versions of typer
 
 
 def command_of(verb: Callable[..., object]) -> Any:

@@ -26,7 +26,7 @@ _COMMAND = re.compile(rf"\bk2l (?=(?:{'|'.join(VERBS)})\b(?!: http))")
 
 
 def pasteable(text: str) -> str:
-    """The text with each `k2l VERB` in it as it can be typed here, with the workspace that this command line names."""
+    """The text with each `k2l VERB` as the user can type it here, with the workspace of this command line."""
     folder = "" if WORKSPACE in text else workspace_of(sys.argv[1:])
     where = f"{WORKSPACE} {shlex.quote(folder)} " if folder else ""
     return _COMMAND.sub(lambda _: f"{program()} {where}", text) if "k2l " in text else text
@@ -41,7 +41,7 @@ def program() -> str:
 
 
 def workspace_of(words: Sequence[str]) -> str:
-    """The workspace that a command line names, "" for none. k2l.toml lies there, and is read before the options are."""
+    """The workspace of a command line, "" for none. k2l.toml is there, and is read before the options."""
     for word, after in itertools.pairwise([*words, ""]):
         name, sign, value = word.partition("=")
         if word == "--":
