@@ -18,7 +18,7 @@ def bundle(
         Path | None, typer.Option(rich_help_panel=OUTPUT, help="Where to write it. [default: build/NAME.ipynb]")
     ] = None,
     check: Annotated[
-        Path | None, typer.Option(help="Write nothing: take the sha256 of a notebook that k2l bundled before.")
+        Path | None, typer.Option(help="Write nothing: show the sha256 of a notebook that k2l bundled before.")
     ] = None,
     json: Json = False,
 ) -> None:

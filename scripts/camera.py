@@ -26,16 +26,17 @@ def camera(
     single: Annotated[bool, typer.Option("--single", help="The whole picture is one digit, or none.")] = False,
     no_show: Annotated[
         bool,
-        typer.Option("--no-show", help="Open no window; Ctrl-C ends it. Answers are printed, or go to --json's file."),
+        typer.Option("--no-show", help="Open no window; Ctrl-C stops it. Answers are printed, or go to --json's file."),
     ] = False,
     save: Annotated[
-        Path | None, typer.Option(metavar="FILM", help="Keep what is seen there as a film, such as out.mp4.")
+        Path | None, typer.Option(metavar="FILM", help="Save the pictures as a film, such as out.mp4.")
     ] = None,
     json: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A JSON object a frame, into that file; - is stdout.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a JSON object for each frame into this file; - is stdout."),
     ] = None,
     patience: Annotated[
-        float, typer.Option(min=1, max=86_400, help="Seconds without a picture after which a camera is given up.")
+        float, typer.Option(min=1, max=86_400, help="Seconds without a picture until a camera counts as lost.")
     ] = 30.0,
 ) -> None:
     """Read the digits a camera sees, live, with boxes round them.
@@ -59,9 +60,9 @@ def camera(
         timing, broken = live.Timing(), None
         try:
             live.watch(feed, reader, tell=tell, single=single, window=window, film=film, timing=timing)
-        except KeyboardInterrupt:  # without a window there is no other way to end
+        except KeyboardInterrupt:  # without a window there is no other way to stop
             pass
-        except PictureError as error:  # a film that breaks off; what was read of it is kept
+        except PictureError as error:  # a film that is cut off; what was read of it is saved
             broken = error
         if timing.frames or not broken:
             say(timing.line())
@@ -72,24 +73,24 @@ def camera(
 
 
 def _check_apart(source: str, *targets: Path | None) -> None:
-    """ConfigError where two of the source, the film and the lines are one file: it would be lost."""
+    """ConfigError if two of the source, the film and the lines are one file: it would be lost."""
     from shared.core.errors import ConfigError
 
     files = [path.resolve() for path in (Path(source), *targets) if path is not None and str(path) != "-"]
     for path in files:
         if files.count(path) > 1:
-            raise ConfigError(f"{path} is named twice: --source, --save and --json are files of their own")
+            raise ConfigError(f"{path} is named twice: --source, --save and --json must be different files")
 
 
 def _window(stack: ExitStack) -> "Window | None":
-    """A window; where none can be opened that is said, and it goes on without."""
+    """A window; if none can be opened, this is reported, and the camera runs without."""
     from local.apps.camera.window import Window
     from shared.core.errors import DisplayError
 
     try:
         return stack.enter_context(Window("k2l camera"))
     except DisplayError as error:
-        say(f"{error} Going on without; Ctrl-C ends it.")
+        say(f"{error} Continuing without it; Ctrl-C stops it.")
         return None
 
 

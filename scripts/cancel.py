@@ -1,4 +1,4 @@
-"""`k2l cancel`: end a run."""
+"""`k2l cancel`: stop a run."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -19,9 +19,9 @@ def cancel(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
     json: Json = False,
 ) -> None:
-    """End a run, after saving its log and what it left.
+    """Stop a run, after saving its log and its files.
 
-    Kaggle offers one way: deleting the kernel, with all its versions and whatever else runs there.
+    Kaggle allows only one way: delete the kernel, with all its versions and other runs there.
 
     Example: k2l cancel 20261120 --yes
     """
@@ -35,18 +35,18 @@ def cancel(
         fail(f"{what} To confirm: --yes")
     if yes:
         say(what)
-    elif not agreed(f"{what} Go on?"):
-        say("nothing was ended")
+    elif not agreed(f"{what} Continue?"):
+        say("nothing was stopped")
         raise SystemExit(1)
     ended = ending.cancel(options.service_of(one), one)
     if json:
         emit({"run_id": each.run_id, "state": each.state, "log": str(each.log)} for each in ended)
     for each in ended:
-        say(f"the run {each.run_id} is ended. {remains(each)}")
+        say(f"the run {each.run_id} is stopped. {remains(each)}")
 
 
 def _with_it(one: "Run") -> str:
-    """The other runs that the kernel takes with it, in sentences."""
+    """The other runs that are deleted with the kernel, in sentences."""
     from local.jobs import cancel as ending
 
     said = {

@@ -27,10 +27,10 @@ def compare(
         str, typer.Option(metavar="NAME,NAME,…", help="Which networks, in this order.")
     ] = "ds_cnn_v1,ds_cnn_v2,ds_cnn_v3,lite",
     prefix: Annotated[
-        str, typer.Option(help="Put before the models' names: PREFIXARCHITECTURE-FRAMEWORK under models/.")
+        str, typer.Option(help="A prefix of the models' names: PREFIXARCHITECTURE-FRAMEWORK under models/.")
     ] = "",
     anew: Annotated[
-        bool, typer.Option("--again", help="Train also what is there already, trained in the same way.")
+        bool, typer.Option("--again", help="Also train what exists already with the same parameters and code.")
     ] = False,
     data_dir: options.DataDir = None,
     out: Annotated[
@@ -38,7 +38,7 @@ def compare(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Train several networks alike, and compare them.
+    """Train several networks in the same way, and compare them.
 
     Each is in models/NAME before the next begins; --framework torch,keras trains each in both. The tuned recipe has
     values of its own for most networks; with --recipe plain all get the same.
@@ -62,7 +62,7 @@ def compare(
 
 
 def plan(wanted: options.Requested, architectures: str, *, prefix: str, data_dir: Path | None) -> list["Training"]:
-    """What is to be trained; all that can be wrong with it is found here."""
+    """What to train, with all its checks."""
     from local.experiments.train import Training
     from local.models.registry import check_name, usual_name
     from shared.core.errors import one_of
@@ -74,7 +74,7 @@ def plan(wanted: options.Requested, architectures: str, *, prefix: str, data_dir
     frameworks = [one_of("framework", name, FRAMEWORKS) for name in options.listed("framework", wanted.framework)]
     names = [architecture(name).name for name in options.listed("architectures", architectures)]
     first = wanted.but(architecture=names[0]).config(data_dir=data_dir)
-    wanted = wanted.but(dataset=first.dataset)  # `auto` is settled once
+    wanted = wanted.but(dataset=first.dataset)  # `auto` is resolved_dataset once
     trainings = []
     for name, framework in itertools.product(names, frameworks):
         config = wanted.but(architecture=name).config(data_dir=data_dir)
@@ -92,7 +92,7 @@ def train(training: "Training", which: str, *, anew: bool, data_dir: Path | None
         with followed() as report:
             network = trained(training, again=anew, data_dir=data_dir, report=report)
     except KeyboardInterrupt:
-        raise Ended(f"interrupted: every epoch that ended is kept.\nGo on with: {again(without='--again')}") from None
+        raise Ended(f"interrupted: every complete epoch is saved.\nResume with: {again(without='--again')}") from None
     if not network.trained_now:
         say(f"  is in {network.folder} already, with the same parameters and code; --again trains it anew")
     return network
@@ -117,7 +117,7 @@ def show_all(networks: Sequence["Network"]) -> None:
         found = f"cannot be told apart: {', '.join(alike)}" if alike else "all differ"
         show(f"  These very networks, McNemar's exact test on the test images ({level}): {found}.")
     if len({row["accelerator"].partition(",")[0] for row in rows}) > 1:
-        show("  They were trained on different machines: their seconds do not compare.")
+        show("  They were trained on different machines: do not compare their seconds.")
 
 
 COLUMNS = {

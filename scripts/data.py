@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scripts.steps import completion as complete
-from scripts.steps.options import DataDir, settled
+from scripts.steps.options import DataDir, resolved_dataset
 from scripts.terminal.edge import run
 from scripts.terminal.output import Json, emit, say, show
 from scripts.terminal.tables import table
@@ -27,13 +27,13 @@ def data(
     data_dir: DataDir = None,
     download: Annotated[
         bool | None,
-        typer.Option("--download/--no-download", help="Fetch what is not here. [default: only what is named]"),
+        typer.Option("--download/--no-download", help="Download what is not here. [default: only what is named]"),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show where the data sets are; fetch one.
+    """Show where the data sets are; download one.
 
-    Where it lies, how much it holds, how balanced its classes are. A named one is fetched if it is not here.
+    Where it is, how many images it has, how balanced its classes are. A named one is downloaded if it is not here.
 
     Example: k2l data mnist
     """
@@ -42,7 +42,7 @@ def data(
 
     wanted: tuple[str, ...] = tuple(DATASETS)
     if name:
-        wanted = (settled(name, data_dir=data_dir, download=download is not False, progress=_progress),)
+        wanted = (resolved_dataset(name, data_dir=data_dir, download=download is not False, progress=_progress),)
     rows = []
     for each in wanted:
         try:
@@ -60,7 +60,7 @@ def data(
 
 
 def _described(name: str, data_dir: Path | None, download: bool) -> dict[str, Any]:
-    """What one data set is; its files are read whole, so that what is damaged shows itself."""
+    """What a data set has; its files are read completely, so that damage is found."""
     from shared.data.datasets import load
 
     found = load(name, data_dir=data_dir, download=download, progress=_progress)
@@ -118,7 +118,7 @@ def _show_all(rows: list[dict[str, Any]], data_dir: Path | None) -> None:
 
 
 def _progress(file: str, done: int, total: int) -> None:
-    """One line a file, rewritten on a terminal, said once elsewhere."""
+    """One line for each file, rewritten on a terminal, printed once elsewhere."""
     if sys.stderr.isatty():
         end = "\n" if done == total else ""
         print(f"\r{file} {done / 1e6:.1f} of {total / 1e6:.1f} MB ", end=end, file=sys.stderr, flush=True)

@@ -6,11 +6,11 @@ from scripts.terminal.output import Json, say
 
 
 def doctor(json: Json = False) -> None:
-    """Show what is there, what is missing, and how to mend it.
+    """Show what is there, what is missing, and how to fix it.
 
-    Packages, data, disk, display, camera, credentials, GPU, CPU. Nothing is changed, and nothing asked of the network.
+    Packages, data, disk, display, camera, credentials, GPU, CPU. Nothing is changed, and the network is not used.
 
-    GOOD; WARN: some verbs cannot do their work here; BAD: to be mended, and exit 1.
+    GOOD; WARN: some verbs do not work here; BAD: must be fixed, and exit 1.
 
     Example: k2l doctor
     """
@@ -20,7 +20,7 @@ def doctor(json: Json = False) -> None:
     results = examine()
     tell(results, json=json)
     if bad := [one.check for one in results if one.verdict == BAD]:
-        fail(f"to be mended: {', '.join(bad)}.")
+        fail(f"to fix: {', '.join(bad)}.")
     warned = [one.check for one in results if one.verdict == WARN]
     say(f"nothing is broken; worth knowing: {', '.join(warned)}" if warned else "nothing is missing")
 

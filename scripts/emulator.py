@@ -13,10 +13,10 @@ from scripts.terminal.output import Json, emit, say
 def emulator(
     port: Annotated[int, typer.Option(help="Port; 0 takes any free one.", min=0, max=65535)] = 7777,
     host: Annotated[str | None, typer.Option(help="Address to listen on. [default: loopback]")] = None,
-    i_know: Annotated[bool, typer.Option("--i-know", help="Let the address be one that others can reach.")] = False,
-    key: Annotated[str | None, typer.Option(help="Key to ask for. [default: made up at first use, and kept]")] = None,
-    username: Annotated[str | None, typer.Option(help="Whose kernels it keeps. [default: emulator]")] = None,
-    state: Annotated[Path | None, typer.Option(help="Folder it keeps everything in. [default: .k2l/emulator]")] = None,
+    i_know: Annotated[bool, typer.Option("--i-know", help="Allow an address that others can reach.")] = False,
+    key: Annotated[str | None, typer.Option(help="The key to require. [default: made at first use, and saved]")] = None,
+    username: Annotated[str | None, typer.Option(help="The owner of its kernels. [default: emulator]")] = None,
+    state: Annotated[Path | None, typer.Option(help="The folder of all its files. [default: .k2l/emulator]")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Look here first for the data sets to mount.")] = None,
     idle_timeout: Annotated[float | None, typer.Option(help="Stop after this many idle seconds.")] = None,
     stop: Annotated[bool, typer.Option("--stop", help="Stop the running one and its sessions.")] = False,
@@ -57,12 +57,12 @@ def emulator(
     try:
         serving.serve(ready)
     except KeyboardInterrupt:
-        say("", "stopped; sessions that still run go on, and are found again by the same command")
+        say("", "stopped; sessions that still run continue; the same command finds them again")
     return None
 
 
 def announce(url: str, username: str, key: str, folder: Path) -> None:
-    """The address and the environments that lead to it."""
+    """The address and the environment variables for it."""
     port = url.rpartition(":")[2]
     say(f"emulator of Kaggle's kernels service at {url}, state in {folder}")
     say(f"  the kaggle command:  export KAGGLE_USERNAME={username} KAGGLE_KEY={key}")

@@ -58,7 +58,7 @@ def evaluate(
     batch: Annotated[int, typer.Option(min=1, help="Images a forward pass.")] = 32,
     every: Annotated[bool, typer.Option("--all", help="Every file of a folder that runs, not only the best.")] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Keep pictures, logits, answers and figures in this folder. [default: none]")
+        Path | None, typer.Option(help="Save pictures, logits, answers and figures in this folder. [default: none]")
     ] = None,
     json: Json = False,
 ) -> None:
@@ -97,7 +97,7 @@ def evaluate(
     if photos is not None:
         photographs.read(chosen, photos, choose=choose_conf, json=json)
         return
-    load = cache(load_data)  # several models, one reading
+    load = cache(load_data)  # read once for several models
     pairings = [(model, load(dataset or model.dataset or "mnist", data_dir, split)) for model in chosen]
     if committee:
         check([data.name for _, data in pairings])  # before anything is run
@@ -120,7 +120,7 @@ def evaluate(
 
 
 def check_usage(photos: Path | None, choosing: dict[str, bool], *, every: bool, others: bool) -> None:
-    """BadParameter where options do not go together.
+    """BadParameter if options do not fit together.
 
     `choosing`: the options that choose on photographs, and whether each was given; `others`: any that is for a data set
     alone was given.
@@ -139,10 +139,10 @@ def check_usage(photos: Path | None, choosing: dict[str, bool], *, every: bool, 
 
 
 def load_data(name: str, data_dir: Path | None, split: str) -> "DataSet":
-    """The half of a data set that holds the split."""
+    """The half of a data set that has the split."""
     from shared.data import datasets
 
-    found = options.settled(name, data_dir=data_dir)
+    found = options.resolved_dataset(name, data_dir=data_dir)
     return datasets.load(found, data_dir=data_dir, halves=["test" if split == "test" else "train"])
 
 

@@ -28,12 +28,12 @@ def explain(
         Path | None,
         typer.Option(
             metavar="FOLDER|PNG",
-            help="Where the picture goes. [default: PICTURE-explained.png here, with the model of --model in its name]",
+            help="The picture's file. [default: PICTURE-explained.png here, with the model of --model in its name]",
         ),
     ] = None,
     lesson: Annotated[
         bool,
-        typer.Option("--lesson", help="Draw the pictures of shared/README.md anew, from the zoo and MNIST."),
+        typer.Option("--lesson", help="Draw the pictures of shared/README.md again, from the zoo and MNIST."),
     ] = False,
     json: Json = False,
 ) -> None:
@@ -73,14 +73,14 @@ def explain(
 
 
 def as_text(name: str, told: "Explanation") -> None:
-    """The way in words."""
+    """The explanation in words."""
     show(f"{name}: {told.verdict()}", "")
     table_of(COLUMNS, told.lines())
     show(_covered(told))
 
 
 def _covered(told: "Explanation") -> str:
-    """What the map of covered places says, in a sentence."""
+    """What the map of covered places shows, in a sentence."""
     from shared.explain.attribution import PATCH
     from shared.explain.explanation import share
 
@@ -91,7 +91,7 @@ def _covered(told: "Explanation") -> str:
 
 
 def check_out(out: Path | None) -> None:
-    """Before anything is worked out."""
+    """Checked before any computation."""
     from shared.core.errors import ConfigError
 
     if out is None or not _is_file(out):

@@ -20,7 +20,7 @@ def export(
 ) -> None:
     """Write a model's weights in other formats.
 
-    Each file is run on 256 test images and kept only if no logit is off by more than 1e-4; its hash goes into the
+    Each file is run on 256 test images and saved only if no logit differs by more than 1e-4; its hash goes into the
     manifest. pt2 is for torch.export.load, elsewhere.
 
     Example: k2l export compact-torch --to onnx,tflite

@@ -36,8 +36,8 @@ RECOMMENDED = "compact"
 FIRST = (
     MenuChoice("train", "Train a network"),
     MenuChoice("use", "Use one that is here already"),
-    MenuChoice("runs", "See where my runs stand"),
-    MenuChoice("doctor", "See what this machine has and lacks"),
+    MenuChoice("runs", "See the state of my runs"),
+    MenuChoice("doctor", "See what this machine has and what is missing"),
     MenuChoice("quit", "Leave"),
 )
 # What can be done with a model; {0} is its name, {1} the path that is asked for.
@@ -55,19 +55,19 @@ AFTERWARDS = tuple(MenuChoice(key, says) for key, (says, _, _) in THEN.items())
 
 
 class Back(Exception):
-    """A question was given up."""
+    """A question was left without an answer."""
 
 
 @dataclass
 class Menu:
-    """Asks, shows the command, and runs it. What asks and what runs can be others, for tests."""
+    """Asks, shows the command, and runs it. Tests replace the asking and the running."""
 
     choose: Callable[[str, tuple[MenuChoice, ...]], str] = select
     write: Callable[[str], str] = text
     start: Callable[[list[str]], int] = field(default_factory=lambda: carry_out)
 
     def run(self) -> None:
-        """Until somebody leaves."""
+        """Until the user leaves."""
         while (first := self.choose("What would you like to do?", FIRST)) != "quit":
             with suppress(Back):
                 if first in ("runs", "doctor"):
@@ -76,13 +76,13 @@ class Menu:
                     self.use(name)
 
     def ask(self, question: str, choices: tuple[MenuChoice, ...]) -> str:
-        """The choice that was made. Raises Back where that is none of them."""
+        """The chosen one. Raises Back if there is none."""
         if (answer := self.choose(question, (*choices, BACK))) == BACK.key:
             raise Back
         return answer
 
     def trained(self) -> str:
-        """Trains what is chosen; the model's name, "" where that did not come to its end."""
+        """Trains what is chosen; returns the model's name, "" if it did not complete."""
         from local.models.registry import usual_name
 
         framework = self.ask("Which framework?", FRAMEWORKS)
@@ -106,7 +106,7 @@ class Menu:
 
 
 def networks() -> tuple[MenuChoice, ...]:
-    """The networks there are, the recommended one and then the smallest first, with the time that the zoo's took."""
+    """The networks, the recommended one and then the smallest first, with the time of the zoo's training."""
     from local.models import published
     from shared.networks.architectures import ARCHITECTURES
 
@@ -126,7 +126,7 @@ def duration(seconds: float) -> str:
 
 
 def afterwards(name: str) -> tuple[MenuChoice, ...]:
-    """What can be done with a model; it is compared where its data set is here."""
+    """What can be done with a model; a comparison needs its data set."""
     from local.models import registry
     from shared.core import manifest
     from shared.core.errors import ModelError
@@ -139,7 +139,7 @@ def afterwards(name: str) -> tuple[MenuChoice, ...]:
 
 
 def data_sets() -> tuple[MenuChoice, ...]:
-    """The data sets; of those that are files it is said where they are not here."""
+    """The data sets; those whose files are not here are marked."""
     return tuple(
         MenuChoice(name, says + ("" if here(name) else " (not here: fetched first)"))
         for name, says in DATA_SETS.items()
@@ -147,7 +147,7 @@ def data_sets() -> tuple[MenuChoice, ...]:
 
 
 def here(name: str) -> bool:
-    """Whether a data set needs no fetching."""
+    """Whether a data set needs no download."""
     from shared.core.errors import DataError
     from shared.data.datasets import locate
     from shared.data.registry import DATASETS
@@ -160,7 +160,7 @@ def here(name: str) -> bool:
 
 
 def as_path(typed: str) -> str:
-    """A path as it was typed, or dragged into the terminal: without its quotes, ~ spelt out."""
+    """A path that was typed, or dragged into the terminal: without its quotes, ~ expanded."""
     plain = typed.strip().strip("'\"").replace("\\ ", " ")
     return str(Path(plain).expanduser()) if plain.startswith("~") else plain
 
@@ -173,9 +173,9 @@ def present() -> tuple[MenuChoice, ...]:
 
 
 def carry_out(words: list[str]) -> int:
-    """Shows the command and runs it; its exit code. Ctrl-C is the command's, and comes back to the menu."""
+    """Shows the command and runs it; returns its exit code. Ctrl-C is for the command; then the menu continues."""
     say("", f"$ k2l {shlex.join(words)}")
-    before = signal.signal(signal.SIGINT, lambda *_: None)  # a handler, unlike SIG_IGN, is not handed on
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # a handler, unlike SIG_IGN, is not inherited
     try:
         done = subprocess.run(
             [sys.executable, "-m", "scripts", *words], stdin=None if on_terminal() else subprocess.DEVNULL, check=False
@@ -184,7 +184,7 @@ def carry_out(words: list[str]) -> int:
         signal.signal(signal.SIGINT, before)
         if on_terminal():
             forget_typed()
-    if done.returncode == INTERRUPTED or done.returncode < 0:  # below 0: ended by a signal
+    if done.returncode == INTERRUPTED or done.returncode < 0:  # below 0: stopped by a signal
         say("that was interrupted; back in the menu")
     elif done.returncode:
         say(f"that ended with exit {done.returncode}: the line above says why")

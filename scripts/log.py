@@ -15,13 +15,13 @@ def log(
         typer.Argument(
             metavar="[RUN]",
             autocompletion=complete.runs,
-            help="A run's id or its beginning, or a model's name: its latest run. [default: the latest]",
+            help="A run's id or its start, or a model's name: its latest run. [default: the latest]",
         ),
     ] = None,
 ) -> None:
-    """Print the log of a run that has ended, as it is kept here.
+    """Print the saved log of a run that has ended.
 
-    Its lines of the files that it unpacked and left are passed over. Its colours stay; nothing else in it can rule the
+    Its lines about files that it unpacked and saved are left out. Its colours stay; nothing else in it can rule the
     terminal. Of a run that is still under way, `k2l watch` follows it.
 
     Example: k2l log 20261120
@@ -38,7 +38,7 @@ def log(
     lines = printable.log(text.removesuffix("\n")).split("\n") if text else []
     for line in lines:
         if not listed(line):
-            print(line)  # not shown as other lines are: its colours stay
+            print(line)  # not with `show`: its colours remain
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`k2l loop`: push, watch, pull, export, evaluate, quantize: the whole trip in one command."""
+"""`k2l loop`: push, watch, pull, export, evaluate, quantize: the complete trip in one command."""
 
 import time
 from typing import TYPE_CHECKING, Any
@@ -28,9 +28,9 @@ def loop(
     wait_limit: options.WaitLimit = 12,
     json: Json = False,
 ) -> None:
-    """The whole trip: push, watch, pull, export, evaluate, quantize.
+    """The complete trip: push, watch, pull, export, evaluate, quantize.
 
-    Interrupted anywhere, the same command goes on where it stopped; nothing is pushed twice.
+    After any interruption, the same command resumes; nothing is pushed twice.
 
     Example: k2l loop --remote emulator --architecture compact --epochs 3 --name compact-torch
     """
@@ -55,7 +55,7 @@ def loop(
         row = _row(one, home) | {"seconds_command": round(time.perf_counter() - start, 3)}
         emit([row]) if json else _show(row, home)
         if one.state != "done":
-            one.record(state="done")  # after it is told: killed before, the same command tells it again
+            one.record(state="done")  # after the report: if killed before, the same command reports again
 
 
 def _row(one: "Run", home: "Arrival") -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _show(row: dict[str, Any], home: "Arrival") -> None:
 
 
 def _otherwise(row: dict[str, Any]) -> str:
-    """What is to be said where that is not the accelerator that was asked for."""
+    """The note if it is not the requested accelerator."""
     from local.kaggle_api.kernel_spec import other_accelerator
 
     asked = row["accelerator_asked"]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from shared.core.errors import PictureError
 
 COLUMNS = ("file", "frame", "row", "place", "digit", "confidence", "x", "y", "width", "height", "rejected")
-MANY = 10  # pictures; of so many there is a last line with what all of them came to
+MANY = 10  # from so many pictures on, a last line has the totals
 
 
 def predict(
@@ -43,13 +43,14 @@ def predict(
     csv: Annotated[bool, typer.Option("--csv", help="A line a digit, alone on stdout, for a spreadsheet.")] = False,
     save: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER|PICTURE", help="Keep each picture there, with what was read drawn over it."),
+        typer.Option(metavar="FOLDER|PICTURE", help="Save each picture there, with the reading drawn over it."),
     ] = None,
     save_crops: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Keep each digit there as the network saw it, 28x28.")
+        Path | None, typer.Option(metavar="FOLDER", help="Save each digit there as the network saw it, 28x28.")
     ] = None,
     debug_dir: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Keep there a picture of each step on the way to the glyphs.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Save there a picture of each step from the picture to the glyphs."),
     ] = None,
     show: Annotated[
         bool, typer.Option("--show", help="Show each picture in a window: any key for the next one, q to stop.")
@@ -57,7 +58,7 @@ def predict(
 ) -> None:
     """Read the digits in each picture.
 
-    Any size, dark on light or light on dark, one digit or rows of them; what is no digit is left out, and counted.
+    Any size, dark on light or light on dark, one digit or rows of them; other signs are left out, and counted.
 
     Example: k2l predict photo.jpg --save seen
     """
@@ -97,7 +98,7 @@ def predict(
 
 
 def _folder_of(save: Path, names: list[str]) -> Path:
-    """The folder that --save needs: it can be one picture's own file. ConfigError where that cannot be."""
+    """The folder that --save needs; --save may also be one picture's file. ConfigError if it is neither."""
     from local.digits import saved_readings
     from local.pictures import sources
 
@@ -106,7 +107,7 @@ def _folder_of(save: Path, names: list[str]) -> Path:
     if len(names) > 1 or sources.is_film(names[0]):
         raise ConfigError(f"--save {save}: one file, and there is more than one picture. Name a folder.")
     if save.exists() and save.samefile(names[0] if Path(names[0]).exists() else save.parent):
-        raise ConfigError(f"--save {save}: is the very file that is read. Choose another place.")
+        raise ConfigError(f"--save {save}: is the file that is read. Choose another file.")
     return save.parent
 
 
@@ -122,7 +123,7 @@ def as_json(facts: dict[str, Any]) -> None:
 
 
 def as_csv() -> Callable[[dict[str, Any]], None]:
-    """Writes the heading, and gives what writes a picture: a line a digit, and one without where there is none.
+    """Writes the heading, and returns the function for a picture: a line for each digit, or one line for none.
 
     `rejected` is how many of the whole picture were taken for none.
     """
@@ -166,7 +167,7 @@ def as_text(facts: dict[str, Any]) -> None:
 def _album(
     stack: ExitStack, *, save: Path | None, crops: Path | None, steps: Path | None, single: bool
 ) -> "Album | None":
-    """Where readings are kept as pictures, if any folder was named."""
+    """Where readings are saved as pictures, if a folder was named."""
     if not (save or crops or steps):
         return None
     from local.digits.saved_readings import Album
@@ -175,7 +176,7 @@ def _album(
 
 
 def _window(stack: ExitStack) -> "Callable[[Shot, Reading], bool]":
-    """Shows a reading until a key is pressed, a film's for as long as it lasts; False ends the reading."""
+    """Shows a reading until a key is pressed, a film's for its duration; False stops the reading."""
     from local.apps.camera.window import ESCAPE, Window
     from local.digits import overlay
 
@@ -189,7 +190,7 @@ def _window(stack: ExitStack) -> "Callable[[Shot, Reading], bool]":
 
 
 def _followed(names: list[str], stack: ExitStack) -> "Iterator[Shot | PictureError]":
-    """The shots of these names, with a bar on a terminal where there are many."""
+    """The shots of these names, with a bar on a terminal if there are many."""
     from local.pictures import sources
 
     if not sys.stderr.isatty() or (len(names) == 1 and not sources.is_film(names[0])):
@@ -203,7 +204,7 @@ def _followed(names: list[str], stack: ExitStack) -> "Iterator[Shot | PictureErr
 
 
 class _Total:
-    """What all pictures together came to."""
+    """The totals of all pictures."""
 
     def __init__(self) -> None:
         self.pictures = self.failed = self.digits = self.rejected = 0

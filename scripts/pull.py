@@ -1,4 +1,4 @@
-"""`k2l pull`: bring a run's files home, checked."""
+"""`k2l pull`: download a run's files, checked."""
 
 from typing import Annotated
 
@@ -11,12 +11,14 @@ from scripts.terminal.output import Json, emit
 
 def pull(
     run_id: options.RunId = None,
-    again: Annotated[bool, typer.Option("--again", help="Fetch once more a run that is home already.")] = False,
-    max_bytes: Annotated[int, typer.Option(help="Refuse a run that left more than this in all.")] = 2_000_000_000,
+    again: Annotated[bool, typer.Option("--again", help="Pull again a run that is pulled already.")] = False,
+    max_bytes: Annotated[
+        int, typer.Option(help="Refuse a run whose files have more than this in all.")
+    ] = 2_000_000_000,
     timeout: options.Timeout = None,
     json: Json = False,
 ) -> None:
-    """Bring a run home, every byte checked.
+    """Download a run's files, every byte checked.
 
     Waits for its end, downloads its files, checks them against the manifest it wrote last, and moves them into
     models/ in one step.
@@ -34,7 +36,7 @@ def pull(
         if again and one.state in trip.HOME:
             one = one.record(state="complete")
         elif one.state in ("pulled", "done"):
-            trip.tell_home(one)
+            trip.report_installed(one)
         one = trip.pulled(service, one, again=again, max_bytes=max_bytes)
     if json:
         emit(

@@ -22,9 +22,9 @@ def push(
 ) -> None:
     """Send a training to Kaggle or the emulator.
 
-    It becomes the next version of the kernel in kaggle/FRAMEWORK/kernel.toml; the command comes back at once.
-    The same push twice is one push: while a run is under way, the same command names it.
-    With --dry-run nothing is sent: exit 0 if every check that can be made beforehand stands, else 1.
+    It becomes the next version of the kernel in kaggle/FRAMEWORK/kernel.toml; the command returns at once.
+    The same push twice is one push: while a run is unfinished, the same command names it.
+    With --dry-run nothing is sent: exit 0 if every check before the push passes, else 1.
 
     Example: k2l push --remote emulator --architecture compact --epochs 3
     """

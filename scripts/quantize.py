@@ -1,4 +1,4 @@
-"""`k2l quantize`: a model in int8 and float16, what that costs and what it gains, before and after."""
+"""`k2l quantize`: a model in int8 and float16, its cost and its gain, before and after."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ def quantize(
     model: options.ModelFolder,
     to: Annotated[str, typer.Option(metavar="FORMAT,…", help="Of onnx, tflite, float16, torch. [default: all]")] = "",
     max_drop: Annotated[
-        float, typer.Option(min=0, help="Points of validation accuracy a file may lose and still be kept.")
+        float, typer.Option(min=0, help="Points of validation accuracy that a file may lose and still be saved.")
     ] = 0.2,
     data_dir: options.DataDir = None,
     threads: Annotated[int, typer.Option(min=1, max=256, help="Threads of the processor to time with.")] = 1,
@@ -33,7 +33,7 @@ def quantize(
 
     int8 for onnxruntime, LiteRT and PyTorch, float16 for LiteRT.
     Quantization calibration uses training images; the drop is measured on the validation images, and a file that
-    loses too much is not kept. All are timed side by side in one process.
+    loses too much is not saved. All are timed side by side in one process.
 
     Example: k2l quantize compact-torch --to onnx,tflite --max-drop 0.1
     """
@@ -49,7 +49,7 @@ def quantize(
             made = quantization.quantize(
                 folder,
                 names,
-                beside=["onnx"],  # what every time is held against
+                beside=["onnx"],  # the baseline of every time
                 max_drop=max_drop,
                 data_dir=data_dir,
                 report=report,
@@ -70,11 +70,11 @@ def quantize(
         if not one.kept:
             say(one.why)
     if not any(one.kept for one in made):
-        fail("no file was kept: none reads well enough. Allow more with --max-drop, or train longer.")
+        fail("no file was saved: none reads well enough. Allow more with --max-drop, or train longer.")
 
 
 def _runnable(folder: Path, made: "Sequence[Quantized]") -> list[Any]:
-    """The files to time, as models: onnxruntime's float file first, since all are held against it."""
+    """The files to time, as models: onnxruntime's float file first, since it is the baseline."""
     from local.models import registry
 
     files = [folder / "model.onnx", *(one.base for one in made), *(one.file for one in made if one.kept)]
@@ -82,7 +82,7 @@ def _runnable(folder: Path, made: "Sequence[Quantized]") -> list[Any]:
 
 
 def _rows(folder: Path, made: "Sequence[Quantized]", timed: "Sequence[Row]") -> Iterator[dict[str, Any]]:
-    """A row for each float file, and after it those for the quantized ones that stand in for it."""
+    """A row for each float file, and after it those for its quantized ones."""
     p50 = {(row.file, row.batch): row.p50_us for row in timed}
     first = str(folder / "model.onnx")
     for base in dict.fromkeys(one.base for one in made):
@@ -90,7 +90,7 @@ def _rows(folder: Path, made: "Sequence[Quantized]", timed: "Sequence[Row]") -> 
         for facts in (those[0].base_as_dict(), *(one.as_dict() for one in those)):
             row = {"model": folder.resolve().name, **facts}
             for n in BATCHES:
-                # A refused file has no time, even where an older one is still at its place.
+                # A refused file has no time, even if an older one still exists.
                 taken = p50[facts["file"], n] if facts["kept"] else None
                 row[f"p50_us_{n}"] = taken and round(taken, 4)
                 row[f"ratio_{n}"] = taken and round(taken / p50[str(base), n], 4)

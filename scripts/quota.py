@@ -6,7 +6,7 @@ from scripts.terminal.output import Json, emit, show
 
 
 def quota(remote: options.Remote = "kaggle", owner: options.Owner = None, json: Json = False) -> None:
-    """Show the GPU hours used and left, and when they start anew.
+    """Show the GPU hours used and left, and when they are renewed.
 
     Example: k2l quota
     """
@@ -22,7 +22,7 @@ def quota(remote: options.Remote = "kaggle", owner: options.Owner = None, json: 
         show(
             f"{service.label} as {service.username}: {used:.1f} of {total:.1f} GPU hours used, {total - used:.1f} left"
         )
-        show(f"they start anew {when(gpu.refresh)}")
+        show(f"they are renewed {when(gpu.refresh)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`k2l race`: which network and recipe get to an accuracy soonest on this machine."""
+"""`k2l race`: which network and recipe reach an accuracy soonest on this machine."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,7 +55,7 @@ def race(
     wanted = list(dict.fromkeys(map(racing.Contestant.parse, options.listed("contestants", contestants))))
     rules = racing.Rules(
         target=target / 100,
-        dataset=options.settled(dataset, data_dir=data_dir),
+        dataset=options.resolved_dataset(dataset, data_dir=data_dir),
         data_dir=data_dir,
         framework=framework,
         threads=threads,
@@ -70,8 +70,8 @@ def race(
                 say(line(finish, f"{len(finishes)} of {count}"))
                 report(Progress(len(finishes) / count))
     except KeyboardInterrupt:
-        raise Ended(f"interrupted after {len(finishes)} of {count} trainings; a race begins anew.") from None
-    finally:  # what is finished is told in any case
+        raise Ended(f"interrupted after {len(finishes)} of {count} trainings; a race cannot be resumed.") from None
+    finally:  # finished trainings are always reported
         found = racing.rows(wanted, finishes, rules)
         if json:
             emit(found)
@@ -105,7 +105,7 @@ def show_all(found: Sequence[Mapping[str, Any]], rules: "Rules") -> None:
 
 
 def busy_all(found: Sequence[Mapping[str, Any]]) -> None:
-    """Says so where the machine had other work."""
+    """Reports if the machine had other work."""
     from local.experiments.race import QUIET
     from shared.frameworks.device import processors
 

@@ -13,12 +13,12 @@ from scripts.terminal.tables import table_of
 
 def report(
     publish: Annotated[
-        str, typer.Option(metavar="MODEL,…", help="First put these into the zoo: names, or paths of model folders.")
+        str, typer.Option(metavar="MODEL,…", help="First publish these in the zoo: names, or paths of model folders.")
     ] = "",
     measure: Annotated[bool, typer.Option("--measure", help="First time the zoo's files on this processor.")] = False,
     seconds: Annotated[float, typer.Option(min=0, help="How long to time all files together.")] = 30.0,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing: exit 1 if a page says other than the manifests.")
+        bool, typer.Option("--check", help="Write nothing: exit 1 if a page differs from the manifests.")
     ] = False,
     picture: Annotated[bool, typer.Option("--picture", help="Draw README's picture again; needs MNIST.")] = False,
     data_dir: options.DataDir = None,
@@ -48,7 +48,7 @@ def report(
     if picture:
         draw(data_dir)
     stale = pages.outdated() if check else pages.write()
-    figures = [published.figures(stated) for stated in published.published()]
+    figures = [published.figures(found) for found in published.published()]
     if json:
         emit(asdict(one) for one in figures)
     elif figures:
@@ -64,9 +64,9 @@ def publish_one(name: str, data_dir: Path | None) -> None:
     from local.zoo import build as publishing
 
     with journal.lock(folder(name).resolve().name), bar(f"publishing {name}") as share:
-        stated = publishing.publish(name, data_dir=data_dir, report=share)
-    say(f"published: {workspace.zoo() / stated.name}")
-    for file, size in stated.published["left_out"].items():
+        found = publishing.publish(name, data_dir=data_dir, report=share)
+    say(f"published: {workspace.zoo() / found.name}")
+    for file, size in found.published["left_out"].items():
         say(f"  {file} has {size / 1e6:.0f} MB and is left out; its card says how to make it")
 
 
@@ -75,8 +75,8 @@ def time_all(seconds: float) -> None:
     from local.zoo import build as publishing
 
     with bar("timing") as share:
-        stated = publishing.measure(seconds=seconds, report=share)
-    say(f"timed: the files of {len(stated)} networks")
+        found = publishing.measure(seconds=seconds, report=share)
+    say(f"timed: the files of {len(found)} networks")
 
 
 def draw(data_dir: Path | None) -> None:

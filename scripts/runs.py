@@ -15,23 +15,23 @@ from scripts.terminal.tables import listing
 if TYPE_CHECKING:
     from local.runs.journal import Run
 
-SCREEN = 20  # runs that are listed on a terminal, unless more are asked for
+SCREEN = 20  # runs that are listed on a terminal, unless more are requested
 
 
 def runs(
     limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="The newest N alone. [default: all; on a terminal 20]")
+        int | None, typer.Option(min=1, metavar="N", help="Only the newest N. [default: all; on a terminal 20]")
     ] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Do not ask how runs stand on their service.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask the services for the state of runs.")] = False,
     gc: Annotated[
-        bool, typer.Option("--gc", help="Clear what nothing goes on from; models that were replaced are kept.")
+        bool, typer.Option("--gc", help="Remove files that nothing resumes from; replaced models are not removed.")
     ] = False,
     older: Annotated[
         int | None,
         typer.Option(min=0, metavar="DAYS", help="With --gc, also everything of runs that ended this long ago."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="With --gc, show what would go, and clear nothing.")
+        bool, typer.Option("--dry-run", help="With --gc, show what would be removed, and remove nothing.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --older, do not ask first on a terminal.")] = False,
     json: Json = False,
@@ -63,7 +63,7 @@ def runs(
 
 
 class RunLine(NamedTuple):
-    """A run, how it stands there, its test accuracy where that is known, and as much of its id as names it."""
+    """A run, its state on the service, its test accuracy if known, and its shortened id."""
 
     id: str
     run: "Run"
@@ -72,14 +72,14 @@ class RunLine(NamedTuple):
 
     @property
     def state(self) -> str:
-        """The service's word while the run is away, and the journal's."""
+        """The journal's state, and the service's until the run is pulled."""
         if self.there.isupper():
             return self.there.lower()
         return f"{self.run.state}, {self.there}" if self.there else self.run.state
 
     @property
     def next(self) -> str:
-        """What is to be done with it, where something is."""
+        """The next command for it, if there is one."""
         from scripts.steps.trip import NEXT, NEXT_THERE
 
         one = self.run
@@ -110,7 +110,7 @@ def _beginning(one: "Run") -> str:
 def _asked(every: "list[Run]") -> dict[str, str]:
     from local.jobs.remote_status import AWAY, remote_states
 
-    # Only runs under way are asked after: without one, no client is loaded.
+    # Only unfinished runs are looked up: without one, no client is loaded.
     return remote_states(every) if any(one.state in AWAY for one in every) else {}
 
 

@@ -31,7 +31,7 @@ LONGEST_NAME = 45  # the runs of a study are named after it
 @options.trained(without=("name",))
 def sweep(
     wanted: options.Requested,
-    trials: Annotated[int, typer.Option(min=1, help="How many trials the study has in the end.")] = 20,
+    trials: Annotated[int, typer.Option(min=1, help="How many trials the study has at the end.")] = 20,
     search: Annotated[
         list[str] | None,
         typer.Option(
@@ -46,21 +46,21 @@ def sweep(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="The search to go on with, or to begin. [default: ARCHITECTURE-FRAMEWORK-DATASET-EPOCHS]",
+            help="The search to resume, or to start. [default: ARCHITECTURE-FRAMEWORK-DATASET-EPOCHS]",
         ),
     ] = None,
     storage: Annotated[
         str | None,
         typer.Option(
             metavar="URL",
-            help="Any that Optuna takes, shared by several machines: postgresql://…, a journal file's path. "
+            help="Any storage of Optuna, shared by several machines: postgresql://…, a journal file's path. "
             "[default: SQLite, in .k2l/sweeps/STUDY/study.db]",
         ),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Trials at once, each with a share of the processor.")] = 1,
-    timeout: Annotated[float | None, typer.Option(min=0, help="Seconds after which no trial is begun.")] = None,
+    timeout: Annotated[float | None, typer.Option(min=0, help="Seconds after which no trial starts.")] = None,
     prune: Annotated[
-        bool, typer.Option("--prune/--no-prune", help="End a trial early when half of the others did better.")
+        bool, typer.Option("--prune/--no-prune", help="Stop a trial early when half of the others did better.")
     ] = True,
     remote: Annotated[
         str | None,
@@ -126,7 +126,7 @@ def _task(
     remote: str | None,
     data_dir: Path | None,
 ) -> "Task":
-    """What is to be searched; all that can be wrong with it is found here."""
+    """What to search, with all its checks."""
     from local.sweep import space as sweep_space
     from local.sweep.task import Task
 
@@ -170,7 +170,7 @@ def _runs(
     slug: str | None,
     accelerator: str | None,
 ) -> "Iterator[Trainer]":
-    """The service, asked before anything is drawn; one sweep of a study at a time on this machine."""
+    """The service, connected before any trial is chosen; one sweep of a study at a time on this machine."""
     from local.kaggle_api import kernel_spec
     from local.runs import journal
     from local.sweep.remote import RemoteTrainer, sweep_kernel
@@ -193,7 +193,7 @@ def _announce(study: "Study", where: str, trials: int) -> None:
     from local.sweep.study import SILENCE
 
     there, total = study.finished(), count(trials, "trial")
-    going = f"goes on after {there} of {total}" if there else total
+    going = f"resumes after {there} of {total}" if there else total
     say(f"study {study.name}: {going}, in {where}")
     if others := len(study.trials(study.state.RUNNING)):
         say(f"  {count(others, 'trial')} of other commands; those of a killed one are tried again within {SILENCE:g} s")
@@ -201,7 +201,7 @@ def _announce(study: "Study", where: str, trials: int) -> None:
 
 
 def _teller(study: "Study", share: Report) -> Report:
-    """Says each trial that ended; `share` has the rest."""
+    """Reports each trial that ended; `share` has the rest."""
 
     def report(event: Event) -> None:
         if isinstance(event, TrialEnded):
@@ -224,15 +224,15 @@ def _say_trial(study: "Study", row: dict[str, Any]) -> None:
 
 
 def _interrupted(study: "Study", trials: int, url: str, remote: str | None) -> str:
-    """What is left, and how to go on; the command is not written out where a password stands in it."""
+    """What is left, and how to resume; a command with a password in it is not printed."""
     from local.core.markdown import count
     from local.sweep.storage import shown
 
     ended = f"{study.finished()} of {count(trials, 'trial')}"
-    there = f"interrupted: {ended} {'is' if trials == 1 else 'are'} finished, and kept in the study {study.name}."
+    there = f"interrupted: {ended} {'is' if trials == 1 else 'are'} finished, and saved in the study {study.name}."
     if remote:
-        there += f"\nRuns that were pushed go on at {remote}; their results are taken then."
-    return f"{there}\nGo on with: {again() if shown(url) == url else 'the same command'}"
+        there += f"\nPushed runs continue at {remote}; their results are read then."
+    return f"{there}\nResume with: {again() if shown(url) == url else 'the same command'}"
 
 
 def _finish(study: "Study", trials: int, folder: Path, *, json: bool) -> None:
@@ -243,7 +243,7 @@ def _finish(study: "Study", trials: int, folder: Path, *, json: bool) -> None:
     rows = study.rows()
     if not any(row["best"] for row in rows):
         states = ", ".join(f"trial {row['trial']} {row['state']}" for row in rows[:5]) or "none was begun"
-        raise UserError(f"no trial of the study {study.name} is complete yet: {states}. The same command goes on.")
+        raise UserError(f"no trial of the study {study.name} is complete yet: {states}. The same command resumes it.")
     shares = searching.importances(study)
     if json:
         emit(rows)
@@ -251,7 +251,7 @@ def _finish(study: "Study", trials: int, folder: Path, *, json: bool) -> None:
         _show(study, rows, shares)
     say(f"pictures: {', '.join(map(str, draw(study.task, rows, shares, folder)))}")
     if (missing := trials - study.finished()) > 0:
-        say(f"{missing} trials are missing, or under way elsewhere: the same command goes on.")
+        say(f"{missing} trials are missing, or running elsewhere: the same command resumes it.")
 
 
 def _show(study: "Study", rows: Sequence[dict[str, Any]], shares: dict[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""`k2l train`: the same training, on this machine, to be watched, interrupted and gone on with."""
+"""`k2l train`: the same training, on this machine, with progress, interruption and resumption."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shared.training.config import TrainConfig
 
 
-# What one does with a network next, by what it was trained on; {0} is its name.
+# The next commands for a network, by its data set; {0} is its name.
 OTHERWISE = ("next: k2l evaluate {0} --all", "make it smaller: k2l quantize {0}")
 READS = ("next: k2l predict PICTURE --model {0}", OTHERWISE[1])
 DIGITS_ALONE = (*READS, "For photographs leave out --model: the zoo's camera, made for them, reads them better.")
@@ -31,19 +31,19 @@ def train(
     wanted: options.Requested,
     seeds: Annotated[
         int | None,
-        typer.Option(min=1, max=1000, help="Train this many, from --seed on; keep the best on the validation images."),
+        typer.Option(min=1, max=1000, help="Train this many, from --seed on; save the best on the validation images."),
     ] = None,
     keep: Annotated[
-        int | None, typer.Option(min=0, help="With --seeds: keep this seed, chosen on something else.")
+        int | None, typer.Option(min=0, help="With --seeds: save this seed, chosen on something else.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the training that was interrupted.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the interrupted training.")] = False,
     data_dir: options.DataDir = None,
     json: Json = False,
 ) -> None:
     """Train on this machine.
 
-    Leaves models/NAME with its manifest, as a pull does. Ctrl-C keeps the best epoch so far; --resume goes on from the
-    last one, after a crash too. --seeds gives mean and spread, and trains no finished seed again.
+    Leaves models/NAME with its manifest, as a pull does. Ctrl-C saves the best epoch so far; --resume continues from
+    the last one, after a crash too. --seeds gives mean and spread, and trains no finished seed again.
 
     Example: k2l train --architecture lite --epochs 15 --name lite
     """
@@ -58,30 +58,30 @@ def train(
     if keep is not None and seeds is None:
         raise typer.BadParameter("it needs --seeds", param_hint="--keep")
     if seeds is not None:
-        stated = several(training, seeds, keep=keep, data_dir=data_dir)
+        found = several(training, seeds, keep=keep, data_dir=data_dir)
     else:
         with journal.lock(training.name):
-            stated = single(training, resume=resume, data_dir=data_dir)
-    if stated is None:
+            found = single(training, resume=resume, data_dir=data_dir)
+    if found is None:
         return
     if json:
-        emit([stated.as_dict()])
+        emit([found.as_dict()])
     else:
-        show_all(stated, training.folder)
+        show_all(found, training.folder)
 
 
-def show_all(stated: "TrainingManifest", folder: Path) -> None:
-    """What came of it, and what can be done with it now."""
+def show_all(found: "TrainingManifest", folder: Path) -> None:
+    """The result, and the next commands."""
     import numpy as np
 
-    accuracy, count = stated.test_accuracy, len(np.load(folder / "labels.npy", mmap_mode="r"))
-    show(f"test accuracy {accuracy:.2%} of {stated.dataset} ({count:,} images); everything is in {folder}")
-    for line in NEXT.get(stated.dataset, OTHERWISE):
+    accuracy, count = found.test_accuracy, len(np.load(folder / "labels.npy", mmap_mode="r"))
+    show(f"test accuracy {accuracy:.2%} of {found.dataset} ({count:,} images); everything is in {folder}")
+    for line in NEXT.get(found.dataset, OTHERWISE):
         say(line.format(folder.name))
 
 
 def single(training: "Training", *, resume: bool, data_dir: Path | None) -> "TrainingManifest":
-    """One network in models/NAME: its manifest. Raises Ended, with what there is to say."""
+    """One network in models/NAME: its manifest. Raises Ended with a message."""
     from local.experiments.train import Interrupted
 
     found = waiting(training)
@@ -92,16 +92,16 @@ def single(training: "Training", *, resume: bool, data_dir: Path | None) -> "Tra
         return watched(training.config, training, resume=resume, data_dir=data_dir)
     except Interrupted as end:
         raise Ended(interrupted(end, training.folder, replaced=replaced)) from None
-    except KeyboardInterrupt:  # before it began, or a second one
+    except KeyboardInterrupt:  # before it started, or a second one
         found = waiting(training)
         if found is None or found.differs:
             raise
         kept = f"the first {found.epoch} of {found.epochs} epochs are kept"
-        raise Ended(f"interrupted: nothing is half-written, {kept}.\nGo on with: {again('--resume')}") from None
+        raise Ended(f"interrupted: nothing is half-written, {kept}.\nResume with: {again('--resume')}") from None
 
 
 def several(training: "Training", count: int, *, keep: int | None, data_dir: Path | None) -> "TrainingManifest | None":
-    """So many seeds, the best or seed `keep` in models/NAME: its manifest, or None where other commands train some."""
+    """So many seeds, the best or seed `keep` in models/NAME: its manifest, or None if other commands train some."""
     from local.experiments import seeds
 
     def one(config: "TrainConfig", folder: Path) -> "TrainingManifest":
@@ -114,7 +114,7 @@ def several(training: "Training", count: int, *, keep: int | None, data_dir: Pat
     try:
         done = seeds.trained(training, count, train=one, keep=keep, report=tell)
     except KeyboardInterrupt:
-        raise Ended(f"interrupted: every epoch that ended is kept.\nGo on with: {again()}") from None
+        raise Ended(f"interrupted: every complete epoch is saved.\nResume with: {again()}") from None
     if done.rows:
         say(f"test accuracy {seeds.summary(done.rows)}")
     if done.elsewhere:
@@ -140,26 +140,26 @@ def waiting(
 
 
 def tell_found(found: "Checkpoint", *, resume: bool) -> None:
-    """What becomes of an interrupted training that is there."""
+    """Reports what happens to an existing interrupted training."""
     place = f"after epoch {found.epoch} of {found.epochs}"
     if not resume and found.differs:
-        say(f"NOTE: a training that was interrupted {place} makes way for this one: {', '.join(found.differs)}.")
+        say(f"NOTE: a training that was interrupted {place} is replaced by this one: {', '.join(found.differs)}.")
     elif not resume:
-        say(f"NOTE: this training was interrupted {place}, and starts anew. To go on with it: {again('--resume')}")
+        say(f"NOTE: this training was interrupted {place}, and starts again. To resume it: {again('--resume')}")
     elif not found.differs:  # else it is refused
-        say(f"going on {place}")
+        say(f"resuming {place}")
 
 
 def interrupted(end: "Interrupted", folder: Path, *, replaced: bool) -> str:
-    """What was left by an interrupted training, and how to go on."""
-    go_on = f"Go on with: {again('--resume')}"
+    """What an interrupted training left, and how to resume."""
+    go_on = f"Resume with: {again('--resume')}"
     if not end.epoch:
-        there = f"{folder} is as it was" if replaced else "nothing is left behind"
+        there = f"{folder} is unchanged" if replaced else "no files are left"
         return f"interrupted before the first epoch had ended: {there}.\nNothing to resume: run the same command again."
     if end.manifest is None:
         return f"interrupted before another epoch had ended: the first {end.epoch} of {end.epochs} are kept.\n{go_on}"
     if not end.manifest.interrupted:
-        return f"interrupted when the training had ended: {folder} is whole."
+        return f"interrupted when the training had ended: {folder} is complete."
     best = f"validation accuracy {end.manifest.metrics['validation']['accuracy']:.2%}"
     return f"interrupted after epoch {end.epoch} of {end.epochs}: {folder} has the best one ({best}).\n{go_on}"
 

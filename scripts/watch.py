@@ -8,7 +8,7 @@ from scripts.terminal.output import Json, emit
 def watch(run_id: options.RunId = None, timeout: options.Timeout = None, json: Json = False) -> None:
     """Follow a run until it ends, with its log.
 
-    Ctrl-C leaves the run going; the same command comes back to it.
+    Ctrl-C does not stop the run; the same command follows it again.
 
     Example: k2l watch
     """

@@ -16,7 +16,7 @@ def web(
     model: ReaderModel = "",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on; 0 takes any free one.")] = 7860,
     host: Annotated[str | None, typer.Option(help="Address to serve on. [default: loopback]")] = None,
-    i_know: Annotated[bool, typer.Option("--i-know", help="Let others in: the page asks nobody who they are.")] = False,
+    i_know: Annotated[bool, typer.Option("--i-know", help="Let others in: the page has no log-in.")] = False,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", "--open", help="Open the page in a browser here.")
     ] = False,
@@ -36,7 +36,7 @@ def web(
     with served(
         lambda: Serving(networks, host=host, port=port, i_know=i_know, chosen=chosen, choices=choices, told=say)
     ) as page:
-        networks.open(chosen)  # what is wrong with it is told here, not in the page
+        networks.open(chosen)  # its errors appear here, not in the page
 
         def ready() -> None:
             say(f"k2l web: {page.url} (Ctrl-C ends it)")
@@ -58,12 +58,12 @@ def _end_as_by_ctrl_c() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     hang_up = getattr(signal, "SIGHUP", None)  # Windows has none
     if hang_up is not None and signal.getsignal(hang_up) != signal.SIG_IGN:
-        # As SIGTERM, which uvicorn waits for: an exception while it answers a request would be lost.
+        # As SIGTERM, which uvicorn handles: an exception while it answers a request would be lost.
         signal.signal(hang_up, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 
 def _chosen(model: str) -> tuple[str, list[str]]:
-    """The network to begin with, and all that the page offers."""
+    """The first network, and all that the page offers."""
     from local.models import registry
 
     named = model or os.environ.get(registry.MODEL_VARIABLE) or usual_model().name

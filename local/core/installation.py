@@ -45,7 +45,7 @@ def python_range() -> str:
 
 
 def commit() -> str:
-    """The checkout's commit in short, with `-dirty` where files differ from it; "" for no checkout, or without git."""
+    """The checkout's commit in short, with `-dirty` if files differ from it; "" without a checkout or git."""
     checkout = workspace.checkout()
     if checkout is None or not (checkout / ".git").exists():
         return ""
@@ -120,7 +120,7 @@ def installed(package: str) -> str | None:
 
 
 def _from_pyproject(key: str) -> str:
-    """A line of the checkout's pyproject.toml. By hand: a Python too old for us has no reader of TOML."""
+    """A line of the checkout's pyproject.toml. By hand: a Python that is too old for us cannot read TOML."""
     found = re.search(rf'^{key} = "(.+)"$', _text("pyproject.toml"), re.MULTILINE)
     return found[1] if found else ""
 

@@ -76,6 +76,4 @@ def in_manifest(target: Path) -> Iterator[Path]:
             manifest.add_files(folder, [target.name])
     except ImportError as error:  # some raise their own kind
         package = str(error.name or error).partition(".")[0]
-        raise ModelError(
-            f"{target} cannot be made without {package}, not installed here: {installation.line(package)}"
-        ) from None
+        raise ModelError(f"{target} needs {package}, which is not installed: {installation.line(package)}") from None

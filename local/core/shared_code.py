@@ -63,7 +63,7 @@ def _bare(text: str) -> str:
 
 
 def commit(*folders: str) -> str:
-    """The last commit that changed these folders, with `-dirty` where they have changed since.
+    """The last commit that changed these folders, with `-dirty` if they have changed since.
 
     "" without git and where there is no checkout: an environment can lie in another repository.
     """

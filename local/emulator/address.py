@@ -1,9 +1,9 @@
-"""Who may come in to the emulator: this machine alone, unless somebody knows what else that means.
+"""Who may use the emulator: only this machine, unless the user accepts the risk.
 
-    why_not(hosts, origin=False, own=None)      "" where a request that names these may come in
+    why_not(hosts, origin=False, own=None)      "" if a request with these hosts is allowed
 
-Whoever has the key has this user's account: a push is executed. A browser is on this machine too, and runs what the
-pages of others tell it; they do not know the key, and get no answer either. `local.core.listening` binds the sockets.
+The key gives access to this user's account: a push is executed. A browser on this machine runs code of other people's
+pages; they do not know the key, and get no answer either. `local.core.listening` binds the sockets.
 """
 
 from collections.abc import Iterable
@@ -14,10 +14,10 @@ RISK = "who has the key runs code here as you."
 
 
 def why_not(hosts: Iterable[str], *, origin: bool, own: str | None) -> str:
-    """Why a request is not let in, or "": `hosts` are those it names, `own` is the one we listen on by choice.
+    """Why a request is refused, or "": `hosts` are those that it names, `own` is the host chosen by the user.
 
-    A page that gave its own name our address (DNS rebinding) is known by that name; one that asks across sites, by the
-    `Origin` that its browser adds. No page of a browser has any business here.
+    A page whose name points at our address (DNS rebinding) is recognised by that name; a cross-site request by its
+    `Origin` header. No browser page needs the emulator.
     """
     if origin:
         return "The emulator answers no page of a browser: leave the Origin header out"

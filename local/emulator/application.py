@@ -2,7 +2,7 @@
 
 Each under `/api/v1` and `/v1`: `POST <service>/<RpcMethod>` and `GET kernels/logs/stream/<owner>/<slug>`. Beside
 them `GET /storage/…` and `PUT /upload/…` (signed, no key) and, for the emulator itself, `GET /emulator/ping` and
-`GET|POST|DELETE /emulator/faults`. `running.serve` puts it on a port.
+`GET|POST|DELETE /emulator/faults`. `serving` puts it on a port.
 """
 
 import asyncio
@@ -35,14 +35,14 @@ from shared.core.files import is_full
 BODY_BYTES = 20_000_000
 LOG_INTERVAL = 0.1
 END_OF_LOG = "END_OF_LOG"
-HASHED_BYTES = 2_000_000_000  # larger files come without their MD5, as composite ones of Google's storage do
+HASHED_BYTES = 2_000_000_000  # larger files have no MD5, like composite ones in Google's storage
 # As Google's storage refuses a signed URL.
 EXPIRED = """<?xml version='1.0' encoding='UTF-8'?><Error><Code>ExpiredToken</Code>\
 <Message>Invalid argument.</Message><Details>The provided token has expired.</Details></Error>"""
 
 
 class FileConvertor(PathConvertor):
-    """A file's name in a path, with whatever a name can hold: line breaks too."""
+    """A file's name in a path, with any characters, also line breaks."""
 
     regex = r"[\s\S]*"
 
@@ -51,7 +51,7 @@ register_url_convertor("file", FileConvertor())
 
 
 def refused(request: Request, error: Exception) -> Response:
-    """An HTTP error in the service's words."""
+    """An HTTP error in the service's form."""
     if isinstance(error, HTTPException):
         error = Refusal(error.status_code, f"{error.detail}: {request.method} {request.url.path}")
     assert isinstance(error, Refusal)
@@ -62,14 +62,14 @@ def refused(request: Request, error: Exception) -> Response:
 
 
 def full(request: Request, error: Exception) -> Response:
-    """The answer where the disk of the emulator is full: 507, at once. Any other OSError is an error of ours."""
+    """The answer if the emulator's disk is full: 507, at once. Any other OSError is a bug of ours."""
     if not is_full(error):
         raise error
     return refused(request, Refusal(507, f"disk full: {request.app.state.folder}. Free some space there"))
 
 
 def holds_key(service: EmulatorService, request: Request) -> bool:
-    """Whether a request comes with the key: Basic `username:key`, or the key as a Bearer token."""
+    """Whether a request has the key: Basic `username:key`, or the key as a Bearer token."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
         try:
@@ -83,7 +83,7 @@ def holds_key(service: EmulatorService, request: Request) -> bool:
 
 
 def broken(request: Request, error: Exception) -> Response:
-    """The answer where the emulator itself is at fault; the server's log has the traceback."""
+    """The answer to a bug of the emulator; the server's log has the traceback."""
     return JSONResponse(Refusal(500, f"The emulator failed ({type(error).__name__}); see its server.log").body(), 500)
 
 
@@ -98,13 +98,13 @@ def check_key(service: EmulatorService, request: Request) -> None:
 
 
 def check_no_key(request: Request) -> None:
-    """Refusal 400 for a request that brings the key where no key has any business."""
+    """Refusal 400 for a request with a key to storage, which needs none."""
     if "authorization" in request.headers:
         raise Refusal(400, "Storage takes signed URLs: leave the Authorization header, which is for the service, out")
 
 
 def elsewhere(service: EmulatorService, request: Request, redirect: Redirect) -> Response:
-    """302 to storage, under another host name than the request's, so that clients leave their key behind."""
+    """302 to storage, under another host name than the request's, so that clients do not send their key."""
     base = service.base
     if request.url.hostname == "127.0.0.1":
         base = base.replace("127.0.0.1", "localhost")
@@ -132,23 +132,23 @@ class Application:
     async def body(self, request: Request, *, asks_for_key: bool = True) -> bytes:
         """The request's body. Refusal: 401 without the key, 413 over BODY_BYTES.
 
-        What is refused is read to its end, for an answer that comes sooner resets the connection under the sender,
-        but it is not kept.
+        A refused body is read to its end, since an earlier answer would reset the sender's connection, but it is not
+        stored.
         """
         welcome = not asks_for_key or holds_key(self.service, request)
-        kept, size = bytearray(), 0
+        content, size = bytearray(), 0
         async for chunk in request.stream():
             size += len(chunk)
             if welcome and size <= BODY_BYTES:
-                kept += chunk
+                content += chunk
         if not welcome:
             raise unauthenticated()
         if size > BODY_BYTES:
             raise Refusal(413, f"The request is over {BODY_BYTES:,} bytes")
-        return bytes(kept)
+        return bytes(content)
 
     def log_stream(self, request: Request) -> Response:
-        """A version's log, `versionLabel`'s or the current one's: live as server-sent events, stored once it ended."""
+        """A version's log, `versionLabel`'s or the current one's: live as server-sent events, stored after its end."""
         check_key(self.service, request)
         number = version_number(request.query_params.get("versionLabel"))
         version = self.service.find_version(request.path_params["owner"], request.path_params["slug"], number)
@@ -158,16 +158,16 @@ class Application:
         return Response(stored_log(version, request.state.struck) or "[]", media_type="application/json")
 
     async def events(self, version: Version, cut: Fault | None) -> AsyncIterator[str]:
-        """The records from the first one on, until the session has ended, or as long as `cut` lets them."""
-        told, began = 0, time.monotonic()
+        """The records from the first one on, until the session has ended, or until `cut` ends them."""
+        sent, began = 0, time.monotonic()
         ended = False
         while not ended:
-            # The status first: what was written before the end is then never missed.
+            # The status first: then nothing that was written before the end is missed.
             ended = (await run_in_threadpool(self.service.store.status, version))["status"] in ENDED
             records = await run_in_threadpool(version.records)
-            for record in records[told:]:
+            for record in records[sent:]:
                 yield f"data: {record}\n\n"
-            told = len(records)
+            sent = len(records)
             if cut and time.monotonic() - began >= cut.seconds:
                 yield 'data: {"stream_name": "stdout", "ti'
                 return
@@ -175,7 +175,7 @@ class Application:
         yield f"data: {END_OF_LOG}\n\n"
 
     def storage(self, request: Request) -> Response:
-        """An output, for whoever holds its signed URL; ranges are served."""
+        """An output, for anyone with its signed URL; ranges are supported."""
         name = request.path_params["name"]
         query = request.query_params
         check_no_key(request)
@@ -193,13 +193,13 @@ class Application:
     def stored(self, name: str) -> Path | None:
         """The file that a signed URL names, of a model or of a kernel's version."""
         if name.startswith(f"{FIRST}/"):
-            return self.service.gallery.stored(name)
+            return self.service.models.stored(name)
         owner, slug, number, file_name = name.split("/", 3)
         version = self.service.find_version(owner, slug, int(number))
         return version.folder / ARCHIVE if file_name == ARCHIVE else version.output(file_name)
 
     async def upload(self, request: Request) -> Response:
-        """A file on its way in, from whoever holds its URL."""
+        """An uploaded file, from anyone with its URL."""
         check_no_key(request)
         blob = self.service.blobs.at(request.query_params.get("upload_id", ""))
         if blob is None:
@@ -207,7 +207,7 @@ class Application:
         return await take(blob, request)
 
     def ping(self, request: Request) -> Response:
-        """Which emulator this is, how many sessions it has under way, and how often which fault has struck."""
+        """The emulator's identity, its number of running sessions, and how often each fault was used."""
         check_key(self.service, request)
         return JSONResponse({**self.about, "live": len(self.service.store.live()), "struck": self.faults.struck})
 

@@ -4,8 +4,8 @@
     emulator.url, emulator.username, emulator.key
     stop(state)
 
-The background process is `python -m scripts.emulator`; it writes `<state>/server.log` and leaves when nobody
-has asked it anything, and nothing has run, for ten minutes. Two callers at once get the same one.
+The background process is `python -m scripts.emulator`; it writes `<state>/server.log` and stops after ten minutes
+without requests and sessions. Two callers at once get the same one.
 """
 
 import base64
@@ -35,13 +35,13 @@ logger = logging.getLogger(__name__)
 IDLE_TIMEOUT = 600.0
 START_TIMEOUT = 30.0
 PING_TIMEOUT = 5.0
-# Credentials for the real service are none of the emulator's business.
+# The emulator must not see credentials for the real service.
 WITHHELD = ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN")
 
 
 @dataclass(frozen=True)
 class Emulator:
-    """A living emulator: its URL (`http://127.0.0.1:PORT`), the user's name and key, and the server's pid."""
+    """A running emulator: its URL (`http://127.0.0.1:PORT`), the user's name and key, and the server's pid."""
 
     url: str
     username: str
@@ -50,7 +50,7 @@ class Emulator:
 
 
 def ping(url: str, username: str, key: str) -> dict[str, Any] | None:
-    """What the emulator at `url` says of itself (`instance`, `live`, `data`, …); None if nobody answers."""
+    """The emulator's own description (`instance`, `live`, `data`, …) at `url`; None without an answer."""
     token = base64.b64encode(f"{username}:{key}".encode()).decode()
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PING_TIMEOUT)
     try:
@@ -65,16 +65,16 @@ def ping(url: str, username: str, key: str) -> dict[str, Any] | None:
 
 
 def running(state: Path) -> tuple[Emulator, dict[str, Any]] | None:
-    """The living emulator of this state folder and what it says of itself, or None."""
+    """The running emulator of this state folder and its description, or None."""
     try:
         card = json.loads((state / "server.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    said = ping(card["url"], card["username"], card["key"])
+    about = ping(card["url"], card["username"], card["key"])
     # Another program, or another state's emulator, may have the port by now.
-    if said is None or said.get("instance") != card["instance"]:
+    if about is None or about.get("instance") != card["instance"]:
         return None
-    return Emulator(card["url"], card["username"], card["key"], card["pid"]), said
+    return Emulator(card["url"], card["username"], card["key"], card["pid"]), about
 
 
 def ensure(
@@ -84,9 +84,9 @@ def ensure(
     username: str | None = None,
     idle_timeout: float = IDLE_TIMEOUT,
 ) -> Emulator:
-    """The emulator of `state`, started if it is not there. KernelError: it does not come up (its log's end).
+    """The emulator of `state`, started if necessary. KernelError with the end of its log: it does not start.
 
-    One that looks for data elsewhere than asked now, and has nothing to do, is replaced.
+    An idle one that searches other data folders than requested is replaced.
     """
     state = state.resolve()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -100,10 +100,10 @@ def ensure(
         return start(state, data_dir=data_dir, username=username, idle_timeout=idle_timeout)
 
 
-def replaceable(said: dict[str, Any], data_dir: Path | None) -> bool:
-    """Whether an emulator in the background has nothing to do and looks for data elsewhere than wanted now."""
-    elsewhere = said.get("data") != source_of_data(data_dir)
-    return bool(said.get("background") and not said.get("live") and elsewhere)
+def replaceable(about: dict[str, Any], data_dir: Path | None) -> bool:
+    """Whether an emulator in the background is idle and searches other data folders than requested."""
+    elsewhere = about.get("data") != source_of_data(data_dir)
+    return bool(about.get("background") and not about.get("live") and elsewhere)
 
 
 def start(state: Path, *, data_dir: Path | None, username: str | None, idle_timeout: float) -> Emulator:
@@ -113,7 +113,7 @@ def start(state: Path, *, data_dir: Path | None, username: str | None, idle_time
     command += ["--data-dir", source_of_data(data_dir)] if source_of_data(data_dir) else []
     command += ["--username", username] if username else []
     log = state / "server.log"
-    write(log, b"\n")  # a disk that is full is noticed here, where it can be said
+    write(log, b"\n")  # a full disk fails here, where it can be reported
     environment = {name: value for name, value in os.environ.items() if name not in WITHHELD}
     environment[VARIABLE] = str(workspace.home())  # its current folder is another
     child = processes.launch(command, folder=workspace.CHECKOUT, environment=environment, noise=log)
@@ -139,9 +139,9 @@ def tail(log: Path) -> str:
 
 
 def stop(state: Path, *, patience: float = 10) -> bool:
-    """Ends the emulator of `state` and the sessions it has under way; False where there is none.
+    """Stops the emulator of `state` and its running sessions; False if there is none.
 
-    KernelError: it does not leave.
+    KernelError: it does not stop.
     """
     from local.emulator.storage.kernel_store import KernelStore
 
@@ -152,7 +152,7 @@ def stop(state: Path, *, patience: float = 10) -> bool:
         server = psutil.Process(found[0].pid)
         server.terminate()
     except psutil.NoSuchProcess:
-        pass  # gone since it answered, which is what was wanted
+        pass  # it ended after its answer: nothing left to do
     else:
         if not processes.wait([server], patience):
             raise KernelError(f"the emulator (process {server.pid}) does not stop; end it by hand")

@@ -1,6 +1,6 @@
-"""Misbehaviour on request: the rules of what the service, the network or storage does on a bad day.
+"""Faults on request: rules that imitate failures of the service, the network or storage.
 
-A fault is asked for over HTTP with the key, while the emulator runs (`POST /emulator/faults`, one object or a list;
+A fault is added over HTTP with the key, while the emulator runs (`POST /emulator/faults`, one object or a list;
 `GET` lists, `DELETE` clears), or with `Faults.add` in the same process:
 
     {"fault": "status", "method": "SaveKernel", "status": 503, "headers": {"Retry-After": "1"}, "times": 2}
@@ -9,11 +9,12 @@ A fault is asked for over HTTP with the key, while the emulator runs (`POST /emu
     {"fault": "drop", "method": "*", "chance": 0.2, "times": null}      a fifth of all calls
 
 `method` is a method's name, `Download` and `Upload` for signed URLs, `LogStream`, or `*`; `match` is a part of the
-file's name; `skip` lets that many calls through first, `times` counts the calls it strikes (null: all), `chance` is the
-share of calls it strikes.
+file's name; `skip` lets that many calls pass first, `times` is the number of calls that it affects (null: all),
+`chance` is the share of calls that it affects.
 
-`front` acts on the faults that concern the wire; the others reach the methods as `struck`. To add a kind, name it in
-KINDS, in USUAL_METHOD where one method alone knows it, and act on it in `front`, `methods`, `pushing` or `server`.
+`middleware` applies the faults of the connection; the others reach the methods as `struck`. To add a kind, name it in
+KINDS, in USUAL_METHOD if only one method uses it, and apply it in `middleware`, `kernel_methods`, `push_method` or
+`application`.
 """
 
 import random
@@ -80,14 +81,14 @@ def _between(least: float, most: float) -> Callable[[Any], bool]:
 
 
 def _headers(value: Any) -> bool:
-    """Whether HTTP can carry them: a line break in one would begin another."""
+    """Whether they are valid in HTTP: a line break in one would start another."""
     return isinstance(value, dict) and all(
         _HEADER.fullmatch(name) and _text(said) and said.isascii() and said.isprintable()
         for name, said in value.items()
     )
 
 
-# What each field of a rule can be, and in words.
+# The valid values of each field of a rule, and their description.
 FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(("fault", "method", "match", "moment"), (_text, "text")),
     "skip": (_count, "a number of calls"),
@@ -104,7 +105,7 @@ FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 @dataclass(kw_only=True)
 class Fault:
-    """One rule. ValueError names a field that cannot be."""
+    """One rule. ValueError names an invalid field."""
 
     fault: str
     method: str = ""
@@ -133,11 +134,11 @@ class Fault:
 
     @property
     def title(self) -> str:
-        """What it is counted as."""
+        """The name under which it is counted."""
         return f"{self.fault} {self.status}" if self.fault == "status" else self.fault
 
     def strikes(self, method: str, subject: str) -> bool:
-        """Whether it strikes this call, which counts it."""
+        """Whether it affects this call; if so, it is counted."""
         if self.method not in ("*", method) or self.match not in subject or self.times == 0:
             return False
         if self.skip > 0:
@@ -151,7 +152,7 @@ class Fault:
 
 
 def _fault(rule: Any) -> Fault:
-    """The rule of a table. ValueError: it is none, or has an unknown field."""
+    """The rule of a table. ValueError: it is invalid, or has an unknown field."""
     if not isinstance(rule, dict):
         raise ValueError(f"a fault is an object, not {plain(rule)}")
     unknown = rule.keys() - {one.name for one in fields(Fault)}
@@ -161,7 +162,7 @@ def _fault(rule: Any) -> Fault:
 
 
 class Faults:
-    """The rules in force; `struck` is how often each kind has struck since the emulator began."""
+    """The active rules; `struck` counts how often each kind was used since the emulator started."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -173,7 +174,7 @@ class Faults:
         self.add_all([rule])
 
     def add_all(self, rules: list[Any]) -> None:
-        """Adds rules, or none where one of them cannot be. ValueError says why."""
+        """Adds rules, or none if one of them is invalid. ValueError says why."""
         faults = [_fault(rule) for rule in rules]
         with self._lock:
             self._rules.extend(faults)

@@ -141,7 +141,7 @@ def delete_kernel(service: EmulatorService, request: Any, struck: Struck) -> api
 
 
 def cancel_session(service: EmulatorService, request: Any, struck: Struck) -> api.ApiCancelKernelSessionResponse:
-    """Ends a session by its number, which no public call tells."""
+    """Ends a session by its number, which no public call returns."""
     for version in service.store.live():
         if version.session_id == request.kernel_session_id:
             service.store.cancel(version)

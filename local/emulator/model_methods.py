@@ -115,9 +115,9 @@ def create_model(service: EmulatorService, request: Any) -> tuple[str, int]:
     check_slug(slug)
     if not 0 < len(request.title or "") <= LONGEST_TITLE:
         raise Problem(f"The title must be between 1 and {LONGEST_TITLE} characters")
-    if service.gallery.model(owner, slug):
+    if service.models.model(owner, slug):
         raise Problem(f"A model with the slug '{slug}' already exists", CONFLICT)
-    model = service.gallery.place(owner, slug)
+    model = service.models.place(owner, slug)
     model.describe({name: getattr(request, name) for name in ABOUT_MODEL})
     return model.ref, model.id
 
@@ -150,12 +150,12 @@ def create_version(service: EmulatorService, request: Any) -> tuple[str, int]:
 def blobs_of(service: EmulatorService, files: list[Any]) -> list[Blob]:
     """What the tokens stand for; Problem where nothing does, not all of it came, or two are called the same."""
     blobs = [service.blobs.of(file.token or "") for file in files or []]
-    whole = [blob for blob in blobs if blob and blob.whole]
-    if not whole or len(whole) < len(blobs):
+    complete = [blob for blob in blobs if blob and blob.complete]
+    if not complete or len(complete) < len(blobs):
         raise Problem("A file's upload token is not valid, or its upload was not finished")
-    if len({blob.name for blob in whole}) < len(whole):
+    if len({blob.name for blob in complete}) < len(complete):
         raise Problem("Two files have the same name")
-    return whole
+    return complete
 
 
 def check_slug(slug: str) -> None:
@@ -183,14 +183,14 @@ def update_model(service: EmulatorService, request: Any, struck: Struck) -> api.
 def delete_model(service: EmulatorService, request: Any, struck: Struck) -> api.ApiDeleteModelResponse:
     """Removes a model with all its instances."""
     with service.saving:
-        service.gallery.delete(find_model(service, request, "models.delete").folder)
+        service.models.delete(find_model(service, request, "models.delete").folder)
     return api.ApiDeleteModelResponse()
 
 
 def delete_instance(service: EmulatorService, request: Any, struck: Struck) -> api.ApiDeleteModelResponse:
     """Removes an instance with all its versions."""
     with service.saving:
-        service.gallery.delete(find_instance(service, request, "models.delete").folder)
+        service.models.delete(find_instance(service, request, "models.delete").folder)
     return api.ApiDeleteModelResponse()
 
 

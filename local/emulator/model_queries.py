@@ -24,7 +24,7 @@ def find_model(service: EmulatorService, request: Any, permission: str = "models
     owner, slug = request.owner_slug or service.username, request.model_slug or ""
     if permission != "models.get":
         check_owner(service, owner, permission)
-    model = service.gallery.model(owner, slug)
+    model = service.models.model(owner, slug)
     if model is None:
         raise Refusal(404, f"Model '{owner}/{slug}' was not found")
     return model
@@ -58,10 +58,10 @@ def find_version(service: EmulatorService, request: Any) -> ModelVersion:
 
 def get_model(service: EmulatorService, request: Any, struck: Struck) -> api.ApiModel:
     """What is said of a model, and its instances."""
-    return told(service, find_model(service, request))
+    return described(service, find_model(service, request))
 
 
-def told(service: EmulatorService, model: StoredModel) -> api.ApiModel:
+def described(service: EmulatorService, model: StoredModel) -> api.ApiModel:
     item = api.ApiModel()
     item.id, item.ref, item.slug, item.author = model.id, model.ref, model.slug, model.owner
     item.url = f"{service.base}/models/{model.ref}"
@@ -100,11 +100,11 @@ def list_models(service: EmulatorService, request: Any, struck: Struck) -> api.A
     """The models; `search` looks into titles, `owner` is whose."""
     words, owner = (request.search or "").lower(), request.owner or service.username
     found = [
-        one for one in service.gallery.models() if one.owner == owner and words in (one.about["title"] or "").lower()
+        one for one in service.models.models() if one.owner == owner and words in (one.about["title"] or "").lower()
     ]
     items, token = page(found, request.page_size, request.page_token)
     response = api.ApiListModelsResponse()
-    response.models = [told(service, one) for one in items]
+    response.models = [described(service, one) for one in items]
     response.total_results, response.next_page_token = len(found), token or ""
     return response
 

@@ -116,7 +116,7 @@ class EmulatorService:
         self.store = KernelStore(state)
         self.mounts = Mounts(self.store.state, data_dir)
         self.signer = Signer(secret)
-        self.gallery = ModelStore(self.store.state)
+        self.models = ModelStore(self.store.state)
         self.blobs = Blobs(self.store.state / "blobs", secret)
         self.username, self.key, self.base = username, key, base
         self.saving = threading.Lock()
@@ -158,7 +158,7 @@ def stored_log(version: Version, struck: Struck) -> str:
     log = "[" + "\n,".join(version.records()) + "\n]"
     if "empty_log" in struck:
         return ""
-    # Within the last record: what was said before is whole.
+    # Within the last record: the ones before are complete.
     return log[: (log.rfind("\n,") + len(log)) // 2] if "cut_log" in struck else log
 
 
@@ -168,7 +168,7 @@ def moment(seconds: float) -> datetime:
 
 
 def duration(seconds: float) -> str:
-    """A duration as JSON; the SDK's own writer loses whole days."""
+    """A duration as JSON; the SDK's own writer loses full days."""
     return f"{seconds:.3f}s"
 
 

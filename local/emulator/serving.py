@@ -3,7 +3,7 @@
     emulator = Running(state, port=0)     binds; UserError where the port or the state folder is taken
     emulator.serve()                      blocks until SIGINT, SIGTERM, `stop()` or idleness
 
-`<state>/server.json` tells others where it is while it runs; `<state>/credentials.json` keeps name, key and
+`<state>/server.json` has its address while it runs; `<state>/credentials.json` has name, key and
 secret, so that a restart on the same folder is the same service to its clients. Both are readable by this
 user alone.
 """
@@ -36,13 +36,13 @@ IDLE_LOOK = 1.0
 
 
 def credentials(state: Path, username: str | None, key: str | None) -> dict[str, str]:
-    """Name, key and signing secret of a state folder; kept, unless a new one is given."""
+    """Name, key and signing secret of a state folder; reused, unless a new one is given."""
     path = state / "credentials.json"
-    kept = read_json(path) if path.exists() else {}
+    saved = read_json(path) if path.exists() else {}
     value = {
-        "username": username or kept.get("username") or USERNAME,
-        "key": key or kept.get("key") or secrets.token_hex(16),
-        "secret": kept.get("secret") or secrets.token_hex(16),
+        "username": username or saved.get("username") or USERNAME,
+        "key": key or saved.get("key") or secrets.token_hex(16),
+        "secret": saved.get("secret") or secrets.token_hex(16),
     }
     write_json(path, value)
     return value
@@ -101,7 +101,7 @@ class Running:
         return listening.exposed(self.sockets)
 
     def serve(self, ready: Callable[[], None] = lambda: None) -> None:
-        """Answers requests until told to stop; sessions that still run go on without it."""
+        """Answers requests until it is stopped; running sessions continue without it."""
         asyncio.run(self._serve(ready))
 
     def stop(self) -> None:

@@ -64,7 +64,7 @@ def opened(url: str) -> Iterator["BaseStorage"]:
     except (StorageInternalError, SQLAlchemyError) as error:
         raise UserError(
             f"the storage {shown(url)} failed: {_reason(error, url)}.\n"
-            "What was finished is kept; the same command goes on."
+            "What was finished is saved; the same command resumes it."
         ) from None
     finally:
         storage.remove_session()

@@ -1,1 +1,1 @@
-"""What several verbs share: their options, their steps, and what they show on the way."""
+"""What several verbs share: their options, their steps, and the progress that they show."""

@@ -1,6 +1,6 @@
-"""The values that a shell offers for an option or an argument, each beginning with what was typed.
+"""The values that a shell offers for an option or an argument, each starting with the typed text.
 
-Asked for at every Tab: they come from tables and from the names of folders, and nothing heavy is imported for them.
+They are computed at every Tab: from tables and names of folders, without slow imports.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,7 +9,7 @@ from shared.core.printable import line
 
 
 def offering(all_of: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
-    """What typer asks for completions: the values that a shell can show."""
+    """A function for typer's completions: the values that a shell can show."""
     return lambda incomplete: [value for value in all_of() if value.startswith(incomplete) and line(value) == value]
 
 
@@ -32,7 +32,7 @@ def _remotes() -> Iterable[str]:
 
 
 def _models() -> Iterable[str]:
-    """The folders under models/ and of the zoo; whether they are whole is found when they are used."""
+    """The folders under models/ and of the zoo; they are verified when they are used."""
     from local.core import workspace
     from local.models import published
     from shared.core.manifest import NAME

@@ -1,4 +1,4 @@
-"""Options that several verbs share, each written once, and what they resolve to."""
+"""Options that several verbs share, each defined once, and what they mean."""
 
 import functools
 import inspect
@@ -43,17 +43,17 @@ Owner = Annotated[
     str | None,
     typer.Option(rich_help_panel=KAGGLE, help="The kernel's owner; must be the user of the credentials."),
 ]
-Slug = Annotated[str | None, typer.Option(rich_help_panel=KAGGLE, help="The kernel's slug, in place of kernel.toml's.")]
+Slug = Annotated[str | None, typer.Option(rich_help_panel=KAGGLE, help="The kernel's slug, instead of kernel.toml's.")]
 Accelerator = Annotated[
-    str | None, typer.Option(rich_help_panel=KAGGLE, help="NvidiaTeslaT4 or none, in place of kernel.toml's.")
+    str | None, typer.Option(rich_help_panel=KAGGLE, help="NvidiaTeslaT4 or none, instead of kernel.toml's.")
 ]
 DataDir = Annotated[
-    Path | None, typer.Option(rich_help_panel=TRAINING, help="Look for the data here, and nowhere else.")
+    Path | None, typer.Option(rich_help_panel=TRAINING, help="Search for the data here, and nowhere else.")
 ]
 RunId = Annotated[
     str | None,
     typer.Argument(
-        metavar="[RUN]", autocompletion=complete.runs, help="A run's id or its beginning. [default: the latest]"
+        metavar="[RUN]", autocompletion=complete.runs, help="A run's id or its start. [default: the latest]"
     ),
 ]
 ReaderModel = Annotated[
@@ -72,7 +72,9 @@ ModelFolder = Annotated[
 ]
 Conf = Annotated[
     float | None,
-    typer.Option(min=0, max=1, help="The least probability of a digit; less is rejected. [default: the model's]"),
+    typer.Option(
+        min=0, max=1, help="The least probability of a digit; below it, it is rejected. [default: the model's]"
+    ),
 ]
 Timeout = Annotated[
     float | None,
@@ -82,14 +84,14 @@ Timeout = Annotated[
 ]
 Again = Annotated[
     bool,
-    typer.Option("--again", rich_help_panel=KAGGLE, help="Start a new run even if the same one is under way."),
+    typer.Option("--again", rich_help_panel=KAGGLE, help="Start a new run even if the same one exists."),
 ]
 DryRun = Annotated[
     bool,
     typer.Option(
         "--dry-run",
         rich_help_panel=KAGGLE,
-        help="Check all that can be known of the push, and write nothing anywhere.",
+        help="Check everything that can be checked before the push, and write nothing.",
     ),
 ]
 WaitForCapacity = Annotated[
@@ -97,19 +99,19 @@ WaitForCapacity = Annotated[
     typer.Option(
         "--wait-for-capacity",
         rich_help_panel=KAGGLE,
-        help="Where the service has no room or no GPU time, wait and push later.",
+        help="If the service has no capacity or no GPU time, wait and push later.",
     ),
 ]
 WaitLimit = Annotated[
-    float, typer.Option(min=0, metavar="HOURS", rich_help_panel=KAGGLE, help="How long to wait for room at most.")
+    float, typer.Option(min=0, metavar="HOURS", rich_help_panel=KAGGLE, help="How long to wait for capacity at most.")
 ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Requested:
-    """A training as the command line asks for it; `trained` gives a verb these options.
+    """A training that the command line requests; `trained` gives a verb these options.
 
-    named: parameters by options of their own. pairs: others by `--set`, not yet read.
+    named: parameters with their own options. pairs: others by `--set`, not yet parsed.
     """
 
     framework: str = "torch"
@@ -119,20 +121,20 @@ class Requested:
 
     @property
     def given(self) -> dict[str, Any]:
-        """The parameters that are given, typed; the recipe has the others. ConfigError for an unknown name."""
+        """The given parameters, with their types; the recipe has the others. ConfigError for an unknown name."""
         return {**self.named, **_parameters(self.pairs)}
 
     def config(self, *, remote: str = "", data_dir: Path | None = None) -> TrainConfig:
         """The training; ConfigError for what does not exist or is out of range.
 
-        The data set `auto` is made concrete before anything starts: Kaggle has mnist; here it is mnist or, said
-        loudly, digits.
+        The data set `auto` is resolved before anything starts: on Kaggle it is mnist; here it is mnist or, with a note,
+        digits.
         """
         given = self.given
         config = TrainConfig.create(**given)
         if config.dataset != AUTO:
             return config
-        dataset = "mnist" if remote == "kaggle" else settled(AUTO, data_dir=data_dir)
+        dataset = "mnist" if remote == "kaggle" else resolved_dataset(AUTO, data_dir=data_dir)
         return TrainConfig.create(**given | {"dataset": dataset})
 
     def but(self, **given: Any) -> "Requested":
@@ -175,9 +177,9 @@ _OF_A_TRAINING = (
 
 
 def trained(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Gives a verb the options of a training, handed to it as one `Requested`, its first argument.
+    """Gives a verb the options of a training, as one `Requested`, its first argument.
 
-    Those named by `without` are not offered, and have their defaults.
+    Those in `without` are not offered, and have their defaults.
     """
     offered = [one for one in _OF_A_TRAINING if one.name not in without]
 
@@ -191,7 +193,7 @@ def trained(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]],
 
         @functools.wraps(verb)
         def command(**options: Any) -> None:
-            verb(_wanted(**{one.name: options.pop(one.name) for one in offered}), **options)
+            verb(_requested(**{one.name: options.pop(one.name) for one in offered}), **options)
 
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {one.name: one.annotation for one in parameters}
@@ -200,14 +202,14 @@ def trained(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]],
     return decorate
 
 
-def _wanted(*, framework: str, name: str | None = None, given: list[str] | None, **parameters: Any) -> Requested:
+def _requested(*, framework: str, name: str | None = None, given: list[str] | None, **parameters: Any) -> Requested:
     """The training of these options; a parameter that is None is not given."""
     named = {key: value for key, value in parameters.items() if value is not None}
     return Requested(framework=framework, name=name, named=named, pairs=given or ())
 
 
-def settled(dataset: str, **where: Any) -> str:
-    """The data set that is meant; where `auto` had to settle for another one, that is said."""
+def resolved_dataset(dataset: str, **where: Any) -> str:
+    """The data set that is meant; if `auto` means a substitute, that is reported."""
     from shared.data.datasets import choose
 
     name, reason = choose(dataset, **where)
@@ -217,9 +219,9 @@ def settled(dataset: str, **where: Any) -> str:
 
 
 def models(names: Sequence[str], *, every: bool) -> "list[Model]":
-    """The files meant by names of models, each once: the best of each folder, or with `every` all that run.
+    """The files for names of models, each once: the best of each folder, or with `every` all that run.
 
-    Of several in a folder, those whose runtime is not installed are left out, and that is said.
+    Of several in a folder, those without an installed runtime are left out, and that is reported.
     """
     from local.model_files import formats
     from local.models import registry as known
@@ -236,7 +238,7 @@ def models(names: Sequence[str], *, every: bool) -> "list[Model]":
 
 
 def served(start: Callable[[], T]) -> T:
-    """The server that this starts; exit 2 where `--host` lets other machines in and `--i-know` is missing."""
+    """The server that this starts; exit 2 if `--host` lets other machines in and `--i-know` is missing."""
     from local.core.listening import ExposedError
 
     try:
@@ -246,21 +248,21 @@ def served(start: Callable[[], T]) -> T:
 
 
 def check_folder(out: Path | None, option: str = "--out") -> None:
-    """Returns if pictures can be put into that folder, there or not; ConfigError before anything is done for them."""
+    """ConfigError, before any work, if pictures cannot be saved in that folder."""
     if out is not None and any(place.exists() and not place.is_dir() for place in (out, *out.parents)):
-        raise ConfigError(f"{option} {out}: there is a file where a folder is due.")
+        raise ConfigError(f"{option} {out}: it is a file, not a folder.")
 
 
 def listed(option: str, text: str) -> list[str]:
     """The names of a list with commas, each once; ConfigError for none."""
     names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not names:
-        raise ConfigError(f"--{option} names nothing: write names with commas between them.")
+        raise ConfigError(f"--{option} has no names: write names with commas between them.")
     return names
 
 
 def _parameters(pairs: Sequence[str]) -> dict[str, Any]:
-    """`--set name=value` as parameters, typed. ConfigError for a name that is none."""
+    """`--set name=value` as parameters, typed. ConfigError for an unknown name."""
     table = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -273,11 +275,11 @@ def _parameters(pairs: Sequence[str]) -> dict[str, Any]:
 def planned(
     wanted: Requested, *, remote: str, slug: str | None, accelerator: str | None, **options: Any
 ) -> "PlannedPush":
-    """What `push` and `loop` look at with --dry-run, in place of `submission`; nothing is found out yet."""
+    """What `push` and `loop` check with --dry-run, instead of `submission`; nothing is checked yet."""
     from local.jobs.preflight import PlannedPush
 
     def training() -> tuple[str, TrainConfig]:
-        # `auto` is mnist, which is not fetched for a look; where the emulator lacks it, that is told.
+        # `auto` is mnist, which a dry run does not download; it reports if the emulator lacks it.
         config = wanted.config(remote="kaggle")
         return wanted.model(config), config
 
@@ -289,7 +291,7 @@ def planned(
 
 
 def submission(wanted: Requested, *, remote: str, slug: str | None, accelerator: str | None) -> "Submission":
-    """What `push` and `loop` send: all that can be wrong on this side is found before any service is asked."""
+    """What `push` and `loop` send: everything on this side is checked before any call of a service."""
     from local.jobs import push
     from local.kaggle_api import kernel_spec
 
@@ -300,7 +302,7 @@ def submission(wanted: Requested, *, remote: str, slug: str | None, accelerator:
     if remote == "emulator" and config.dataset != "digits":
         from shared.data.datasets import load
 
-        load(config.dataset)  # the emulator can mount only what is here, and whole; fetched now if it is not
+        load(config.dataset)  # the emulator can mount only complete data that is here; download it now if it is missing
     return push.prepare(kernel, name=name, config=config)
 
 
@@ -312,20 +314,20 @@ def service(remote: str, owner: str | None = None) -> "Service":
 
 
 def service_of(run: "Run") -> "Service":
-    """The service a run was pushed to. KernelError where the surroundings name another one now."""
+    """The service of a run. KernelError if the environment names another one now."""
     from shared.core.errors import KernelError
 
     there = service("emulator" if run.remote == "emulator" else "kaggle")
     if there.label != run.remote or there.username != run.owner:
         raise KernelError(
             f"the run {run.run_id} was pushed to {run.remote} by {run.owner!r}, and this is {there.label} as "
-            f"{there.username!r}.\nSet KAGGLE_API_ENVIRONMENT and the credentials as they were then."
+            f"{there.username!r}.\nSet KAGGLE_API_ENVIRONMENT and the credentials as for that push."
         )
     return there
 
 
 def usual_model() -> "Model":
-    """The model where none is named; on a terminal it says which, and why."""
+    """The model if none is named; on a terminal it reports which, and why."""
     from local.models import registry
 
     chosen, reason = registry.default()
@@ -335,7 +337,7 @@ def usual_model() -> "Model":
 
 
 def open_reader(model: str, conf: float | None) -> "Reader":
-    """The model named, or the usual one, ready to read pictures."""
+    """The named model, or the usual one, ready to read pictures."""
     from local.digits.reader import Reader
     from local.models import registry
 

@@ -62,7 +62,7 @@ def read_held_out(chosen: Sequence["Model"], folder: Path, *, json: bool) -> Non
 
 
 def _answers(found: Sequence["Photograph"], reader: "Reader") -> list["Answer"]:
-    """What a model says of each photograph of one digit or none."""
+    """A model's answer to each photograph of one digit or none."""
     from local.digits import labelled_photographs
 
     return [labelled_photographs.answer(one, reader) for one in found if one.kind != labelled_photographs.SEVERAL]

@@ -1,21 +1,21 @@
-"""What is said of an event: the words for every kind, in one place.
+"""The message for each kind of event, in one place.
 
     push(service, submission, report=tell)
 
-Some kinds have none here. Steps and shares are drawn, on a terminal alone: `scripts.steps.training`, and `bar` of
-`scripts.terminal.output`. `scripts.steps.trip` says the status of a run between the lines of its log, and `k2l sweep`
-says a trial together with the best one.
+Some kinds have none here. Steps and shares are drawn, only on a terminal: `scripts.steps.training`, and `bar` of
+`scripts.terminal.output`. `scripts.steps.trip` prints the status of a run between the lines of its log, and `k2l sweep`
+prints a trial with the best one.
 """
 
 from local.core import events
 from scripts.terminal.output import say, say_all
-from scripts.terminal.recovery import kept
+from scripts.terminal.recovery import tell_backup
 from shared.core.errors import plain
 from shared.core.events import EpochEnded, Event, Progress, StepEnded
 
 
 def tell(event: Event) -> None:
-    """Says on stderr what happened; nothing for what can only be drawn."""
+    """Prints on stderr what happened; nothing for events that are only drawn."""
     match event:
         case StepEnded() | Progress():  # first: there are many
             pass
@@ -24,7 +24,7 @@ def tell(event: Event) -> None:
 
             say(epoch_line(row, epochs))
         case events.Stopping():
-            say("stopping; Ctrl-C once more ends at once")
+            say("stopping; a second Ctrl-C stops at once")
         case events.Resumed(epoch=epoch, epochs=epochs):
             say(f"  resumes after epoch {epoch} of {epochs}")
         case events.SeedBegun(seed=seed):
@@ -34,12 +34,12 @@ def tell(event: Event) -> None:
 
             say(line(row))
         case events.BackupMade(folder=folder):
-            kept(folder)
+            tell_backup(folder)
         case events.Message(text=text):
             say_all(text)
         case events.Warned(text=text):
             say_all(f"WARNING: {text}")
         case events.LogLost(why=why):
-            say(f"no live log just now: {plain(why)} The run goes on, and its whole log comes at the end.")
+            say(f"no live log for now: {plain(why)} The run continues, and its complete log comes at the end.")
         case events.FileArrived(name=name, bytes=size):
             say(f"  {size:>12,} bytes   {name}")

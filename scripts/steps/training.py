@@ -1,10 +1,9 @@
-"""A training to be watched: a live line on a terminal, a plain line an epoch elsewhere.
+"""Progress of a training: a live line on a terminal, elsewhere a plain line for each epoch.
 
     with followed() as report:
         train(config, …, report=report)
 
-The live line is drawn when a step has ended, a few times a second, by no thread of its own: that would take turns with
-the training's.
+The live line is drawn after a step, a few times a second, without its own thread, which would slow the training.
 """
 
 import sys
@@ -18,10 +17,10 @@ from scripts.steps.progress import tell
 from scripts.terminal.output import live
 from shared.core.events import EpochEnded, Event, Report, StepEnded
 
-EVERY = 0.25  # seconds between two looks at a training: each takes 2 ms to draw, and a GPU has to be waited for
+EVERY = 0.25  # seconds between two updates: each takes 2 ms to draw, and must wait for a GPU
 BAR = 5  # columns for the bar, at least
-ECHO = 3  # columns left free for the ^C that a terminal writes behind the line: on the next one it would stay
-# What stands before the bar, and after it. The first that leaves room enough is taken: widest first.
+ECHO = 3  # free columns for the ^C that a terminal writes after the line
+# The text before the bar, and after it: the first form, from the widest on, that leaves enough space.
 FORMS = (
     ("epoch {epoch}/{epochs}", "loss {loss:.4f}   accuracy {accuracy:6.2%}   {speed:>7} images/s   {left} left"),
     ("epoch {epoch}/{epochs}", "loss {loss:.4f}  accuracy {accuracy:6.2%}  {speed:>7}/s  {left} left"),
@@ -32,7 +31,7 @@ FORMS = (
 
 @contextmanager
 def followed() -> Iterator[Report]:
-    """Gives the report of a training: a line an epoch on stderr and, on a terminal, a live one below."""
+    """Yields the report of a training: a line for each epoch on stderr and, on a terminal, a live one below."""
     if not sys.stderr.isatty():
         yield tell
         return
@@ -54,18 +53,18 @@ class _Line:
         self._draw(0.0, "starting")
 
     def report(self, event: Event) -> None:
-        """Draws the line after a step; all else that is said stays above it."""
+        """Draws the line after a step; other messages stay above it."""
         match event:
             case StepEnded():
                 return self._step(event)
             case EpochEnded(row=row, epochs=epochs) if row["epoch"] == epochs:
-                self._draw(1.0, "finishing")  # seconds still, for the test images and the pictures
+                self._draw(1.0, "finishing")  # some seconds remain, for the test images and the pictures
             case Stopping():
                 self._draw(self.shown.tasks[0].completed, "stopping")
         return tell(event)
 
     def _step(self, progress: StepEnded) -> None:
-        """Draws the line, unless that was done just now."""
+        """Draws the line, unless it was drawn just now."""
         self.pace.step(progress)
         if time.monotonic() < self.pace.seen + EVERY:
             return
@@ -81,24 +80,24 @@ class _Line:
         }
         for form in FORMS:
             before, after = (text.format(**values) for text in form)
-            if self._room(before, after) >= BAR:
+            if self._bar_width(before, after) >= BAR:
                 break
         self._draw(progress.share, before, after)
 
-    def _room(self, before: str, after: str) -> int:
-        """Columns that these leave for the bar, between two blanks."""
+    def _bar_width(self, before: str, after: str) -> int:
+        """Columns that remain for the bar, between two spaces."""
         return self.shown.console.width - ECHO - len(before) - len(after) - 2
 
     def _draw(self, share: float, before: str, after: str = "") -> None:
-        self.bar.bar_width = max(1, self._room(before, after))
+        self.bar.bar_width = max(1, self._bar_width(before, after))
         self.shown.update(self.task, completed=share, before=before, after=after, refresh=self.shown.live.is_started)
 
 
 class _Pace:
-    """How fast a training is, from a look at it now and then: `speed` in images a second, `left` in seconds.
+    """How fast a training is, from occasional updates: `speed` in images a second, `left` in seconds.
 
-    The speed is that of the epoch so far, and the one before it where this has only begun: checks are not in it. The
-    time left is taken from all that was seen; both are None before there is anything to tell them from.
+    The speed is that of the epoch so far, or of the one before if it has just begun, without the checks. The time left
+    follows from the complete training so far; both are None before the first measurement.
     """
 
     def __init__(self) -> None:
@@ -108,12 +107,12 @@ class _Pace:
         self.left: float | None = None
 
     def step(self, progress: StepEnded) -> None:
-        """A step has ended: an epoch's first is its beginning here, because an epoch may lie between two looks."""
+        """A step has ended: the first of an epoch is its start here, because an epoch may pass between two updates."""
         if progress.epoch != self.epoch:
             self.epoch, self.epoch_began, self.first_images = progress.epoch, time.monotonic(), progress.images
 
     def look(self, progress: StepEnded) -> None:
-        """Takes in where the training is now."""
+        """Records the progress of the training."""
         self.seen = time.monotonic()
         if not self.began:
             self.began, self.first_share = self.seen, progress.share

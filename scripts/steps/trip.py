@@ -1,4 +1,4 @@
-"""The steps that `loop` shares with `push`, `watch` and `pull`, with what each says on the way."""
+"""The steps that `loop` shares with `push`, `watch` and `pull`, with their messages."""
 
 import re
 import sys
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from local.kaggle_api.client import Service
     from local.runs.journal import Run
 
-# What one does with a run that stands so; {0} is the run, {1} its model.
+# The next command for a run in this state; {0} is the run, {1} its model.
 NEXT = {
-    "intended": "the same push again: it asks whether it arrived",
+    "intended": "the same push again: it checks whether it arrived",
     "pushed": "k2l watch {0}",
     "complete": "k2l pull {0}",
     "pulled": "k2l evaluate {1}",
@@ -33,7 +33,7 @@ NEXT = {
     "swept": "k2l pull --again {0}",
 }
 
-# And where its service says so.
+# The next command if its service reports this state.
 NEXT_THERE = {
     ("pushed", "COMPLETE"): "k2l pull {0}",
     ("pushed", "gone"): "k2l cancel {0}: its kernel was deleted there",
@@ -42,36 +42,36 @@ NEXT_THERE = {
 
 HOME = ("pulled", "done", "swept")
 
-# How the run stands that the same push began before.
-STANDS = {"pushed": "still under way", "complete": "trained there already", "pulled": "home already"}
+# The state of the run that the same push started before.
+SAME_RUN = {"pushed": "still under way", "complete": "trained there already", "pulled": "pulled already"}
 
-# What is said where a run had another accelerator than was asked for: on a service, and on our emulator.
+# The message if a run had another accelerator than requested: on a service, and on our emulator.
 _OTHER = (
     "WARNING: {}. The service gives another where it does not have that one, or the image has no code for it; see the "
     "run's log.",
     "NOTE: {}. The emulator gives what this machine has.",
 )
 
-# What the notebook says of each shared file that it unpacks, and, as the pull does later, of each that it leaves.
+# The notebook's lines about each shared file that it unpacks, and about each output file.
 _LISTED = re.compile(r"(Writing|Overwriting) \S+/shared/[\w/]+\.py|[\d, ]{12,} bytes   [0-9a-f]{12}   .+")
 
 
 @contextmanager
 def resumable() -> Iterator[None]:
-    """Ctrl-C is answered with the command that goes on with the run that was begun."""
+    """Ctrl-C is answered with the command that resumes the run."""
     try:
         yield
     except KeyboardInterrupt:
-        raise Ended(f"interrupted: nothing is half-written. To go on: {_going_on()}.") from None
+        raise Ended(f"interrupted: nothing is half-written. To resume: {_going_on()}.") from None
 
 
 def _going_on() -> str:
-    """The command that is running, but for `--again`, which would begin anew."""
+    """The running command without `--again`, which would start a new run."""
     return again(without="--again") if "--again" in sys.argv else "the same command"
 
 
 def check(planned: "PlannedPush", *, json: bool) -> NoReturn:
-    """Shows what every check of a push comes to, and ends the verb: exit 1 if one fails."""
+    """Shows the results of a push's checks, and exits: with 1 if one fails."""
     from local.core.checks import BAD
     from local.jobs.preflight import preflight
 
@@ -80,12 +80,12 @@ def check(planned: "PlannedPush", *, json: bool) -> NoReturn:
     failed = [one.check for one in results if one.verdict == BAD]
     if failed:
         fail(f"a push would fail for: {', '.join(failed)}. Nothing was pushed.")
-    say("every check that can be made here has passed; nothing was pushed.")
+    say("every check that is possible here has passed; nothing was pushed.")
     raise SystemExit(0)
 
 
 def ended_before(service: "Service", submission: "Submission") -> "Run | None":
-    """The same training's run, where it is done and its model is still here: a kill came behind its last step."""
+    """The run of the same training, if it is done and its model is still here: it was killed after its last step."""
     from local.jobs import push
     from local.jobs.pull import is_home
     from local.runs import journal
@@ -94,15 +94,12 @@ def ended_before(service: "Service", submission: "Submission") -> "Run | None":
     one = journal.same(**place, bundle_sha256=submission.bundle.sha256)
     if one is None or one.state != "done" or not is_home(one):
         return None
-    say(f"done already: {one.title}  (run {one.run_id}), not pushed again. To train it anew: {again('--again')}")
+    say(f"done already: {one.title}  (run {one.run_id}), not pushed again. To train it again: {again('--again')}")
     return one
 
 
 def to_pull(*, anew: bool) -> "Run":
-    """The latest run that is to be brought home; where there is none, the latest that is home already.
-
-    KernelError where there is neither.
-    """
+    """The latest run to pull; if there is none, the latest pulled one. KernelError if there is neither."""
     from local.runs import journal
     from shared.core.errors import KernelError
 
@@ -115,8 +112,8 @@ def to_pull(*, anew: bool) -> "Run":
         return before[-1]
 
 
-def tell_home(one: "Run") -> None:
-    """Says that a run was pulled before; KernelError where its model is not here any more."""
+def report_installed(one: "Run") -> None:
+    """Reports that a run was pulled before; KernelError if its model is not here any more."""
     from local.core import workspace
     from local.jobs.pull import is_home
     from shared.core.errors import KernelError
@@ -125,15 +122,15 @@ def tell_home(one: "Run") -> None:
     if not is_home(one):
         raise KernelError(
             f"{one.title} was pulled before, but {place} is not its model now.\n"
-            f"Bring it once more: k2l pull --again {one.run_id}"
+            f"Pull it again: k2l pull --again {one.run_id}"
         )
-    say(f"home already: {one.title}  (run {one.run_id}), in {place}, every file checked")
+    say(f"pulled already: {one.title}  (run {one.run_id}), in {place}, every file checked")
 
 
 def sent(service: "Service", submission: "Submission", *, again: bool, wait_hours: float | None) -> "Run":
-    """Pushes, and says where it went, what to beware of and what is waited for; with None hours, nothing is.
+    """Pushes, and reports the address, warnings and waits; with None hours it does not wait.
 
-    Raises what `push` raises, with the option that helps where there is no room.
+    Raises what `push` raises, with the option that helps if there is no capacity.
     """
     from local.jobs import push
     from local.jobs.capacity import Waiting
@@ -145,33 +142,33 @@ def sent(service: "Service", submission: "Submission", *, again: bool, wait_hour
     try:
         run = push.push(service, submission, again=again, waiting=waiting, report=tell)
     except CapacityError as error:
-        way = "wait until it is taken: --wait-for-capacity" if waiting is None else "wait longer: --wait-limit HOURS"
+        way = "wait until it is accepted: --wait-for-capacity" if waiting is None else "wait longer: --wait-limit HOURS"
         space = " " if "\n" in str(error) else "\n"
         raise CapacityError(f"{error}{space}To {way}.") from None
-    _tell_sent(run, fresh=run.run_id not in before)
+    _report_sent(run, fresh=run.run_id not in before)
     return run
 
 
-def _tell_sent(run: "Run", *, fresh: bool) -> None:
-    """Where a push went, or how the run stands that the same push began before."""
+def _report_sent(run: "Run", *, fresh: bool) -> None:
+    """The address of a push, or the state of the run that the same push started before."""
     if fresh:
         say(f"pushed {run.title}  (run {run.run_id})")
         if run.accelerator == "none":
-            say("  to a CPU: no accelerator is asked for")
+            say("  to a CPU: no accelerator is requested")
     else:
-        say(f"{STANDS.get(run.state, run.state)}: {run.title}  (run {run.run_id}), not pushed again")
+        say(f"{SAME_RUN.get(run.state, run.state)}: {run.title}  (run {run.run_id}), not pushed again")
     if run.url:
         say(f"  {run.url}")
 
 
 def tell_next(run: "Run") -> None:
-    """Says what to do with the run now."""
+    """Prints the next command for the run."""
     if run.state in NEXT:
         say(f"next: {NEXT[run.state].format(run.run_id, run.name)}")
 
 
 def watched(service: "Service", run: "Run", *, quiet: bool = False, timeout: float | None = None) -> "Run":
-    """Follows a run to its end, its log indented below its states; a run that has come to its end is returned.
+    """Follows a run to its end, its log indented below its states; a run that has ended is returned.
 
     Raises RunError for one that failed, now or before.
     """
@@ -191,7 +188,7 @@ def watched(service: "Service", run: "Run", *, quiet: bool = False, timeout: flo
 
 
 class _Shown:
-    """What is shown of a watch: each status with the seconds so far, and below it the log, unless it is `quiet`."""
+    """The output of a watch: each status with the seconds so far, and below it the log, unless `quiet`."""
 
     def __init__(self, *, quiet: bool) -> None:
         self.quiet, self.start, self.state, self.log = quiet, time.monotonic(), "", Indented(sys.stderr)
@@ -212,23 +209,25 @@ class _Shown:
 
 
 def _interrupted(run: "Run", state: str) -> str:
-    """What Ctrl-C has left of a run whose state there was that."""
+    """The message after Ctrl-C for a run in that state."""
     from local.kaggle_api.statuses import ENDED
 
     if state in ENDED:
-        return f"interrupted here; the run has ended there: {_going_on()} fetches what it left."
-    return f"interrupted here; the run goes on there: {_going_on()} comes back to it, k2l cancel {run.run_id} ends it."
+        return f"interrupted here; the run has ended there: {_going_on()} fetches its files."
+    return (
+        f"interrupted here; the run continues there: {_going_on()} follows it again, k2l cancel {run.run_id} stops it."
+    )
 
 
 def listed(line: str) -> bool:
-    """Whether a line of a log is of a file that the notebook unpacks or leaves: left out where it is shown."""
+    """Whether a line of a log is about a file that the notebook unpacks or saves: it is not shown."""
     return _LISTED.fullmatch(line) is not None
 
 
 class Indented:
-    """Writes a log, which comes in pieces that need not be lines: whole lines, indented and safe.
+    """Writes a log that comes in pieces as complete lines, indented and safe.
 
-    What it says of each file that it unpacks or leaves is left out; the log that is kept has it.
+    The lines about files that it unpacks or saves are left out; the saved log has them.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -238,18 +237,18 @@ class Indented:
         """Writes the lines that a piece ends."""
         *ended, self.begun = (self.begun + piece).split("\n")
         lines = map(printable.log, ended)
-        with suppress(OSError):  # as with `say`: a stream that takes nothing ends no trip
+        with suppress(OSError):  # as with `say`: a closed stream does not stop the trip
             self.stream.writelines(f"    {line}\n" for line in lines if not listed(line))
             self.stream.flush()
 
     def end_line(self) -> None:
-        """Writes a line that a piece left open."""
+        """Writes an unfinished line."""
         if self.begun:
             self.write("\n")
 
 
 def pulled(service: "Service", run: "Run", **options: Any) -> "Run":
-    """Brings a run's files home; a run that is home already is returned as it is."""
+    """Pulls a run's files; a run that is pulled already is returned unchanged."""
     from local.core import workspace
     from local.jobs.pull import pull
     from local.kaggle_api.kernel_spec import other_accelerator
@@ -265,22 +264,22 @@ def pulled(service: "Service", run: "Run", **options: Any) -> "Run":
         tell(event)
 
     run, left_out = pull(service, run, report=report, **options)
-    say(f"pulled {count} files, every one checked, into {workspace.models() / run.name}")
-    stated = manifest.read(workspace.models() / run.name)
-    for name, stored in stated.files.items():
+    say(f"pulled {count} files, all checked, into {workspace.models() / run.name}")
+    found = manifest.read(workspace.models() / run.name)
+    for name, stored in found.files.items():
         if stored.name_in_run:
             say(f"  stored as {name}: in the run its name is {_shown(stored.name_in_run)}")
     for name, why in left_out.items():
         say(f"  left out: {_shown(name)} ({why})")
     if run.log.is_file() and not run.log.stat().st_size:
-        say(f"  no log: the service has none of it, or none yet. Ask for it later: k2l pull --again {run.run_id}")
-    if other := other_accelerator(run.accelerator, str(stated.environment.get("accelerator", ""))):
+        say(f"  no log: the service has none, or none yet. Try again later: k2l pull --again {run.run_id}")
+    if other := other_accelerator(run.accelerator, str(found.environment.get("accelerator", ""))):
         say(_OTHER[run.remote == "emulator"].format(other))
     return run
 
 
 def _shown(name: str) -> str:
-    """A foreign name on one line."""
+    """A name from outside on one line."""
     from shared.core.errors import plain
 
     return plain(name if name.isprintable() else repr(name))

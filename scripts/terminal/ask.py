@@ -3,7 +3,7 @@
     key = select("Which framework?", [MenuChoice("torch", "PyTorch"), MenuChoice("keras", "Keras 3")])
     path = text("Which picture?")
 
-Questions stand on stderr, so that a command's results stay alone on stdout. The end of what is piped in ends the menu.
+Questions go to stderr, so that only a command's results are on stdout. The end of piped input ends the menu.
 """
 
 import os
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 
 
 class MenuChoice(NamedTuple):
-    """What may be chosen, and how it is said."""
+    """A choice, and its text."""
 
     key: str
     says: str
 
 
-BACK = MenuChoice("back", "Back")  # among the choices it is also what Esc means
+BACK = MenuChoice("back", "Back")  # Esc gives the same
 
 
 def on_terminal() -> bool:
-    """Whether somebody sits there, with keys and a screen."""
+    """Whether stdin and stderr are an interactive terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def select(question: str, choices: Sequence[MenuChoice]) -> str:
-    """The key of the choice that was made. Raises Ended where nothing more is piped in, or after Ctrl-C."""
+    """The key of the chosen one. Raises Ended at the end of piped input, or after Ctrl-C."""
     return _by_keys(question, choices) if on_terminal() else _by_number(question, choices)
 
 
@@ -53,7 +53,7 @@ def text(question: str) -> str:
 
 
 def forget_typed() -> None:
-    """What was typed on the terminal until now, while nothing asked, answers no question."""
+    """Discards what was typed before the question."""
     try:
         import termios
     except ImportError:  # not on this system
@@ -94,7 +94,7 @@ def _by_number(question: str, choices: Sequence[MenuChoice]) -> str:
             return choices[int(answer) - 1].key
         if answer in [choice.key for choice in choices]:
             return answer
-        say(f"{answer!r} is none of them. Give a number from 1 to {len(choices)}.")
+        say(f"{answer!r} is not a choice. Give a number from 1 to {len(choices)}.")
 
 
 def _line(prompt: str) -> str:
@@ -102,7 +102,7 @@ def _line(prompt: str) -> str:
     sys.stderr.flush()
     line = sys.stdin.readline()
     if not line:
-        raise Ended("\nthat was all of the input.")
+        raise Ended("\nthe input has ended.")
     return line.strip()
 
 
@@ -110,7 +110,7 @@ def _answer(question: "Question") -> Any:
     try:
         return question.unsafe_ask()
     except KeyboardInterrupt:
-        raise Ended("left the menu; nothing is half-done.") from None
+        raise Ended("left the menu; nothing is unfinished.") from None
 
 
 def _escape(answer: str) -> "KeyBindings":
@@ -123,7 +123,7 @@ def _escape(answer: str) -> "KeyBindings":
 
 
 def _look() -> dict[str, Any]:
-    """On stderr, and as plain as the terminal asks for."""
+    """On stderr, in colour only if the terminal allows it."""
     from prompt_toolkit.output import ColorDepth, create_output
 
     output = create_output(stdout=sys.stderr)

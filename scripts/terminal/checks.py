@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def tell(results: "Iterable[Result]", *, json: bool) -> None:
-    """A table, or an object a check."""
+    """A table, or one JSON object for each check."""
     if json:
         emit(asdict(one) for one in results)
         return

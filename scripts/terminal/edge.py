@@ -1,4 +1,4 @@
-"""The edge between the library and the terminal: where a command line begins, and how it ends.
+"""Between the library and the terminal: how a command line starts, and how it ends.
 
 Nothing below `scripts` prints or exits. Exit codes: 0 done, 1 an error the user can fix (one line on stderr), 2 wrong
 usage, 130 interrupted.
@@ -27,7 +27,7 @@ INTERRUPTED = 130
 
 
 class Ended(Exception):
-    """Ctrl-C where there is something of its own to say; the verb ends with it on stderr, and exit 130."""
+    """Ctrl-C with a message: the verb prints it on stderr and exits with 130."""
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
@@ -37,23 +37,23 @@ def fail(message: str, code: int = 1) -> NoReturn:
 
 
 def guarded(run: Callable[[], object]) -> NoReturn:
-    """Runs a command line; what the user can mend ends in one line and exit 1, Ctrl-C in a word and exit 130."""
+    """Runs a command line; what the user can fix ends in one line and exit 1, Ctrl-C in a message and exit 130."""
     streams.open_all()
     sys.excepthook = _fault
     configure(0)
     try:
-        _told(run)
+        _reporting(run)
     finally:
         quiet()
         streams.left()
     raise SystemExit(0)
 
 
-def _told(run: Callable[[], object]) -> None:
-    """Runs it. An error that the user can fix is printed, and ends in SystemExit."""
+def _reporting(run: Callable[[], object]) -> None:
+    """Runs it. An error that the user can fix is printed, then SystemExit is raised."""
     try:
         _work_in(workspace_of(sys.argv[1:]))
-        _whole(run)
+        _flushed(run)
     except UserError as error:
         logger.debug("this ended the command", exc_info=True)
         fail(_in_lines(str(error)))
@@ -63,11 +63,11 @@ def _told(run: Callable[[], object]) -> None:
             raise
         from local.core import installation
 
-        fail(f"{package} is missing here, and this cannot be done without it: {installation.line(package)}")
+        fail(f"{package} is missing here and is needed: {installation.line(package)}")
     except Ended as end:
         say_all(str(end))
         raise SystemExit(INTERRUPTED) from None
-    except BrokenPipeError:  # whoever read it has left, and wants no words
+    except BrokenPipeError:  # the reader has ended, so there is nobody to tell
         raise SystemExit(1) from None
     except OSError as error:
         logger.debug("this ended the command", exc_info=True)
@@ -81,7 +81,7 @@ def _told(run: Callable[[], object]) -> None:
 
 
 def _work_in(folder: str) -> None:
-    """This folder is the workspace from now on, also for what the verb starts; it is made when it is written to."""
+    """Makes this folder the workspace, also for child processes; the folder is made when something is written."""
     if not folder:
         return
     place = Path(folder).expanduser().absolute()
@@ -91,20 +91,20 @@ def _work_in(folder: str) -> None:
 
 
 def _of_the_disk(error: OSError) -> str:
-    """What cannot be read or written, where that is, and what to do."""
+    """The error for a file that cannot be read or written: what, where, what to do."""
     from local.core import workspace
 
     where = printable.line(error.filename or "this machine")
     if is_full(error):
-        return f"disk full: {where}. Make room, or choose another place."
-    said = f"{where}: {error.strerror or error}"
+        return f"disk full: {where}. Free some space, or choose another place."
+    problem = f"{where}: {error.strerror or error}"
     if error.filename and workspace.needs(Path(os.fsdecode(error.filename)).absolute()):
-        return f"The workspace {workspace.home()} cannot be used: {said}. {home.ANOTHER}"
-    return f"{said}. Choose another place."
+        return f"The workspace {workspace.home()} cannot be used: {problem}. {home.ANOTHER}"
+    return f"{problem}. Choose another place."
 
 
-def _whole(run: Callable[[], object]) -> None:
-    """Runs it, which typer ends by an exit; what was printed has arrived then."""
+def _flushed(run: Callable[[], object]) -> None:
+    """Runs it; typer ends it with SystemExit. Afterwards all output is written."""
     try:
         run()
     except SystemExit as end:
@@ -114,7 +114,7 @@ def _whole(run: Callable[[], object]) -> None:
 
 
 def _in_lines(message: str) -> str:
-    """An error whose lines are its own: a word of the command line that breaks lines is shown on one."""
+    """The error's lines: an argument with line breaks is shown on one line."""
     typed = [part for word in sys.argv[1:] for part in (word, word.partition("=")[2]) if "\n" in part]
     for part in typed:
         message = message.replace(part, printable.line(part))
@@ -122,7 +122,7 @@ def _in_lines(message: str) -> str:
 
 
 def _fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """A fault of ours shows itself whole; what it quotes rules no terminal."""
+    """A bug of ours is shown with its traceback, made safe for the terminal."""
     say_all("".join(traceback.format_exception(kind, error, trace)).rstrip())
 
 

@@ -1,11 +1,11 @@
-"""What `-v` and `-vv` show: the library's own log, on stderr, with nothing in it that opens anything.
+"""What `-v` and `-vv` show: the library's own log, on stderr, without credentials.
 
-    k2l loop …          only what takes minutes or is waited for, a `NOTE:` each
+    k2l loop …          only long work and waits, each as a `NOTE:`
     k2l -v loop …       calls of the service, what was found where, what was decided
     k2l -vv loop …      details too, and the traceback of an error that ends the command
 
-Only our own modules are listened to: what other packages log holds signed URLs. Nobody logs a credential; should one
-come along in a foreign error all the same, the formatter leaves out queries and keys.
+Only our own modules are shown: other packages log signed URLs. We log no credentials; if an error of another package
+has one, the formatter removes queries and keys.
 """
 
 import logging
@@ -20,15 +20,15 @@ from scripts.terminal.verbs import OUTPUT
 
 OURS = ("local", "shared", "scripts")
 LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
-HELP = "Show on stderr what is asked, found and decided; -vv in detail."
-# A URL's query, what an Authorization header holds, an access token.
+HELP = "Show on stderr what is requested, found and decided; -vv shows more."
+# A URL's query, the value of an Authorization header, an access token.
 _OPENS = re.compile(
     r"(?P<query>\?)[\w.~%-]+=[^\s'\")>]*|(?P<scheme>(?i:basic|bearer) )[\w.~+/=-]{8,}|(?P<token>KGAT_)\w+"
 )
 
 
-class Lines(logging.Formatter):
-    """`   0.412 s  local.kaggle_api.http: POST …`; the edge makes it safe for the terminal."""
+class LogFormatter(logging.Formatter):
+    """`   0.412 s  local.kaggle_api.http: POST …`; `output` makes it safe for the terminal."""
 
     def __init__(self) -> None:
         super().__init__("%(seconds)8.3f s  %(name)s: %(message)s")
@@ -40,8 +40,8 @@ class Lines(logging.Formatter):
         return closed(line)
 
 
-class Said(logging.Handler):
-    """Writes to whatever is stderr at that moment: above a progress bar, while one is drawn."""
+class LogHandler(logging.Handler):
+    """Writes to the current stderr: above a progress bar, if one is drawn."""
 
     def emit(self, record: logging.LogRecord) -> None:
         from scripts.terminal.output import say_all
@@ -55,25 +55,25 @@ def closed(text: str) -> str:
 
 
 def configure(count: int | None) -> None:
-    """Listens from now on: at 0 to what everybody should know, at 1 to what was done, from 2 on to details too.
+    """Shows the log from now on: at 0 what every user should know, at 1 what was done, from 2 on details too.
 
-    Asked twice, the more counts.
+    Of two calls the higher count is used.
     """
     for name in OURS:
         logger = logging.getLogger(name)
-        if not any(isinstance(one, Said) for one in logger.handlers):
-            handler = Said()
-            handler.setFormatter(Lines())
+        if not any(isinstance(one, LogHandler) for one in logger.handlers):
+            handler = LogHandler()
+            handler.setFormatter(LogFormatter())
             logger.addHandler(handler)
             logger.setLevel(logging.WARNING)
         logger.setLevel(min(logger.level, LEVELS[min(count or 0, 2)]))
 
 
 def quiet() -> None:
-    """Listens no more: a command line has ended."""
+    """Stops showing the log, at the end of a command line."""
     for name in OURS:
         logger = logging.getLogger(name)
-        for handler in [one for one in logger.handlers if isinstance(one, Said)]:
+        for handler in [one for one in logger.handlers if isinstance(one, LogHandler)]:
             logger.removeHandler(handler)
             logger.setLevel(logging.NOTSET)
 
@@ -87,7 +87,7 @@ Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, callback=co
 
 
 def listening(command: Any) -> Any:
-    """The command, with `-v` among its options, for those who think of it after the verb."""
+    """The command, with `-v` among its options, so that it works after the verb too."""
     command.params.append(
         TyperOption(
             param_decls=["-v", "--verbose"],

@@ -1,7 +1,7 @@
 """What a verb shows: lines, JSON and progress. Everything it prints goes through here.
 
 Text is made safe for the terminal here (`shared.core.printable`): escapes and line breaks in a file's name, a server's
-words or a traceback are shown, and control nothing. Results go to stdout, remarks and progress to stderr.
+message or a traceback are shown as text. Results go to stdout, messages and progress to stderr.
 """
 
 import json
@@ -25,22 +25,22 @@ Json = Annotated[bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Mach
 
 
 def say(*lines: str) -> None:
-    """Plain lines to stderr, where progress and remarks go: stdout is kept for results. Each stays one line."""
+    """Plain lines to stderr, for progress and messages: stdout is only for results. Each is one line."""
     try:
         print(*(printable.line(pasteable(one)) for one in lines), sep="\n", file=sys.stderr, flush=True)
     except BrokenPipeError:
         raise
-    except OSError:  # a full disk, a terminal that is gone: no reason to give up the work
+    except OSError:  # a full disk or a closed terminal: the work continues
         pass
 
 
 def say_all(message: str) -> None:
-    """The same for a message of several lines, such as an error's, in which nothing from outside breaks a line."""
+    """The same for a message of several lines, such as an error's."""
     say(*message.split("\n"))
 
 
 def show(*lines: str) -> None:
-    """Plain lines of result, on stdout. Each stays one line."""
+    """Plain result lines, on stdout. Each is one line."""
     print(*map(printable.line, lines), sep="\n", flush=True)
 
 
@@ -51,12 +51,12 @@ def emit(objects: Iterable[dict[str, Any]]) -> None:
 
 
 def json_line(item: dict[str, Any]) -> str:
-    """An object as JSON. A figure that is no finite number is null: JSON has no NaN (RFC 8259)."""
+    """An object as JSON. A number that is not finite is null: JSON has no NaN (RFC 8259)."""
     return printable.json(json.dumps(_finite(item), ensure_ascii=False, allow_nan=False))
 
 
 def _finite(value: Any) -> Any:
-    """The value with None for each float that is no finite number, at any depth."""
+    """The value with None for each float that is not finite, at any depth."""
     if isinstance(value, dict):
         return {key: _finite(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
@@ -66,7 +66,7 @@ def _finite(value: Any) -> Any:
 
 @contextmanager
 def bar(what: str) -> Iterator[Report]:
-    """A progress bar on a terminal's stderr, and nothing elsewhere: gives the report whose Progress it shows."""
+    """A progress bar on a terminal's stderr, nothing elsewhere: yields a report that shows Progress."""
     if not sys.stderr.isatty():
         yield silent
         return
@@ -84,11 +84,11 @@ def bar(what: str) -> Iterator[Report]:
 
 
 def live(*columns: "ProgressColumn", **options: Any) -> "rich.progress.Progress":
-    """Lines on a terminal's stderr that are drawn anew until they go; what is said meanwhile stands above them."""
+    """Lines on a terminal's stderr that are redrawn and then removed; messages meanwhile appear above them."""
     import rich.progress
     from rich.console import Console
 
-    # Results for a file or a pipe are no remarks: they must not be drawn above the lines.
+    # Results for a file or a pipe must not be drawn above the lines.
     return rich.progress.Progress(
         *columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty(), **options
     )

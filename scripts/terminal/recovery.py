@@ -1,4 +1,4 @@
-"""Models whose place another one took, and installations that were interrupted: found, completed and reported."""
+"""Replaced models, and interrupted installations: found, completed and reported."""
 
 import subprocess
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 from scripts.terminal.output import say
 
 
-def tell_recovered() -> None:
-    """Completes the installations that were killed on their way, before a verb looks at models, and says so."""
+def report_recovered() -> None:
+    """Completes interrupted installations before a verb uses models, and reports them."""
     from local.core import workspace
     from local.models.install import recover
 
@@ -15,26 +15,26 @@ def tell_recovered() -> None:
         for done in recover(folder):
             say(f"{done.folder}: its installation was interrupted; it is complete now")
             for aside in done.kept:
-                kept(aside)
+                tell_backup(aside)
 
 
-def kept(aside: Path) -> None:
-    """Says where the model is now that another one took the place of."""
+def tell_backup(aside: Path) -> None:
+    """Reports where a replaced model is now."""
     from shared.core import manifest
     from shared.core.errors import ModelError
 
     back = ""
     try:
-        stated = manifest.read(aside)
-        what = f"{stated.name} that was there ({stated.metrics['test']['accuracy']:.2%} of {stated.dataset})"
-        back = _back(stated.name)
-    except ModelError:  # whatever it was
+        found = manifest.read(aside)
+        what = f"{found.name} that was there ({found.metrics['test']['accuracy']:.2%} of {found.dataset})"
+        back = _back(found.name)
+    except ModelError:  # not a readable model
         what = "model that was there"
     say(f"the {what} is kept in {aside}{back}")
 
 
 def _back(name: str) -> str:
-    """What brings back a model of the zoo, where one in the checkout took its place; "" for any other."""
+    """How to restore a model of the zoo that was replaced in the checkout; "" for any other."""
     from local.core import workspace
 
     if workspace.models() != workspace.zoo():

@@ -1,4 +1,4 @@
-"""`k2l.toml`: what one would otherwise type each time. The command line wins.
+"""`k2l.toml`: options that you would otherwise type each time. The command line wins.
 
     remote = "emulator"          # for every verb that has the option
 
@@ -26,12 +26,12 @@ logger = logging.getLogger(__name__)
 
 FILE = "k2l.toml"
 _SECTION = re.compile(r"^\[tool\.k2l[.\]]", re.MULTILINE)
-# What one repeats from verb to verb; all else stands under its verb.
+# Options of many verbs; all others belong under their verb.
 SHARED = ("remote", "owner", "slug", "accelerator", "framework", "architecture", "dataset", "data-dir", "model")
 
 
 def defaults(verb: str, command: Any) -> dict[str, Any]:
-    """The values that the file gives a verb's parameters, by name. ConfigError: what stands there cannot be."""
+    """The values in the file for a verb's parameters, by name. ConfigError if they are invalid."""
     from local.core import workspace
 
     path, table = _read(workspace.home())
@@ -43,9 +43,9 @@ def defaults(verb: str, command: Any) -> dict[str, Any]:
     _check(path, "at the top", everywhere, SHARED)
     own = table.get(verb, {})
     _check(path, f"under [{verb}]", own, known)
-    wanted = {key: value for key, value in everywhere.items() if key in known} | own
-    logger.debug("%s: %s", path, ", ".join(wanted) if table else "nothing there")
-    return {known[key].name: _fitting(path, key, value, known[key]) for key, value in wanted.items()}
+    given = {key: value for key, value in everywhere.items() if key in known} | own
+    logger.debug("%s: %s", path, ", ".join(given) if table else "no settings")
+    return {known[key].name: _fitting(path, key, value, known[key]) for key, value in given.items()}
 
 
 def _read(folder: Path) -> tuple[Path, dict[str, Any]]:
@@ -74,11 +74,11 @@ def _check(path: Path, where: str, table: Mapping[str, Any], known: Any) -> None
     unknown = [plain(key) for key in table if key not in known]
     if unknown:
         said = " ".join(filter(None, (closest(unknown[0], known), f"There are: {', '.join(known)}.")))
-        raise ConfigError(f"{path}: {', '.join(unknown)} cannot stand {where}. {said}")
+        raise ConfigError(f"{path}: {', '.join(unknown)} is not allowed {where}. {said}")
 
 
 def _fitting(path: Path, key: str, value: Any, parameter: Any) -> Any:
-    """The value, if the option would take it from the command line."""
+    """The value, if the option accepts it on the command line."""
     several = parameter.multiple or parameter.nargs != 1
     if isinstance(value, list) != several or isinstance(value, dict):
         raise ConfigError(f"{path}: {key} must be {'a list' if several else 'a single value'}, not {plain(value)}.")

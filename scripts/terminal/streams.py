@@ -1,11 +1,11 @@
-"""The standard streams as they may be: closed, full, impatient, or left by their reader.
+"""The standard streams in any state: closed, full, non-blocking, or without a reader.
 
-    open_all()              # before anything else: afterwards all three are there
+    open_all()              # before anything else: afterwards all three are open
     left()                  # after everything else
 
-A closed stream leads nowhere, as git has it: a command whose stdout is closed does its work, and exits as it would.
-Results that cannot be written are an OSError that names the standard output. What `scripts.terminal.output.say` cannot
-write to stderr is lost, and no work with it.
+A closed stream is replaced by the null device, as git does: a command with a closed stdout does its work and exits
+normally. Results that cannot be written are an OSError that names the standard output. If `scripts.terminal.output.say`
+cannot write to stderr, the message is lost, and the work continues.
 """
 
 import functools
@@ -21,7 +21,7 @@ NAMES = {0: ("stdin", "r"), OUT: ("stdout", "w"), ERR: ("stderr", "w")}
 
 
 def open_all() -> None:
-    """Opens what is closed: the next file that is opened would take its place, and be printed into."""
+    """Opens closed streams: otherwise the next opened file would get their number, and output would go into it."""
     for number, (name, mode) in NAMES.items():
         try:
             os.fstat(number)
@@ -30,9 +30,9 @@ def open_all() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
     for number in (OUT, ERR):
-        with suppress(OSError):  # a full pipe is waited for, whatever its maker asked of it
+        with suppress(OSError):  # wait for a full pipe, even if it was set to non-blocking
             os.set_blocking(number, True)
-    if hasattr(sys.stdout, "reconfigure"):  # a file's name need not be text, and is shown all the same
+    if hasattr(sys.stdout, "reconfigure"):  # a file's name may be no text, and is shown too
         sys.stdout.reconfigure(errors="backslashreplace")
     for method in ("write", "flush"):
         if not hasattr(getattr(sys.stdout, method), "__wrapped__"):
@@ -40,7 +40,7 @@ def open_all() -> None:
 
 
 def left() -> None:
-    """Drops what stdout and stderr could not take: Python would report it once more as it ends."""
+    """Discards what stdout and stderr could not write: Python would report it again at its end."""
     for number, stream in ((OUT, sys.stdout), (ERR, sys.stderr)):
         try:
             stream.flush()
@@ -49,7 +49,7 @@ def left() -> None:
 
 
 def _naming(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method of stdout, whose errors name it: the system's name no file."""
+    """The method of stdout with errors that name it: the system's errors name no file."""
 
     @functools.wraps(method)
     def call(*words: Any) -> Any:

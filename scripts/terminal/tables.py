@@ -1,12 +1,12 @@
-"""Tables on stdout: as wide as the terminal, as plain as it asks for, lines with tabs between on a pipe.
+"""Tables on stdout: as wide as the terminal; on a pipe, lines with tabs.
 
     table(["class", "test"], [["0", 980], ["1", 1135]])              # rows of cells
-    table_of({"model": lambda one: one.name, "kB": …}, models)       # the same from a function a column
-    listing(…)      # as table_of on a terminal; for `cut` and `awk` a line a row, with tabs between
+    table_of({"model": lambda one: one.name, "kB": …}, models)       # the same, with a function for each column
+    listing(…)      # as table_of on a terminal; for `cut` and `awk` one line a row, with tabs
 
-Where a table does not fit, its `lesser` columns are left out, in their order, as many as it takes. What still does not
-fit is folded, or, if it has many columns, shown as a paragraph a row. A cell is a line, whatever stands in it: a cell
-of several is given as a list.
+If a table does not fit, its `lesser` columns are left out, in their order, until it fits. If it still does not fit it
+is folded, or, with many columns, shown as a paragraph for each row. A cell is one line; a list makes a cell of several
+lines.
 """
 
 import importlib.util
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-# A cell that is one of these words and no more has its colour, on a terminal that wants colours.
+# A cell with exactly one of these words is coloured, on a terminal with colours.
 VERDICTS = {"GOOD": "green", "WARN": "yellow", "NOT CHECKED": "yellow", "BAD": "bold red"}
-FOLDABLE = 5  # columns at most: more cannot be folded and still be read
-PIPED = 160  # columns of a table on a pipe, which has no width of its own
+FOLDABLE = 5  # columns at most: a folded table with more is unreadable
+PIPED = 160  # columns of a table on a pipe, which has no width
 
 Columns = Mapping[str, Callable[[Any], object]]
 Cells = dict[str, list[str]]  # by column
 
 
 def table(columns: Sequence[str], rows: Iterable[Iterable[object]], *, lesser: Sequence[str] = ()) -> None:
-    """A table of rows of cells. Where rich is not installed, paragraphs."""
+    """A table of rows of cells. Without rich, paragraphs."""
     texts = [[_text(cell) for cell in row] for row in rows]
     cells = {name: [row[at] for row in texts] for at, name in enumerate(columns)}
-    if importlib.util.find_spec("rich") is None:  # a machine so broken is what `k2l doctor` is for
+    if importlib.util.find_spec("rich") is None:  # `k2l doctor` must work on a broken installation
         _paragraphs(cells)
         return
     console = _console()
@@ -50,12 +50,12 @@ def table(columns: Sequence[str], rows: Iterable[Iterable[object]], *, lesser: S
 
 
 def table_of(columns: Columns, rows: Iterable[Any], *, lesser: Sequence[str] = ()) -> None:
-    """A table with a row for each thing, its cells made by the columns."""
+    """A table with a row for each object; the columns make its cells."""
     table(list(columns), [[cell(row) for cell in columns.values()] for row in rows], lesser=lesser)
 
 
 def listing(columns: Columns, rows: Iterable[Any], *, lesser: Sequence[str] = ()) -> None:
-    """The same on a terminal; elsewhere a heading and a line a row, with tabs between and nothing else."""
+    """The same on a terminal; elsewhere a heading and one line a row, with tabs."""
     if sys.stdout.isatty():
         table_of(columns, rows, lesser=lesser)
         return
@@ -71,14 +71,14 @@ def _text(cell: object) -> str:
 
 
 def _console() -> "Console":
-    """stdout as rich has it. Cells are text: "[data_sources]" is no markup, ":file:" no picture."""
+    """stdout for rich. Cells are text: "[data_sources]" is not markup, ":file:" not an emoji."""
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else PIPED, soft_wrap=False, markup=False, emoji=False)
 
 
 def _fits(cells: Cells, console: "Console") -> bool:
-    """Whether the table stands there unfolded."""
+    """Whether the table fits without folding."""
     unbounded = console.options.update(width=10_000)
     return console.measure(_grid(cells), options=unbounded).maximum <= console.width
 
@@ -90,7 +90,7 @@ def _grid(cells: Cells) -> "Table":
 
     grid = Table(box=box.SIMPLE_HEAD)
     for at, name in enumerate(cells):
-        # The first names the row, for the next command: it is never cut.
+        # The first column names the row, for the next command: it is never cut.
         grid.add_column(name, no_wrap=at == 0, overflow="fold")
     for row in zip(*cells.values(), strict=True):
         grid.add_row(*(Text(cell, VERDICTS[cell]) if cell in VERDICTS else cell for cell in row))
@@ -98,7 +98,7 @@ def _grid(cells: Cells) -> "Table":
 
 
 def _paragraphs(cells: Cells) -> None:
-    """A paragraph a row, a line a cell; empty cells are left out."""
+    """One paragraph a row, one line a cell; empty cells are left out."""
     wide = max(map(len, cells))
     for row in zip(*cells.values(), strict=True):
         named = zip(cells, row, strict=True)

@@ -1,7 +1,7 @@
-"""A verb as a command of the command line; wrong usage is answered with what was probably meant.
+"""A verb as a command of the command line; wrong usage is answered with a suggestion.
 
-Every verb has `-v` and `--workspace` among its options, for those who think of them after the verb. `edge` sets the
-workspace before anything else is read.
+Every verb has the options `-v` and `--workspace`, so that they work after the verb too. `edge` sets the workspace
+before anything else is read.
 """
 
 import difflib
@@ -20,8 +20,10 @@ from shared.core import printable
 
 _OTHERWISE = re.compile(r"\s*\[default: [^]]*\]")
 HELP = {"help_option_names": ["--help", "-h"]}
-IN_WORKSPACE = "Where models, runs and data lie. [default: $K2L_HOME, the checkout around this folder, or this folder]"
-UsageError: Any = typer.BadParameter.__base__  # in which module it lies differs from typer to typer
+IN_WORKSPACE = (
+    "The folder of models, runs and data. [default: $K2L_HOME, the checkout around this folder, or this folder]"
+)
+UsageError: Any = typer.BadParameter.__base__  # its module differs between versions of typer
 
 
 def command_of(verb: Callable[..., object]) -> Any:
@@ -34,12 +36,12 @@ def command_of(verb: Callable[..., object]) -> Any:
 
 
 class Verb(TyperCommand):
-    """A command that says what was probably meant, and whose help shows what `k2l.toml` makes the default."""
+    """A command that suggests corrections, and whose help shows the defaults of `k2l.toml`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        words = tuple(args)  # parsing uses them up
+        words = tuple(args)  # parsing consumes them
         with hinted(lambda error: _share(error) or _option(self.params, ctx, words)):
-            _settle(self.params, ctx.default_map or {})
+            _hide_replaced_defaults(self.params, ctx.default_map or {})
             return super().parse_args(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -57,14 +59,14 @@ class Verb(TyperCommand):
         return printable.lines(super().get_help(ctx))
 
     def invoke(self, ctx: Any) -> Any:
-        from scripts.terminal.recovery import tell_recovered
+        from scripts.terminal.recovery import report_recovered
 
-        tell_recovered()
+        report_recovered()
         return super().invoke(ctx)
 
 
 def _panel(parameter: Any) -> str:
-    """Where help shows it; the option that shows the help has no panel of its own."""
+    """The panel in the help; `--help` itself has none of its own."""
     if parameter.param_type_name == "argument":
         return "Arguments"
     return OUTPUT if parameter.name == "help" else getattr(parameter, "rich_help_panel", None) or OPTIONS
@@ -72,35 +74,35 @@ def _panel(parameter: Any) -> str:
 
 @contextmanager
 def hinted(hint: Callable[[Any], str]) -> Iterator[None]:
-    """Wrong usage inside is reported together with the hint; the words that are quoted rule no terminal."""
+    """Wrong usage inside is reported with the hint; quoted text is made safe for the terminal."""
     try:
         yield
     except UsageError as error:
-        said = hint(error)
-        error.message = printable.line(f"{error.message.rstrip('.')}. {said}" if said else error.message)
+        suggestion = hint(error)
+        error.message = printable.line(f"{error.message.rstrip('.')}. {suggestion}" if suggestion else error.message)
         raise
 
 
-def _settle(options: Sequence[Any], settings: Mapping[str, Any]) -> None:
-    """Takes the default out of the help of each option that the settings give another one: that one is shown."""
+def _hide_replaced_defaults(options: Sequence[Any], settings: Mapping[str, Any]) -> None:
+    """Removes the default from the help of each option with another default in the settings, which is shown instead."""
     for option in options:
         if option.name in settings and option.help:
             option.help = _OTHERWISE.sub("", option.help)
 
 
 def closest(word: str, known: Collection[str]) -> str:
-    """Which of these was meant, as a question; "" where none is near."""
+    """A suggestion from the known words, as a question; "" if none is similar."""
     return "".join(f"Did you mean {near}?" for near in difflib.get_close_matches(word, known, n=1))
 
 
 def _share(error: Any) -> str:
-    """Of what ends at 1, percent may have been given."""
+    """A hint for options up to 1, which may have been given in percent."""
     kind = getattr(getattr(error, "param", None), "type", None)
     return "Write 95 % as 0.95." if getattr(kind, "max", None) == 1 else ""
 
 
 def _option(options: Sequence[Any], ctx: Any, words: Sequence[str]) -> str:
-    """The option that belongs before a word that stands alone."""
+    """The option that is missing before a single word."""
     alone = [word for before, word in itertools.pairwise(("", *words)) if not before.startswith("-")]
     for word, option in itertools.product(alone, options):
         offered = option.shell_complete(ctx, word) if option.param_type_name == "option" else ()

@@ -1,4 +1,4 @@
-"""Which verbs there are, in the groups that help shows, as options are, and how `k2l` is called on this machine."""
+"""The verbs and the options' panels in the groups of the help, and how `k2l` is called on this machine."""
 
 import itertools
 import re
@@ -21,19 +21,19 @@ OPTIONS, TRAINING, KAGGLE, OUTPUT = PANELS = ("Options", "Training", "Kaggle", "
 WORKSPACE = "--workspace"  # the option that all verbs have, see `usage`
 VERBS = tuple(itertools.chain.from_iterable(GROUPS.values()))
 
-# A command in a sentence; what `web` says of itself is none.
+# A command in a sentence; `web`'s own address line is not one.
 _COMMAND = re.compile(rf"\bk2l (?=(?:{'|'.join(VERBS)})\b(?!: http))")
 
 
 def pasteable(text: str) -> str:
-    """The text with each `k2l VERB` in it as it can be typed here, with the workspace that this command line names."""
+    """The text with each `k2l VERB` as the user can type it here, with the workspace of this command line."""
     folder = "" if WORKSPACE in text else workspace_of(sys.argv[1:])
     where = f"{WORKSPACE} {shlex.quote(folder)} " if folder else ""
     return _COMMAND.sub(lambda _: f"{program()} {where}", text) if "k2l " in text else text
 
 
 def program() -> str:
-    """How `k2l` is called: by its name, or, where that is not on PATH, as it lies beside this Python, or by it."""
+    """How to call `k2l`: by its name, or, if not on PATH, by its path beside this Python, or with `-m scripts`."""
     if shutil.which("k2l"):
         return "k2l"
     beside = shutil.which("k2l", path=str(Path(sys.executable).parent))
@@ -41,7 +41,7 @@ def program() -> str:
 
 
 def workspace_of(words: Sequence[str]) -> str:
-    """The workspace that a command line names, "" for none. k2l.toml lies there, and is read before the options are."""
+    """The workspace of a command line, "" for none. k2l.toml is there, and is read before the options."""
     for word, after in itertools.pairwise([*words, ""]):
         name, sign, value = word.partition("=")
         if word == "--":
@@ -52,13 +52,13 @@ def workspace_of(words: Sequence[str]) -> str:
 
 
 def _short(path: str) -> str:
-    """Relative, where it lies below this folder."""
+    """Relative, if it is below the current folder."""
     return str(Path(path).relative_to(Path.cwd())) if Path(path).is_relative_to(Path.cwd()) else path
 
 
 def again(*more: str, without: str = "") -> str:
-    """The command line that is running, to be typed again with something more, or less."""
-    program = Path(sys.argv[0]).stem  # the verb's file, where that was run by itself
+    """The running command line, to type again with more or fewer words."""
+    program = Path(sys.argv[0]).stem  # the verb's file, if it was run directly
     words = sys.argv[1:] if program in ("k2l", "__main__") else [program, *sys.argv[1:]]
     return shlex.join(
         ["k2l", *(word for word in words if word != without), *(word for word in more if word not in words)]

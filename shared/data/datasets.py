@@ -6,9 +6,9 @@
 
 `camera` is made from mnist, once: its digits as a camera sees them, and non-digits (`shared.data.camera_dataset`).
 
-Looked through in this order: `data_dir` (and then nowhere else), `$K2L_DATA`, `data/` in the workspace,
-Kaggle's mounts, the mirrors. A damaged file is named, never passed over. `digits` comes with scikit-learn. The test
-set is for the end: every choice is made on the validation part of the training set.
+Searched in this order: `data_dir` (and then nowhere else), `$K2L_DATA`, `data/` in the workspace,
+Kaggle's mounts, the mirrors. A damaged file is reported, never skipped. `digits` comes with scikit-learn. The test set
+is read once, at the end: every choice is made on the validation part of the training set.
 """
 
 import logging
@@ -210,7 +210,7 @@ def _photographed(sources: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
 
 
 def data_folder() -> Path:
-    """Where fetched data sets go: `data/` in the workspace."""
+    """Where downloaded data sets go: `data/` in the workspace."""
     return home() / "data"
 
 

@@ -27,7 +27,7 @@ def load_digits() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDA
     try:
         from sklearn import datasets
     except ModuleNotFoundError:
-        raise DataError("digits comes with scikit-learn, missing here: pip install scikit-learn") from None
+        raise DataError("digits needs scikit-learn, which is not installed: pip install scikit-learn") from None
     small, labels = datasets.load_digits(return_X_y=True)
     images, labels = framed(small.reshape(-1, 8, 8) / 16), labels.astype(np.int64)
     train, test = split(labels, validation=TEST)

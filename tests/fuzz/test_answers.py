@@ -245,7 +245,7 @@ def test_pages_without_end_are_told(there, monkeypatch):
     there.asked = 0
     there.answer = lambda handler: (there.say({"nextPageToken": str(there.asked)}), Answering.answer(there, handler))
     try:
-        with pytest.raises(errors.UnansweredError, match="without end"):
+        with pytest.raises(errors.UnansweredError, match="endlessly"):
             there.client.outputs(SLUG, 1)
     finally:
         del there.answer

@@ -37,12 +37,12 @@ def model(folder, files=FILES, **changes):
 
 def versions(emulator, slug=SLUG):
     """How many versions of each framework the emulator has."""
-    there = emulator.service.gallery.model(emulator.username, slug)
+    there = emulator.service.models.model(emulator.username, slug)
     names = {enum: framework for framework, enum in ENUMS.items()}
     return {names[one.framework]: len(one.versions()) for one in there.instances()} if there else {}
 
 
 def files(emulator, framework, slug=SLUG):
     """The bytes of the latest version's files."""
-    there = emulator.service.gallery.model(emulator.username, slug).instance(ENUMS[framework], "default")
+    there = emulator.service.models.model(emulator.username, slug).instance(ENUMS[framework], "default")
     return {name: path.read_bytes() for name, path in there.versions()[-1].files().items()}

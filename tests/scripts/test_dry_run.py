@@ -21,7 +21,7 @@ def test_a_push_that_would_go_is_exit_0_and_writes_nothing(k2l, home, emulator):
     before = tree(home)
     code, out, err = k2l("push", *DIGITS)
     assert code == 0 and "GOOD" in out and "BAD" not in out and "NOT CHECKED" not in out
-    assert err == "every check that can be made here has passed; nothing was pushed.\n"
+    assert err == "every check that is possible here has passed; nothing was pushed.\n"
     assert k2l("loop", *DIGITS)[1] == out
     assert tree(home) == before
 
@@ -52,7 +52,7 @@ def test_a_table_shows_brackets_as_they_are(k2l, monkeypatch):
 def test_the_quota_says_when_it_starts_anew(k2l, emulator):
     code, out, _ = k2l("quota", "--remote", "emulator")
     assert code == 0 and "0.0 of 30.0 GPU hours used, 30.0 left" in out
-    assert "they start anew in " in out and "(Saturday 00:00 UTC)" in out
+    assert "they are renewed in " in out and "(Saturday 00:00 UTC)" in out
     _, out, _ = k2l("quota", "--remote", "emulator", "--json")
     row = json.loads(out)
     assert set(row) == {"used_hours", "total_hours", "left_hours", "refresh"} and row["refresh"].endswith("T00:00Z")

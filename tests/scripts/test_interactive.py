@@ -142,9 +142,9 @@ def test_numbers_do_on_a_pipe_and_its_end_leaves(started):
     piped = started(stdin=subprocess.PIPE)
     out, err = piped.communicate("3\n9\nx\nuse\n", timeout=60)
     assert "$ k2l runs" in err and "no runs yet" in err
-    assert "'9' is none of them. Give a number from 1 to 5." in err and "'x' is none" in err
+    assert "'9' is not a choice. Give a number from 1 to 5." in err and "'x' is none" in err
     assert "Which one?" in err and "camera" in err
-    assert err.rstrip().endswith("that was all of the input.") and (piped.returncode, out) == (130, "")
+    assert err.rstrip().endswith("the input has ended.") and (piped.returncode, out) == (130, "")
 
 
 def read_until(screen, text, seen="", patience=20):
@@ -181,7 +181,7 @@ def test_arrow_keys_do_on_a_terminal(started):
 
 def test_what_is_piped_in_may_end_anywhere():
     def ended(question, choices):
-        raise Ended("that was all of the input.")
+        raise Ended("the input has ended.")
 
     with pytest.raises(Ended):
         interactive.Menu(choose=ended).run()

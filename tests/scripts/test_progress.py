@@ -19,7 +19,7 @@ SEED = {
 }  # fmt: skip
 SAID = (
     (EpochEnded(row=EPOCH, epochs=3, snapshot=pytest.fail), "epoch 2/3"),
-    (events.Stopping(), "stopping; Ctrl-C once more ends at once\n"),
+    (events.Stopping(), "stopping; a second Ctrl-C stops at once\n"),
     (events.Resumed(1, 3), "  resumes after epoch 1 of 3\n"),
     (events.SeedBegun(4), "seed 4\n"),
     (events.SeedEnded(SEED), "seed 4: test accuracy 99.00%"),

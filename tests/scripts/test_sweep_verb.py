@@ -117,12 +117,12 @@ def test_a_search_that_was_killed_and_interrupted_goes_on(k2l, home, start):
     out, err = second.communicate(timeout=60)
     assert (second.returncode, out) == (130, "") and "Traceback" not in err
     finished = int(re.search(r"interrupted: (\d+) of 60 trials are finished, and kept in the study s", err)[1])
-    assert err.splitlines()[-1] == "Go on with: k2l " + " ".join(command)
+    assert err.splitlines()[-1] == "Resume with: k2l " + " ".join(command)
     assert not psutil.wait_procs(family, timeout=20)[1]
 
     total = finished + 2
     rows, err = finish(start(*SMALL, "--epochs", "2", "--trials", str(total), "--json"))
-    assert "goes on after" in err and "Warning" not in err
+    assert "resumes after" in err and "Warning" not in err
     assert len(rows) == len({row["trial"] for row in rows}) == total
     assert {row["state"] for row in rows} <= {"complete", "pruned"}
     assert [row["best"] for row in rows] == [True] + [False] * (total - 1)

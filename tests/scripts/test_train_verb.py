@@ -60,7 +60,7 @@ def test_ctrl_c_keeps_the_best_epoch_and_the_command_it_names_goes_on(home, star
     assert stated.interrupted["of"] == 500 and 2 <= epoch < 500
     assert f"interrupted after epoch {epoch} of 500: {home / 'models' / 'small'} has the best one" in err
     go_on = "k2l train --architecture sprint --dataset digits --name small --epochs 500 --resume"
-    assert err.splitlines()[-1] == f"Go on with: {go_on}"
+    assert err.splitlines()[-1] == f"Resume with: {go_on}"
 
     second = start(*go_on.split()[1:])
     seen = wait_for(f"epoch {epoch + 1:>3}/500", second)

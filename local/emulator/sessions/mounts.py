@@ -55,7 +55,7 @@ class Mounts:
 
     def knows(self, ref: str) -> bool:
         """Whether there is such a data set (`owner/slug`), be its files on this machine or not."""
-        return REF.fullmatch(ref) is not None and (public(ref) is not None or self._kept(ref).is_dir())
+        return REF.fullmatch(ref) is not None and (public(ref) is not None or self._stored(ref).is_dir())
 
     def mount(self, ref: str, inputs: Path) -> str | None:
         """Lays a data set out under `inputs/datasets/<owner>/<slug>`; a remark where it stays empty."""
@@ -68,17 +68,17 @@ class Mounts:
         copy_tree({path.relative_to(source).as_posix(): path for path in source.rglob("*") if path.is_file()}, target)
         return None
 
-    def _kept(self, ref: str) -> Path:
+    def _stored(self, ref: str) -> Path:
         return self.folder.joinpath(*ref.split("/"))
 
     def _fetch(self, ref: str) -> Path:
-        kept, name = self._kept(ref), public(ref)
-        if name and not kept.is_dir():
+        stored, name = self._stored(ref), public(ref)
+        if name and not stored.is_dir():
             part = self.folder / f"{uuid.uuid4().hex}.part"
             write_public(name, part, self.data_dir)
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            part.rename(kept)
-        return kept
+            stored.parent.mkdir(parents=True, exist_ok=True)
+            part.rename(stored)
+        return stored
 
 
 def write_public(name: str, folder: Path, data_dir: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""Starts session processes, tells whether they live, and ends them with all they started.
+"""Starts session processes, checks whether they run, and ends them with all their child processes.
 
 A session is detached from the server: it gets its own process group and writes its own status and log, so it
 outlives the server. Its environment is made from a short list of harmless names; no credential and no setting

@@ -23,7 +23,7 @@ TIMED_OUT = "Your notebook was stopped because it exceeded the max allowed execu
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes the whole file or leaves the old one: readers never see half of it."""
+    """Writes the complete file or leaves the old one: readers never see a part of it."""
     number, name = tempfile.mkstemp(dir=path.parent, prefix=".")  # no notebook can guess it; for this user alone
     part, text = Path(name), json.dumps(value)
     try:
@@ -47,12 +47,12 @@ class Stream:
 
     def write(self, text: str) -> int:
         record = {"stream_name": self.name, "time": round(time.time() - self.started, 6), "data": text}
-        # One write to a file opened for appending: a reader sees whole lines, even after a kill.
+        # One write to a file opened for appending: a reader sees complete lines, even after a kill.
         os.write(self.log, (json.dumps(record) + "\n").encode())
         return len(text)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Nothing is buffered."""
 
 
 class Session:
@@ -133,7 +133,7 @@ def kill_children() -> None:
 
 
 def message_of(error: BaseException) -> str | None:
-    """What the service says of a run it could not execute; a failing cell is told by the log alone."""
+    """The service's message about a run that it could not execute; a failing cell is only in the log."""
     return None if type(error).__name__ == "PapermillExecutionError" else f"{type(error).__name__}: {error}"
 
 

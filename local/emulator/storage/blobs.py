@@ -59,8 +59,8 @@ class Blob:
         return self.content.stat().st_size
 
     @property
-    def whole(self) -> bool:
-        """All is there, and was said to be: a file of no bytes is whole once it was sent."""
+    def complete(self) -> bool:
+        """Whether all bytes arrived: a file of no bytes is complete once it was sent."""
         return self.received == self.bytes and (self.bytes > 0 or (self.folder / "sent").exists())
 
 
@@ -109,7 +109,7 @@ class Blobs:
 async def take(blob: Blob, request: Request) -> Response:
     """Takes the bytes of one PUT, behind those that came before, and says how many are there.
 
-    What came of a PUT that breaks off is kept. `Content-Range: bytes */7` sends nothing and only asks; without that
+    The bytes of an interrupted PUT are saved. `Content-Range: bytes */7` sends nothing and only asks; without that
     header the file begins anew.
     """
     said = request.headers.get("content-range", "")
@@ -118,7 +118,7 @@ async def take(blob: Blob, request: Request) -> Response:
         return _refused(f"Content-Range '{said[:100]}' does not go with the {announced} bytes announced")
     start = int(found[1]) if found and found[1] else 0
     asks = found is not None and found[1] is None
-    if not asks and not blob.whole and start <= blob.received:
+    if not asks and not blob.complete and start <= blob.received:
         try:
             fits = await _append(blob, start, announced, request)
         except OSError:
@@ -158,8 +158,8 @@ async def _append(blob: Blob, start: int, announced: int, request: Request) -> b
 
 
 def standing(blob: Blob) -> Response:
-    """200 for a file that is whole, else 308 with what is there."""
-    if blob.whole:
+    """200 for a complete file, else 308 with its current size."""
+    if blob.complete:
         with blob.content.open("rb") as file:
             md5 = base64.b64encode(hashlib.file_digest(file, "md5").digest()).decode()
         return JSONResponse({"name": blob.name, "size": str(blob.bytes), "md5Hash": md5})

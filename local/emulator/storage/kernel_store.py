@@ -92,7 +92,7 @@ class KernelStore:
 
     @contextmanager
     def undone(self, owner: str, slug: str) -> Iterator[None]:
-        """Inside, a version that cannot be written or started for want of room leaves the kernel as it was."""
+        """Inside, a version that cannot be written or started on a full disk leaves the kernel unchanged."""
         kernel = Kernel(self.state / "kernels" / owner / slug)
         before = kernel.about if (kernel.folder / "kernel.json").exists() else None
         try:
@@ -100,7 +100,7 @@ class KernelStore:
         except OSError:
             version = Version(kernel.folder / str(before["current"] + 1 if before else 1))
             (self.state / "live" / str(version.session_id)).unlink(missing_ok=True)
-            remove(version.folder)  # first, for the room that it takes
+            remove(version.folder)  # first, to free its space
             if before:
                 write_json(kernel.folder / "kernel.json", before)
             else:
@@ -186,7 +186,7 @@ class KernelStore:
             return self.ledger.used(now, running)
 
     def close(self) -> None:
-        """Ends every session; for tests, and for an emulator that is told to stop."""
+        """Ends every session; for tests, and when the emulator is stopped."""
         for version in self.live():
             self.cancel(version)
 

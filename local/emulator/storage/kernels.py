@@ -55,7 +55,7 @@ class Version:
         return value
 
     def records(self) -> list[str]:
-        """The whole records of the log so far, each a JSON object as text."""
+        """The complete records of the log so far, each a JSON object as text."""
         log = self.folder / "log.jsonl"
         text = log.read_text(encoding="utf-8") if log.exists() else ""
         # What follows the last line break is half a record of a process that was killed.
@@ -74,7 +74,7 @@ class Version:
         place = self.folder if name == NOTEBOOK else self.working
         path = place / name
         try:
-            # Where a link stands anywhere on the way, the file is not where its name says.
+            # If any part of the path is a link, the file is not where its name says.
             plain = path.is_file() and path.resolve() == self.folder.resolve() / path.relative_to(self.folder)
         except (OSError, ValueError):  # too long, or no path at all
             return None

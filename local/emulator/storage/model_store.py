@@ -4,7 +4,7 @@
     <state>/models/<owner>/<slug>/<framework>/<slug>/instance.json    licence, overview, usage …
     <state>/models/<owner>/<slug>/<framework>/<slug>/<n>/version.json  files/
 
-A version appears whole, by renaming. This knows nothing of HTTP or of the rules.
+A version appears complete, by renaming. This knows nothing of HTTP or of the rules.
 """
 
 import os
@@ -81,8 +81,8 @@ class Instance:
     def versions(self) -> list[ModelVersion]:
         """The oldest first."""
         found = [path.parent for path in self.folder.glob("*/version.json")]
-        whole = [ModelVersion(folder) for folder in found if folder.name.isdigit()]  # others are being made
-        return sorted(whole, key=lambda version: version.number)
+        complete = [ModelVersion(folder) for folder in found if folder.name.isdigit()]  # others are not complete yet
+        return sorted(complete, key=lambda version: version.number)
 
     def add(self, blobs: list[Blob], notes: str) -> ModelVersion:
         """Files what came as the next version."""

@@ -97,7 +97,7 @@ def test_the_kaggle_command_resumes_an_upload(emulator, command, folder):
     emulator.faults.add(fault="status", match="model.bin", skip=1)  # its first repeat is by itself, from the beginning
     made = command("instances", "create", "-p", str(folder))
     assert "Will resume upload at 15" in made.stdout and "was created" in made.stdout, made
-    instance = emulator.service.gallery.model(emulator.username, "bert").instances()[0]
+    instance = emulator.service.models.model(emulator.username, "bert").instances()[0]
     assert (instance.versions()[0].folder / "files" / "model.bin").read_bytes() == b"w" * 3_000_000
 
 

@@ -188,7 +188,7 @@ def test_ctrl_c_tells_what_is_finished(home, launch):
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130 and "Traceback" not in err
     assert [json.loads(line)["contestant"] for line in out.splitlines()] == ["sprint:tuned"]
-    assert err.splitlines()[-1] == "interrupted after 1 of 10 trainings; a race begins anew."
+    assert err.splitlines()[-1] == "interrupted after 1 of 10 trainings; a race cannot be resumed."
 
 
 @pytest.mark.parametrize(

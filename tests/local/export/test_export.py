@@ -162,7 +162,7 @@ def test_one_command_at_a_time_works_on_a_model(small_model, home):
     from scripts.export import export as verb
 
     shutil.copytree(small_model, home / "models" / "small")
-    with journal.lock("small"), pytest.raises(KernelError, match="another command of k2l is at work on 'small'"):
+    with journal.lock("small"), pytest.raises(KernelError, match="another command of k2l is working on 'small'"):
         verb("small", to="onnx")
 
 

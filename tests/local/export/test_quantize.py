@@ -292,7 +292,7 @@ def test_the_verb_says_what_is_wrong_in_a_line(home, small_model, error_of):
 def test_one_command_at_a_time_works_on_a_model(folder, home):
     from scripts.quantize import quantize as verb
 
-    with journal.lock("trained"), pytest.raises(KernelError, match="another command of k2l is at work on 'trained'"):
+    with journal.lock("trained"), pytest.raises(KernelError, match="another command of k2l is working on 'trained'"):
         verb(str(folder), to="onnx")
 
 

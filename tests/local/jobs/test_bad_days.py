@@ -56,7 +56,7 @@ def no_sleep(seconds):
     ("fault", "said"),
     [
         ({"fault": "no_capacity"}, "Maximum batch CPU session count"),
-        ({"fault": "misfiled"}, r"filed as 'k2l-mine-2'.*\n.*k2l cancel"),
+        ({"fault": "misfiled"}, r"saved as 'k2l-mine-2'.*\n.*k2l cancel"),
         ({"fault": "invalid_sources", "names": ["me/gone"]}, r"dataset me/gone.*\n.*k2l cancel"),
     ],
 )
@@ -112,7 +112,7 @@ def test_a_run_that_never_ends_ends_the_wait(emulator, service, state, monkeypat
     one = trips.finished(emulator, {"a": b"a"}, state="pushed")
     emulator.faults.add(fault="stuck", state=state, times=None)
     emulator.faults.add(fault="drop", method="LogStream", times=None)
-    said = rf"still {state} after \d+ minutes.\n.*k2l watch r1 goes on waiting, k2l cancel r1"
+    said = rf"still {state} after \d+ minutes.\n.*k2l watch r1 waits again, k2l cancel r1"
     with pytest.raises(watch.LateError, match=said):
         watch.watch(service, one, timeout=100, sleep=no_sleep)
     assert journal.get("r1").state == "pushed"
@@ -173,7 +173,7 @@ def test_the_text_of_a_log_is_what_came_of_it(log, text):
 
 
 def test_of_a_run_that_prints_for_ever_the_end_is_kept(monkeypatch):
-    monkeypatch.setattr(live_log, "KEPT", 3)
+    monkeypatch.setattr(live_log, "MOST_PIECES", 3)
     endless = SimpleNamespace(follow_log=lambda slug, version: map(str, range(1000)))
     heard = Heard()
     log = live_log.LiveLog(endless, SimpleNamespace(slug=SLUG, version=1), heard)
@@ -186,7 +186,7 @@ LEAVES_HALF = 'open("half.bin", "wb").write(b"half")\nprint("so far")\n'
 
 def test_what_a_failed_run_left_is_kept_apart(emulator, service, kernel):
     one = push.push(service, trips.submission_of(kernel(f"{LEAVES_HALF}raise ValueError('no ink')")))
-    with pytest.raises(RunError, match=r"no ink\n.*log is kept: .*run\.log What it left, unproven: 2 in .*partial"):
+    with pytest.raises(RunError, match=r"no ink\n.*log is saved: .*run\.log Its files, not verified: 2 in .*partial"):
         watch.watch(service, one)
     assert (one.partial / "half.bin").read_bytes() == b"half"
     assert trips.nothing_installed()
@@ -210,7 +210,7 @@ def test_what_a_failed_run_left_may_be_evil_or_never_come(emulator, service, tmp
     emulator.faults.add(fault="truncate", match="3.bin", times=None)
     before = everything_below(tmp_path)
     with pytest.raises(
-        RunError, match="unproven: 12 in"
+        RunError, match="not verified: 12 in"
     ):  # eight of nine, a manifest that proves nothing now, three under safe names
         watch.watch(service, one, sleep=no_sleep)
     new = everything_below(tmp_path) - before
@@ -249,7 +249,7 @@ def test_a_log_that_is_not_there_yet_is_told_and_comes_with_the_next_pull(emulat
     emulator.faults.add(fault="empty_log")
     one = trip.pulled(service, one)
     assert (trips.installed()["run.log"], one.state) == (b"", "pulled")
-    assert "no log: the service has none of it, or none yet. Ask for it later: k2l pull --again r1" in (
+    assert "no log: the service has none, or none yet. Try again later: k2l pull --again r1" in (
         capsys.readouterr().err
     )
     trip.pulled(service, one.record(state="complete"), again=True)
@@ -298,7 +298,7 @@ def test_a_symlink_among_the_outputs_leads_nowhere(emulator, service, tmp_path):
 def test_a_missing_output_is_named(emulator, service):
     one = trips.finished(emulator, {"model.pth": b"w", "other": b"o"})
     emulator.faults.add(fault="unlisted", names=["model.pth"], times=None)
-    with pytest.raises(KernelError, match=r"names model\.pth, but the service has no such file"):
+    with pytest.raises(KernelError, match=r"names model\.pth, but the service does not list it"):
         pull(service, one)
     assert trips.nothing_installed()
     emulator.faults.clear()
@@ -361,7 +361,7 @@ def test_a_models_folder_that_cannot_be_written_is_told_and_nothing_is_lost(emul
 
 def test_a_second_command_on_the_same_model_says_so(emulator, service):
     trips.finished(emulator, {"model.pth": b"w"})
-    with journal.lock("mine"), pytest.raises(KernelError, match="another command of k2l is at work on 'mine'"):
+    with journal.lock("mine"), pytest.raises(KernelError, match="another command of k2l is working on 'mine'"):
         journal.lock("mine")
 
 

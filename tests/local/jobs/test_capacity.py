@@ -135,7 +135,7 @@ def test_tries_are_a_minute_apart_and_not_all_in_the_same_second(service, clock,
 
 def test_when_the_limit_is_up_the_run_has_failed_and_says_so(service, kernel, full, saves, clock):
     short = Waiting(limit=timedelta(minutes=5), sleep=clock.sleep, now=lambda: clock.now)
-    with pytest.raises(CapacityError, match=rf"{FULL}\.\nWaited for 0\.1 h in vain"):
+    with pytest.raises(CapacityError, match=rf"{FULL}\.\nNo capacity after 0\.1 h"):
         push.push(service, trips.submission_of(kernel("1")), waiting=short)
     assert [one.state for one in journal.every()] == ["failed"]
     assert sum(clock.naps) <= 300 and len(saves) in (4, 5)
@@ -250,7 +250,7 @@ def test_gpu_time_refused_by_the_push_itself_is_waited_for_too(
 
 def test_gpu_time_beyond_the_limit_is_refused_at_once(service, gpu, clock, waiting, monkeypatch):
     quotas(service, monkeypatch, clock, left=timedelta(0), refresh=MIDDAY + timedelta(days=1, hours=12))
-    with pytest.raises(QuotaError, match=r"no GPU time.*\n.*Saturday 00:00 UTC.*12 h were to be waited"):
+    with pytest.raises(QuotaError, match=r"no GPU time.*\n.*Saturday 00:00 UTC.*the limit of 12 h"):
         push.push(service, gpu, waiting=waiting)
     assert (clock.naps, journal.every()) == ([], [])
 

@@ -91,7 +91,7 @@ def test_a_push_that_was_lost_is_not_repeated_by_itself_and_the_same_command_pus
     emulator, service, submission, trouble
 ):
     emulator.faults.add(**TROUBLES[trouble], method="SaveKernel")
-    with pytest.raises(errors.PushLostError, match="did not arrive, as far as can be seen; the same command") as caught:
+    with pytest.raises(errors.PushLostError, match="apparently did not arrive; run the same command") as caught:
         push.push(service, submission)
     assert len(str(caught.value).splitlines()) == 2
     assert (arrived(emulator), [one.state for one in journal.every()]) == (0, ["intended"])
@@ -114,7 +114,7 @@ def test_a_push_lost_with_the_service_is_found_by_the_next_command(emulator, ser
     # What is asked for the version before comes through.
     emulator.faults.add(**TROUBLES["503"], method="GetKernel", skip=1, times=None)
     emulator.faults.add(**TROUBLES["503"], method="GetKernelSessionStatus", skip=1, times=None)
-    with pytest.raises(ServiceError, match=r"Try again later \(HTTP 503\).*same command goes on"):
+    with pytest.raises(ServiceError, match=r"Try again later \(HTTP 503\).*same command again to resume"):
         push.push(service, submission)
     assert (arrived(emulator), [one.state for one in journal.every()]) == (1, ["intended"])
     emulator.faults.clear()
@@ -282,7 +282,7 @@ def test_expired_links_are_replaced_by_fresh_ones(emulator, service, starts, mon
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("model.pth", r"model\.pth .*not those the manifest vouches for.\nNothing was installed"),
+        ("model.pth", r"model\.pth .*differ from those of the manifest.\nNothing was installed"),
         ("manifest.json", r"manifest\.json of .*k2l-mine"),
     ],
 )
@@ -300,7 +300,7 @@ def test_a_file_corrupt_for_ever_is_refused_and_comes_once_it_is_mended(emulator
 def test_a_file_cut_for_ever_is_refused_and_the_next_pull_goes_on_where_it_was(emulator, service, starts):
     one = trips.finished(emulator, {"model.pth": BIG})
     emulator.faults.add(fault="truncate", match="model.pth", times=None)
-    with pytest.raises(KernelError, match=r"did not come whole.*\nNothing was installed"):
+    with pytest.raises(KernelError, match=r"did not arrive complete.*\nNothing was installed"):
         pull.pull(service, one)
     assert trips.nothing_installed()
     emulator.faults.clear()
@@ -382,7 +382,7 @@ def test_a_service_that_hides_its_kernels_is_not_pushed_to_twice(emulator, servi
     emulator.faults.add(fault="status", method="GetKernel", status=403, times=None)
     emulator.faults.add(**TROUBLES["dropped after"], method="SaveKernel")
     for _ in range(2):
-        with pytest.raises(errors.PushLostError, match=r"does not tell whether .*\n.*--again"):
+        with pytest.raises(errors.PushLostError, match=r"does not say whether .*\n.*--again"):
             push.push(service, submission)
     assert [one.state for one in journal.every()] == ["intended"]
     emulator.faults.clear()

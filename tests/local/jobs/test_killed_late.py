@@ -29,7 +29,7 @@ def test_the_same_pull_says_that_it_is_home(one, capsys):
     for given in ({}, {"run_id": "r1"}):
         pulled(**given)
         err = capsys.readouterr().err
-        assert f"home already: {one.title}  (run r1), in {workspace.models() / 'mine'}" in err
+        assert f"pulled already: {one.title}  (run r1), in {workspace.models() / 'mine'}" in err
         assert "next: k2l evaluate mine" in err
     pulled(json=True)
     assert '"run_id": "r1"' in capsys.readouterr().out
@@ -38,7 +38,7 @@ def test_the_same_pull_says_that_it_is_home(one, capsys):
 def test_where_its_model_is_gone_the_way_to_bring_it_again_is_said(one, emulator):
     (workspace.models() / "mine" / "a").write_bytes(b"b")
     for given in ({}, {"run_id": "r1"}):
-        with pytest.raises(KernelError, match=r"is not its model now\.\nBring it once more: k2l pull --again r1"):
+        with pytest.raises(KernelError, match=r"is not its model now\.\nPull it again: k2l pull --again r1"):
             pulled(**given)
     pulled(run_id="r1", again=True)
     pulled()

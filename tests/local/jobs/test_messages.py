@@ -65,7 +65,7 @@ def test_a_push_that_fails_at_the_service_each_time_may_be_at_fault_itself(emula
         with pytest.raises(errors.PushLostError) as lost:
             push.push(service, submission)
         said.append(str(lost.value))
-    assert "at fault" not in said[0] and "same command tries again" in said[0]
+    assert "at fault" not in said[0] and "same command again to retry" in said[0]
     for words in ("2 times now", "push itself may be at fault", "--slug NAME", "--dataset digits", "smaller notebook"):
         assert words in said[1]
     assert "3 times now" in said[2] and said[2].count("\n") == 1
@@ -81,7 +81,7 @@ def test_a_connection_that_breaks_each_time_does_not_blame_the_push(emulator, se
 
 
 def test_a_new_accelerator_is_sent_as_it_is_and_warned_of(emulator, service, kernel, submission, capsys):
-    for accelerator, words in (("NvidiaRtx9000", "new to k2l"), ("none", "to a CPU: no accelerator is asked for")):
+    for accelerator, words in (("NvidiaRtx9000", "new to k2l"), ("none", "to a CPU: no accelerator is requested")):
         spec = dataclasses.replace(kernel("1"), accelerator=accelerator, time_limit=3600)
         trip.sent(service, trips.submission_of(spec), again=True, wait_hours=None)
         shape = emulator.version(SLUG).push.get("machineShape")
@@ -98,7 +98,7 @@ def too_many(method, seconds, **more):
 
 def test_a_push_put_off_for_long_says_when_and_how_to_wait(emulator, service, submission, no_waits):
     emulator.faults.add(**too_many("SaveKernel", 3600))
-    words = r"HTTP 429.*in 3,600 s\.\nTo wait until it is taken: --wait-for-capacity"
+    words = r"HTTP 429.*in 3,600 s\.\nTo wait until it is accepted: --wait-for-capacity"
     with pytest.raises(errors.CapacityError, match=words):
         trip.sent(service, submission, again=False, wait_hours=None)
     assert no_waits == []  # not asked again at once: an hour is longer than a call waits
@@ -119,14 +119,14 @@ def test_with_waiting_a_push_is_sent_again_when_the_service_asks_to(emulator, se
     waiting = Waiting(limit=timedelta(hours=2), report=heard, sleep=sleep, now=now)
     assert push.push(service, submission, waiting=waiting).version == 1
     (why,) = heard.all("text")
-    assert "HTTP 429" in why and "Asked again in 30 min" in why and "2 h at most" in why
+    assert "HTTP 429" in why and "Trying again in 30 min" in why and "2 h at most" in why
     assert clock.passed >= 1795
 
 
 def test_beyond_the_limit_a_push_is_not_waited_for(emulator, service, submission):
     emulator.faults.add(**too_many("SaveKernel", 7200))
     waiting = Waiting(limit=timedelta(hours=1), sleep=pytest.fail)
-    with pytest.raises(errors.BusyError, match=r"in (2 h|1 h 59 min) .*1 h were to be waited at most"):
+    with pytest.raises(errors.BusyError, match=r"in (2 h|1 h 59 min) .*the limit of 1 h"):
         push.push(service, submission, waiting=waiting)
 
 
@@ -148,7 +148,7 @@ def test_a_call_that_waits_says_so(emulator, service, no_waits, capsys):
 def test_a_question_put_off_for_long_says_when_to_ask_again(emulator, service, no_waits):
     emulator.finished(SLUG)
     emulator.faults.add(**too_many("GetKernelSessionStatus", 3600))
-    with pytest.raises(errors.TooManyRequestsError, match=r"HTTP 429.*Ask again in 3,600 s") as busy:
+    with pytest.raises(errors.TooManyRequestsError, match=r"HTTP 429.*Try again in 3,600 s") as busy:
         service.status(SLUG, 1)
     assert (busy.value.wait, no_waits) == (3600, [])
 
@@ -159,7 +159,7 @@ def test_a_watch_asks_again_when_the_service_asks_to(emulator, service, caplog):
     slept, heard = [], Heard()
     assert watch.watch(service, run, sleep=slept.append, report=heard).state == "complete"
     assert slept[:3] == [900, 900, 900] and heard.all("state") == ["COMPLETE"]
-    assert [record.levelno for record in caplog.records if "asked again in 900 s" in record.message] == [
+    assert [record.levelno for record in caplog.records if "trying again in 900 s" in record.message] == [
         logging.WARNING
     ] * 3
 

@@ -82,7 +82,7 @@ def test_where_there_is_no_journal_none_is_made(look, home):
     [
         ("slug and title", {"slug": "abc"}, "has 3 characters; Kaggle takes 5 to 50"),
         ("slug and title", {"title": "Another"}, "the slug 'another', not 'k2l-mine'"),
-        ("accelerator", {"accelerator": "no name"}, "is no name"),
+        ("accelerator", {"accelerator": "no name"}, "is not a name"),
     ],
 )
 def test_what_is_wrong_on_the_command_line_fails_one_check_alone(look, check, changes, said):

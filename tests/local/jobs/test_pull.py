@@ -40,9 +40,9 @@ def test_files_that_the_manifest_does_not_name_are_left_out_and_told(emulator, s
         ({"run_id": "r0"}, "another run's answer"),
         ({"bundle_sha256": "other"}, "another run's answer"),
         ({"schema": 7}, "schema 7"),
-        ({"stated": {"gone": {"sha256": "0" * 64, "bytes": 1}}}, "gone, but the service has no such file"),
+        ({"stated": {"gone": {"sha256": "0" * 64, "bytes": 1}}}, "gone, but the service does not list it"),
         ({"stated": {"../evil": {"sha256": "0" * 64, "bytes": 1}}}, "outside its folder"),
-        ({"stated": {"a": {"sha256": "0" * 64, "bytes": 1}}}, "not those the manifest vouches for"),
+        ({"stated": {"a": {"sha256": "0" * 64, "bytes": 1}}}, "differ from those of the manifest"),
     ],
     ids=str,
 )
@@ -202,7 +202,7 @@ def test_what_a_complete_run_left_may_be_listed_late(emulator, service, capsys, 
     emulator.faults.add(fault="unlisted", names=names, times=3)
     assert trip.pulled(service, one).state == "pulled" and trips.installed()["model.pth"] == b"w"
     said = capsys.readouterr().err
-    assert said.count("what it left is not all listed yet: asked again for two minutes\n") == 1
+    assert said.count("not all its files are listed yet: trying again for two minutes\n") == 1
 
 
 def test_what_is_never_listed_is_told_in_a_line(emulator, service):
@@ -234,11 +234,11 @@ def test_what_is_never_listed_is_told_in_a_line(emulator, service):
 def test_another_accelerator_than_was_asked_for_is_said(emulator, service, capsys, asked, given, other):
     one = trips.finished(emulator, {"a": b"a"}, environment={"accelerator": given}).record(accelerator=asked)
     trip.pulled(service, one)
-    said = f"NOTE: {asked} was asked for, and the run had {given}. The emulator gives what this machine has.\n"
+    said = f"NOTE: {asked} was requested, but the run had {given}. The emulator gives what this machine has.\n"
     assert (said in capsys.readouterr().err) == other
 
 
 def test_on_a_service_another_accelerator_is_a_warning(emulator, service, capsys):
     one = trips.finished(emulator, {"a": b"a"}, environment={"accelerator": "CPU, 4 threads"})
     trip.pulled(service, one.record(accelerator="NvidiaTeslaT4", remote="kaggle"))
-    assert "WARNING: NvidiaTeslaT4 was asked for, and the run had CPU, 4 threads." in capsys.readouterr().err
+    assert "WARNING: NvidiaTeslaT4 was requested, but the run had CPU, 4 threads." in capsys.readouterr().err

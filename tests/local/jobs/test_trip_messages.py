@@ -25,7 +25,7 @@ def send(service, kernel, again=False):
 def test_only_the_first_of_two_same_pushes_says_that_it_pushed(service, kernel, capsys):
     submission = kernel(SLOW)
     one = send(service, submission)
-    pushed = [f"pushed {one.title}  (run {one.run_id})", "  to a CPU: no accelerator is asked for", f"  {one.url}"]
+    pushed = [f"pushed {one.title}  (run {one.run_id})", "  to a CPU: no accelerator is requested", f"  {one.url}"]
     assert capsys.readouterr().err.splitlines() == pushed
     assert send(service, submission) == one and one.url
     assert f"still under way: {one.title}  (run {one.run_id}), not pushed again\n" in capsys.readouterr().err
@@ -39,7 +39,7 @@ def test_only_the_first_of_two_same_pushes_says_that_it_pushed(service, kernel, 
 def test_ctrl_c_says_that_the_run_goes_on_there(service, kernel):
     one = send(service, kernel(SLOW))
     threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
-    with pytest.raises(Ended, match=rf"goes on there: the same command .*k2l cancel {one.run_id} ends it"):
+    with pytest.raises(Ended, match=rf"continues there: the same command .*k2l cancel {one.run_id} stops it"):
         trip.watched(service, one)
     assert journal.get(one.run_id).state == "pushed"
 
@@ -48,9 +48,9 @@ def test_ctrl_c_does_not_name_a_command_that_would_begin_anew(service, kernel, m
     one = send(service, kernel(SLOW))
     monkeypatch.setattr("sys.argv", ["k2l", "loop", "--again", "--epochs", "3"])
     threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
-    with pytest.raises(Ended, match=r"goes on there: k2l loop --epochs 3 comes back to it"):
+    with pytest.raises(Ended, match=r"continues there: k2l loop --epochs 3 follows it again"):
         trip.watched(service, one)
-    with pytest.raises(Ended, match=r"half-written\. To go on: k2l loop --epochs 3\."), trip.resumable():
+    with pytest.raises(Ended, match=r"half-written\. To resume: k2l loop --epochs 3\."), trip.resumable():
         raise KeyboardInterrupt
 
 
@@ -95,7 +95,7 @@ def test_no_is_an_answer(three, service, capsys, monkeypatch):
     monkeypatch.setattr(verb, "agreed", lambda question: asked.append(question))
     with pytest.raises(SystemExit) as end:
         verb.cancel(three[0].run_id)
-    assert end.value.code == 1 and capsys.readouterr().err.endswith("nothing was ended\n")
+    assert end.value.code == 1 and capsys.readouterr().err.endswith("nothing was stopped\n")
     assert three[1].run_id in asked[0] and service.current_version(three[0].slug) == 3
 
 

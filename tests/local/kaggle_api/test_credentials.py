@@ -63,7 +63,7 @@ def test_what_is_not_read_because_another_comes_first_is_told(machine, shared_em
     with caplog.at_level(logging.INFO, logger="local"):
         connect.connect("kaggle")
     token, key = f"the access token in {machine}/access_token", f"{machine}/kaggle.json"
-    assert f"by {token}" in caplog.text and f"not read, for that comes first: {key}" in caplog.text
+    assert f"by {token}" in caplog.text and f"not read, since that comes first: {key}" in caplog.text
     found = examine.look("credentials")
     assert (found.verdict, found.found) == (GOOD, f"from {token} (not read, as that comes first: {key})")
     monkeypatch.setenv("KAGGLE_API_TOKEN", shared_emulator.key)
@@ -83,7 +83,7 @@ def test_a_token_in_the_place_of_a_key_is_told_where_it_belongs(machine, files):
     for name, text in files.items():
         (machine / name).write_text(text)
     with pytest.raises(
-        CredentialsError, match=r"kaggle\.json: it holds an access token.*\n.*/access_token, or set"
+        CredentialsError, match=r"kaggle\.json: it has an access token.*\n.*/access_token, or set"
     ) as at:
         connect.connect("kaggle")
     assert SECRET not in str(at.value) and str(at.value).count("\n") == 1
@@ -93,13 +93,13 @@ def test_a_token_in_the_place_of_a_key_is_told_where_it_belongs(machine, files):
 def test_a_token_in_a_variable_for_a_key_is_told_where_it_belongs(machine, monkeypatch):
     monkeypatch.setenv("KAGGLE_USERNAME", "me")
     monkeypatch.setenv("KAGGLE_KEY", SECRET)
-    with pytest.raises(CredentialsError, match="KAGGLE_KEY: it holds an access token"):
+    with pytest.raises(CredentialsError, match="KAGGLE_KEY: it has an access token"):
         connect.connect("kaggle")
 
 
 def test_a_kaggle_json_in_the_place_of_a_token_is_told(machine, shared_emulator):
     (machine / "access_token").write_text(kaggle_json(shared_emulator))
-    with pytest.raises(CredentialsError, match=r"is what a kaggle\.json holds: save it under that name"):
+    with pytest.raises(CredentialsError, match=r"has the content of a kaggle\.json: save it under that name"):
         connect.connect("kaggle")
 
 

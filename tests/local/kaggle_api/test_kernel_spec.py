@@ -37,7 +37,7 @@ def test_nothing_is_left_to_the_services_defaults():
         ({"slug": "a" * 51, "title": "a" * 51}, "5 to 50"),
         ({"title": "Something else"}, "slug 'something-else', not 'k2l-torch'"),
         ({"slug": "K2L_torch"}, "under its title's slug"),
-        ({"accelerator": "Nvidia T4\n"}, "is no name"),
+        ({"accelerator": "Nvidia T4\n"}, "is not a name"),
         ({"accelerator": 4}, "must be text"),
         ({"time_limit": 50_000}, "60 to 32400"),
         ({"time_limit": True}, "whole number"),

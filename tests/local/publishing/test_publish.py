@@ -328,7 +328,7 @@ def test_a_manifest_that_is_damaged_when_it_is_read_back_is_read_again(emulator,
 
 def test_a_version_that_lacks_a_file_is_not_taken_for_ours(emulator, service, mine):
     published_by(service)
-    there = emulator.service.gallery.model(emulator.username, "k2l-mine").instances()
+    there = emulator.service.models.model(emulator.username, "k2l-mine").instances()
     next(path for one in there for path in one.versions()[0].folder.rglob("model.pth")).unlink()
     assert [one.version for one in published_by(service)] == [2, 1, 1]
 
@@ -361,7 +361,7 @@ def test_a_refusal_is_in_the_services_words_and_leaves_no_trace(emulator, servic
 def test_a_conflict_said_by_http_is_one_too(emulator, service, mine):
     emulator.faults.add(fault="unseen")
     published_by(service)
-    emulator.service.gallery.delete(emulator.service.gallery.model(emulator.username, "k2l-mine").folder)
+    emulator.service.models.delete(emulator.service.models.model(emulator.username, "k2l-mine").folder)
     next(workspace.state().glob("publishing/*.json")).unlink()
     emulator.faults.add(fault="status", method="CreateModel", status=409, times=None)
     with pytest.raises(RefusedError, match="was not found"):  # it goes on, and there the emulator has no such model
@@ -415,7 +415,7 @@ def test_an_answer_that_cannot_be_read_is_a_line(emulator, service, mine, method
 
 
 def test_an_error_holds_no_signature(service):
-    with pytest.raises(ServiceError, match="broke off") as failed:
+    with pytest.raises(ServiceError, match="cut off") as failed:
         service.upload("ftp://h/a?upload_id=secret", b"", {})
     assert "secret" not in str(failed.value)
 

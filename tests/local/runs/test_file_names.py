@@ -92,7 +92,7 @@ def test_what_nobody_can_prove_or_bring_is_left_out_and_said(emulator, service, 
     emulator.faults.add(fault="unlisted", names=[CLOCK], times=None)
     trip.pulled(service, one)
     said = capsys.readouterr().err
-    assert "left out: link.pth (the run could not prove what it is" in said and r"left out: '\udcff.txt'" in said
+    assert "left out: link.pth (the run could not hash it" in said and r"left out: '\udcff.txt'" in said
     assert f"left out: {CLOCK} (the service does not list it)" in said
     here = manifest.verify(workspace.models() / trips.NAME)
     assert sorted(here.files) == ["model.pth", "run.log"] and set(here.left_out) == {*text.left_out, CLOCK}
@@ -101,7 +101,7 @@ def test_what_nobody_can_prove_or_bring_is_left_out_and_said(emulator, service, 
 def test_what_a_failed_run_left_comes_under_safe_names_too(emulator, service, tmp_path):
     one = left(emulator, tmp_path / "working", [CLOCK, "a\\b"], state="pushed")
     emulator.faults.add(fault="stuck", state="ERROR", times=None)
-    with pytest.raises(RunError, match="unproven: 3 in"):
+    with pytest.raises(RunError, match="not verified: 3 in"):
         watch.watch(service, one, sleep=lambda seconds: None)
     kept = {path.read_bytes() for path in one.partial.iterdir()}
     assert {CLOCK.encode(), b"a\\b"} <= kept and all(safe_name(path.name) for path in one.partial.iterdir())

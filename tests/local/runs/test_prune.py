@@ -41,21 +41,21 @@ def test_runs_away_are_asked_after_and_no_others(emulator, monkeypatch):
     run_in("done", "r3")
     run_in("pushed", "r4", owner="somebody")
     assert away.state == "pushed"
-    assert remote_status.standing(journal.every()) == {"r1": "ERROR", "r2": "not seen yet", "r4": "of somebody"}
+    assert remote_status.remote_states(journal.every()) == {"r1": "ERROR", "r2": "not seen yet", "r4": "of somebody"}
     monkeypatch.setattr(remote_status, "UNSEEN", 0)
-    assert remote_status.standing(journal.every())["r2"] == remote_status.GONE
+    assert remote_status.remote_states(journal.every())["r2"] == remote_status.GONE
 
 
 def test_a_service_that_cannot_be_asked_is_told_in_place_of_a_state(monkeypatch):
     run_in("complete")
     monkeypatch.setattr(remote_status, "reach", lambda remote: None)
-    assert remote_status.standing(journal.every()) == {"r1": "no emulator runs"}
+    assert remote_status.remote_states(journal.every()) == {"r1": "no emulator runs"}
 
     def nobody(remote):
         raise CredentialsError("none")
 
     monkeypatch.setattr(remote_status, "reach", nobody)
-    assert remote_status.standing(journal.every()) == {"r1": "no credentials"}
+    assert remote_status.remote_states(journal.every()) == {"r1": "no credentials"}
 
 
 def test_no_emulator_is_started_to_be_asked():

@@ -192,5 +192,5 @@ def test_a_trial_that_had_another_accelerator_than_was_asked_for_says_so(emulato
         part = trainer(service, kernel, study)._part(0, one.record(accelerator="NvidiaTeslaT4"))
         row = {"trial": 0, "state": "complete", "value": None, "seconds": 1.0, "message": "", "seeds": [part, part]}
         verb._say_trial(study, row)
-    warning = "WARNING: NvidiaTeslaT4 was asked for, and the run had CPU, 2 threads\n"
+    warning = "WARNING: NvidiaTeslaT4 was requested, but the run had CPU, 2 threads\n"
     assert capsys.readouterr().err.count(warning) == 1

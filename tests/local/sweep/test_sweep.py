@@ -354,7 +354,7 @@ def test_a_storage_that_cannot_be_reached_is_a_line_without_its_password(url, st
 
 
 def test_a_storage_that_fails_on_the_way_is_a_line(database, tmp_path):
-    with pytest.raises(UserError, match="the same command goes on") as error, opened(database) as study:
+    with pytest.raises(UserError, match="the same command resumes it") as error, opened(database) as study:
         (tmp_path / "study.log.db").write_bytes(b"no database at all, for longer than its header" * 100)
         sweep.search(study, Trainer(), total=3)
     assert "failed" in str(error.value)

@@ -72,7 +72,7 @@ def test_its_own_size_and_classes_are_what_files_are_held_to(tmp_path, arrays):
         datasets.load("shapes", data_dir=write(tmp_path / "a", arrays))
     arrays[2] = np.zeros((12, 20, 24), np.uint8)
     arrays[3] = np.full(12, 3, np.uint8)
-    with pytest.raises(DataError, match="labels are 0 to 2, it holds 3 to 3"):
+    with pytest.raises(DataError, match="labels are 0 to 2, it has 3 to 3"):
         datasets.load("shapes", data_dir=write(tmp_path / "b", arrays))
 
 
