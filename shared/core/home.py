@@ -20,7 +20,7 @@ def home() -> Path:
 
     A run on Kaggle, or in the emulator, knows the current folder alone.
     """
-    if named := os.environ.get(VARIABLE):
+    if named := os.environ.get("K2L_HOME"):
         return Path(named).expanduser().resolve()
     try:
         here = Path.cwd()

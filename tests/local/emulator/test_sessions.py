@@ -1,6 +1,10 @@
 """Pushes are really executed, alone, in an empty folder; whatever happens is on disk."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 import threading
 import time
 from datetime import timedelta
@@ -10,7 +14,7 @@ import nbformat
 import psutil
 import pytest
 
-from local.emulator.sessions import session
+from local.emulator.sessions import sandbox, session
 
 ISOLATED = """
 import importlib, os, subprocess, sys
@@ -92,6 +96,19 @@ def test_an_editable_installation_does_not_lead_into_a_session(emulator):
     emulator.push("all-alone", "import sys\nprint(sys.path)", ISOLATED)
     assert emulator.wait("all-alone") == "COMPLETE", emulator.outputs("all-alone")["log"]
     assert repr(str(checkout)) not in emulator.said("all-alone")
+
+
+def test_an_installation_does_not_lead_into_a_session(tmp_path):
+    # Where we are installed lies what a notebook needs as well.
+    packages = tmp_path / "site-packages"
+    for name in ("shared/__init__.py", "local/emulator/sessions/sandbox.py", "needed.py"):
+        (packages / name).parent.mkdir(parents=True, exist_ok=True)
+        (packages / name).write_text("", encoding="utf-8")
+    shutil.copyfile(sandbox.__file__, tmp_path / "sitecustomize.py")
+    code = "import needed\ntry:\n    import shared\nexcept ModuleNotFoundError:\n    print('alone')"
+    environment = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{packages}"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == "alone\n", done.stderr
 
 
 def test_an_executed_notebook_is_saved_once_a_second_and_in_the_end(monkeypatch):
