@@ -1,6 +1,6 @@
 """The workspace: the folder of a person's models, runs and data. One rule, here and in a notebook.
 
-    home()                               # Path("/home/me/digits")
+    home()                               # Path("/data/digits")
 
 Which folders lie in it, `local.core.workspace` says.
 """
@@ -20,7 +20,7 @@ def home() -> Path:
 
     A run on Kaggle, or in the emulator, knows the current folder alone.
     """
-    if named := os.environ.get(VARIABLE):
+    if named := os.environ.get("K2L_HOME"):
         return Path(named).expanduser().resolve()
     try:
         here = Path.cwd()
