@@ -1,6 +1,6 @@
 """The workspace: the folder of a person's models, runs and data. One rule, here and in a notebook.
 
-    home()                               # Path("/data/digits")
+    home()                               # Path.cwd()
 
 Which folders lie in it, `local.core.workspace` says.
 """
