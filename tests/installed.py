@@ -18,6 +18,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from local.core import workspace
+from tests.copied import git
 from tests.surroundings import bare
 
 PICTURE = Path(__file__).parent / "data" / "pictures" / "7-light.png"
@@ -77,6 +79,8 @@ def everything(k2l: Path) -> dict[str, float]:
     """The verbs that need no checkout, and those that refuse without one; {verb: seconds}."""
     seconds = {}
     with installed(k2l) as run:
+        known = {*git(workspace.CHECKOUT, "ls-files", "kaggle", "models").split()} - {"models/.gitattributes"}
+        assert set(contents(run.shipped)) == known, known ^ set(contents(run.shipped))
         for words in (("doctor",), ("predict", str(PICTURE)), ("bundle",), TRIP):
             began = time.perf_counter()
             out = run(*words)

@@ -5,10 +5,12 @@
     [train]
     epochs = 5                   # for one verb alone
 
-It is beside `models/`: in the checkout, or in `$K2L_HOME`. Never put a key or a token there: they are not options.
+It lies in the workspace, beside `models/`. Where there is none, `[tool.k2l]` of a `pyproject.toml` there does the same:
+`[tool.k2l.train]`. Never put a key or a token there: none is an option.
 """
 
 import logging
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +25,7 @@ from shared.core.errors import ConfigError, plain
 logger = logging.getLogger(__name__)
 
 FILE = "k2l.toml"
+_SECTION = re.compile(r"^\[tool\.k2l[.\]]", re.MULTILINE)
 # Options of many verbs; all others belong under their verb.
 SHARED = ("remote", "owner", "slug", "accelerator", "framework", "architecture", "dataset", "data-dir", "model")
 
@@ -31,8 +34,7 @@ def defaults(verb: str, command: Any) -> dict[str, Any]:
     """The values in the file for a verb's parameters, by name. ConfigError if they are invalid."""
     from local.core import workspace
 
-    path = workspace.home() / FILE
-    table = _read(path)
+    path, table = _read(workspace.home())
     known = {
         option.removeprefix("--"): parameter for parameter in command.params for option in parameter.opts
         if option.startswith("--")
@@ -42,21 +44,30 @@ def defaults(verb: str, command: Any) -> dict[str, Any]:
     own = table.get(verb, {})
     _check(path, f"under [{verb}]", own, known)
     given = {key: value for key, value in everywhere.items() if key in known} | own
-    logger.debug("%s: %s", path, ", ".join(given) if path.is_file() else "no such file")
+    logger.debug("%s: %s", path, ", ".join(given) if table else "no settings")
     return {known[key].name: _fitting(path, key, value, known[key]) for key, value in given.items()}
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Which file has the settings, and what they are."""
+    own, project = folder / FILE, folder / "pyproject.toml"
+    if own.is_file():
+        path, table = own, _parsed(own)
+    elif project.is_file() and _SECTION.search(project.read_text(encoding="utf-8", errors="replace")):
+        path, table = project, _parsed(project)["tool"]["k2l"]
+    else:  # what else there is in a pyproject.toml, right or wrong, is another's
+        return own, {}
+    _check(path, "as a table", {key: 0 for key, value in table.items() if isinstance(value, dict)}, VERBS)
+    return path, table
+
+
+def _parsed(path: Path) -> dict[str, Any]:
     from local.core import text_files
 
-    if not path.is_file():
-        return {}
     try:
-        table = tomllib.loads(text_files.read(path))
+        return tomllib.loads(text_files.read(path))
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read: {plain(text_files.trouble(error))}.") from None
-    _check(path, "as a table", {key: 0 for key, value in table.items() if isinstance(value, dict)}, VERBS)
-    return table
 
 
 def _check(path: Path, where: str, table: Mapping[str, Any], known: Any) -> None:

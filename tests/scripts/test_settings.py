@@ -50,6 +50,23 @@ def test_what_cannot_be_is_told_with_the_files_name(defaults, text, said):
         defaults(text, "push")
 
 
+def test_a_pyproject_toml_has_them_where_there_is_no_file_of_its_own(tmp_path, monkeypatch, defaults):
+    file = tmp_path / "pyproject.toml"
+    command = Verbs().get_command(None, "train")
+    file.write_text('[project]\nname = "mine"\n[tool.k2l]\nframework = "keras"\n[tool.k2l.train]\nepochs = 2\n')
+    monkeypatch.setenv("K2L_HOME", str(tmp_path))
+    assert settings.defaults("train", command) == {"framework": "keras", "epochs": 2}
+    file.write_text("[tool.k2l.train]\nepoch = 2\n")
+    with pytest.raises(
+        ConfigError, match=r"pyproject\.toml: epoch cannot stand under \[train\]. Did you mean epochs\?"
+    ):
+        settings.defaults("train", command)
+    file.write_text("[tool.other\n")  # broken, and none of ours
+    assert settings.defaults("train", command) == {}
+    file.write_text("[tool.k2l]\nsome = 1\n")
+    assert defaults("[train]\nepochs = 3\n", "train") == {"epochs": 3}
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path, monkeypatch, encoding):
     monkeypatch.setenv("K2L_HOME", str(tmp_path))

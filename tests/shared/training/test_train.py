@@ -310,7 +310,7 @@ def test_three_steps_move_the_same_weights_to_the_same_place_in_both():
         torch.nn.functional.cross_entropy(by_hand(images), labels, label_smoothing=0.1).backward()
         optimizer.step()
 
-    step = train_torch._Step(given, module, torch.device("cpu"), steps=10)
+    step = train_torch._Step(given, module, network.input, torch.device("cpu"), steps=10)
     train_keras._compile(model, given, steps=10)
     for _ in range(3):
         step(images, labels)
