@@ -122,7 +122,7 @@ def test_exit_codes_are_told_by_help_as_in_docs(k2l):
         (("",), set(VERBS)),
         (("pu",), {"publish", "pull", "push"}),
         (("push", "--ep"), {"--epochs"}),
-        (("doctor", "--"), {"--json", "--help", "--verbose"}),
+        (("doctor", "--"), {"--json", "--help", "--verbose", "--workspace"}),
         (("--vers",), {"--version"}),
     ],
 )
