@@ -44,7 +44,7 @@ def defaults(verb: str, command: Any) -> dict[str, Any]:
     own = table.get(verb, {})
     _check(path, f"under [{verb}]", own, known)
     given = {key: value for key, value in everywhere.items() if key in known} | own
-    logger.debug("%s: %s", path, ", ".join(given) if table else "no settings")
+    logger.debug("%s: %s", path, ", ".join(given) if table else "not there")
     return {known[key].name: _fitting(path, key, value, known[key]) for key, value in given.items()}
 
 
