@@ -142,7 +142,7 @@ def test_numbers_do_on_a_pipe_and_its_end_leaves(started):
     piped = started(stdin=subprocess.PIPE)
     out, err = piped.communicate("3\n9\nx\nuse\n", timeout=60)
     assert "$ k2l runs" in err and "no runs yet" in err
-    assert "'9' is not a choice. Give a number from 1 to 5." in err and "'x' is none" in err
+    assert "'9' is not a choice. Give a number from 1 to 5." in err and "'x' is not a choice" in err
     assert "Which one?" in err and "camera" in err
     assert err.rstrip().endswith("the input has ended.") and (piped.returncode, out) == (130, "")
 

@@ -26,7 +26,7 @@ SAID = (
     (events.BackupMade(Path("/nowhere")), "the model that was there is kept in /nowhere\n"),
     (events.Message("full\nasked again"), "full\nasked again\n"),
     (events.Warned("dear\nvery"), "WARNING: dear\nvery\n"),
-    (events.LogLost("cut"), "no live log just now: cut"),
+    (events.LogLost("cut"), "no live log for now: cut"),
     (events.FileArrived("model.pth", 1234), "         1,234 bytes   model.pth\n"),
 )
 ELSEWHERE = {

@@ -85,7 +85,7 @@ def place(tmp_path_factory):
     """The machine after a whole trip, pushes that nobody answers or that meet a bug, and a model published twice."""
     place = Place(tmp_path_factory.mktemp("place"))
     failures = [
-        ((), {}, "did not check the access token"),
+        ((), {}, "could not check the access token"),
         (("KAGGLE_API_TOKEN",), {}, "error: "),
         (("KAGGLE_API_TOKEN", "KAGGLE_KEY"), {}, "error: "),
         (("KAGGLE_API_TOKEN",), {"BREAK": "1"}, "RuntimeError: a bug"),

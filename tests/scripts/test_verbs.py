@@ -200,7 +200,7 @@ def test_a_package_that_is_missing_is_named_with_what_installs_it(missing, comma
 
 def test_the_list_of_data_sets_needs_no_scikit_learn():
     done = process(WITHOUT.format("sklearn", ["k2l", "data"]))
-    assert done.returncode == 0 and "digits comes with scikit-learn, missing here" in done.stdout, done.stderr
+    assert done.returncode == 0 and "digits needs scikit-learn, which is not installed" in done.stdout, done.stderr
 
 
 def test_a_module_of_ours_that_is_missing_is_a_fault_and_shows_itself():

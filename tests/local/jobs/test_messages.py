@@ -219,7 +219,7 @@ def test_an_unknown_authority_is_told_at_once_with_what_to_set(behind_tls, no_wa
     with pytest.raises(ServiceError) as error:
         connect.connect("kaggle").quota()
     assert "certificate verify failed" in str(error.value) and no_waits == []
-    for words in ("this machine does not know", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "read now: those"):
+    for words in ("this machine does not trust", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "read now: those"):
         assert words in str(error.value)
 
 
@@ -242,8 +242,8 @@ def test_the_authorities_that_were_read_are_named(behind_tls, monkeypatch, tmp_p
     with pytest.raises(ServiceError, match="read now: SSL_CERT_FILE \\("):
         connect.connect("kaggle").quota()
     monkeypatch.setenv("KAGGLE_API_TOKEN", "a-token")  # which is checked first of all
-    with pytest.raises(ServiceError, match=r"did not check the access token in KAGGLE_API_TOKEN .*\n.*SSL_CERT"):
+    with pytest.raises(ServiceError, match=r"could not check the access token in KAGGLE_API_TOKEN .*\n.*SSL_CERT"):
         connect.connect("kaggle")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
-    with pytest.raises(KernelError, match=r"SSL_CERT_FILE names .*gone\.pem, which is not there"):
+    with pytest.raises(KernelError, match=r"SSL_CERT_FILE names .*gone\.pem, which does not exist"):
         connect.connect("kaggle")

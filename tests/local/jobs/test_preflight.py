@@ -111,7 +111,7 @@ def test_what_kaggle_may_take_otherwise_is_told_and_keeps_nothing_back(look, che
     [
         ("kernel.toml", "time_limit = 60", "", "time_limit missing"),
         ("kernel.toml", "slug = ", "slug = = ", "cannot be read"),
-        ("time limit", "time_limit = 60", "time_limit = 50000", "out of range: give 60"),
+        ("time limit", "time_limit = 60", "time_limit = 50000", "out of range: use 60"),
         ("data sources", "digits = []", "", "attaches nothing for the data set 'digits'"),
         ("data sources", "digits = []", 'digits = ["nowhere"]', 'must be a list of "owner/slug"'),
     ],
@@ -131,7 +131,7 @@ def test_parameters_that_cannot_be_fail(look):
 
 @pytest.mark.parametrize(
     ("check", "code", "said"),
-    [("notebook", "for in", "does not compile"), ("size", f'big = "{"x" * 900_000}"', "Kaggle takes 900,000")],
+    [("notebook", "for in", "does not compile"), ("size", f'big = "{"x" * 900_000}"', "Kaggle accepts 900,000")],
 )
 def test_a_notebook_that_could_not_run_fails(look, kernel, check, code, said):
     kernel(code)

@@ -37,8 +37,8 @@ def test_files_that_the_manifest_does_not_name_are_left_out_and_told(emulator, s
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"run_id": "r0"}, "another run's answer"),
-        ({"bundle_sha256": "other"}, "another run's answer"),
+        ({"run_id": "r0"}, "it belongs to another run"),
+        ({"bundle_sha256": "other"}, "it belongs to another run"),
         ({"schema": 7}, "schema 7"),
         ({"stated": {"gone": {"sha256": "0" * 64, "bytes": 1}}}, "gone, but the service does not list it"),
         ({"stated": {"../evil": {"sha256": "0" * 64, "bytes": 1}}}, "outside its folder"),
@@ -208,7 +208,7 @@ def test_what_a_complete_run_left_may_be_listed_late(emulator, service, capsys, 
 def test_what_is_never_listed_is_told_in_a_line(emulator, service):
     one = trips.finished(emulator, {"model.pth": b"w"})
     emulator.faults.add(fault="unlisted", times=None)
-    with pytest.raises(KernelError, match=r"lists nothing that .* left, also after two minutes\.\n.*k2l pull r1"):
+    with pytest.raises(KernelError, match=r"lists no files of .*, even after two minutes\.\n.*k2l pull r1"):
         pull.pull(service, one)
     assert emulator.faults.struck["unlisted"] == 1 + len(pull.LOOKS) and 100 <= sum(pull.LOOKS) <= 130
 

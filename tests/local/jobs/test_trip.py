@@ -102,7 +102,7 @@ def test_a_refusal_with_http_200_fails_the_push(emulator, service, kernel):
 
 def test_a_kernel_filed_under_another_slug_fails_the_push(emulator, service, kernel):
     submission = trips.submission_of(dataclasses.replace(kernel("1"), title="Another title altogether here"))
-    with pytest.raises(KernelError, match="filed as 'another-title-altogether-here'"):
+    with pytest.raises(KernelError, match="saved as 'another-title-altogether-here'"):
         push.push(service, submission)
     assert journal.every()[-1].state == "failed"
 

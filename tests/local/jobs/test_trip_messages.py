@@ -61,7 +61,7 @@ def test_ctrl_c_does_not_say_of_a_run_that_has_ended_that_it_goes_on(service, ke
         raise KeyboardInterrupt
 
     monkeypatch.setattr("local.jobs.watch.rescue", rescue)
-    with pytest.raises(Ended, match="has ended there: the same command fetches what it left"):
+    with pytest.raises(Ended, match="has ended there: the same command fetches its files"):
         trip.watched(service, one)
     assert journal.get(one.run_id).state == "pushed"
 

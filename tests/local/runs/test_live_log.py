@@ -101,5 +101,5 @@ def test_a_log_that_is_not_to_be_had_is_said_and_kept_all_the_same(emulator, ser
     one = push.push(service, trips.submission_of(kernel(f"import time; time.sleep(1)\n{trips.LEAVES_A_MODEL}")))
     one = trip.watched(service, one)
     said = capsys.readouterr().err
-    assert said.count("no live log just now: ") == 1 and "HTTP 403" in said
+    assert said.count("no live log for now: ") == 1 and "HTTP 403" in said
     assert one.state == "complete" and "trained" in one.log.read_text()
