@@ -60,7 +60,7 @@ def test_the_quota_says_when_it_starts_anew(k2l, emulator):
 
 def test_what_it_would_train_on_instead_is_named(k2l, monkeypatch):
     monkeypatch.setattr("shared.data.datasets.locate", lambda name: None)
-    instead = "mnist is not here: the push fetches it first; where it cannot, it would train on digits"
+    instead = "mnist is not here: the push downloads it first; if that fails, it would train on digits"
     _, out, _ = k2l("push", "--remote", "emulator", "--dry-run", "--json")
     assert instead in {row["check"]: row["found"] for row in map(json.loads, out.splitlines())}["data sources"]
     _, out, _ = k2l("push", "--remote", "emulator", "--dry-run", "--json", "--dataset", "mnist")

@@ -36,13 +36,13 @@ def test_what_is_shared_goes_where_there_is_such_an_option_and_a_verb_has_its_ow
     ("text", "said"),
     [
         ("remote = ", "cannot be read"),
-        ('remot = "emulator"', r"remot cannot stand at the top. Did you mean remote\? There are: remote, owner"),
-        ("[pusch]\nseed = 1", r"pusch cannot stand as a table. Did you mean push\? There are: loop, push"),
-        ('[push]\nsede = 1', r"sede cannot stand under \[push\]. Did you mean seed\? There are: framework, name, arch"),
+        ('remot = "emulator"', r"remot is not allowed at the top. Did you mean remote\? There are: remote, owner"),
+        ("[pusch]\nseed = 1", r"pusch is not allowed as a table. Did you mean push\? There are: loop, push"),
+        ('[push]\nsede = 1', r"sede is not allowed under \[push\]. Did you mean seed\? There are: framework, name"),
         ('[push]\nseed = "many"', r"seed: 'many' is not a valid int"),
         ("[push]\nseed = [1, 2]", r"seed must be a single value"),
         ('[push]\nset = "a=1"', r"set must be a list"),
-        ("[[push]]\nseed = 1", r"cannot stand at the top"),
+        ("[[push]]\nseed = 1", r"is not allowed at the top"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_told_with_the_files_name(defaults, text, said):
@@ -57,7 +57,7 @@ def test_a_pyproject_toml_has_them_where_there_is_no_file_of_its_own(tmp_path, m
     monkeypatch.setenv("K2L_HOME", str(tmp_path))
     assert settings.defaults("train", command) == {"framework": "keras", "epochs": 2}
     file.write_text("[tool.k2l.train]\nepoch = 2\n")
-    with pytest.raises(ConfigError, match=r"pyproject\.toml: epoch .*Did you mean epochs\?"):
+    with pytest.raises(ConfigError, match=r"pyproject\.toml: epoch is not allowed .*Did you mean epochs\?"):
         settings.defaults("train", command)
     file.write_text("[tool.other\n")  # broken, and none of ours
     assert settings.defaults("train", command) == {}

@@ -31,8 +31,8 @@ def test_calls_are_told_on_stderr_and_json_stays_alone(k2l, words):
 
 
 def test_details_come_with_two(k2l):
-    assert "k2l.toml: no such file" not in k2l("-v", *QUOTA)[2]
-    assert "k2l.toml: no such file" in k2l("-vv", *QUOTA)[2]
+    assert "k2l.toml: not there" not in k2l("-v", *QUOTA)[2]
+    assert "k2l.toml: not there" in k2l("-vv", *QUOTA)[2]
 
 
 def test_a_traceback_comes_with_two_and_the_error_stays_last(k2l):

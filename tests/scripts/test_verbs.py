@@ -41,7 +41,6 @@ def test_the_list_of_verbs_is_shown_without_one(k2l):
         ("push --set colour=red", "parameter 'colour' does not exist"),
         ("push --set epochs", "--set epochs=VALUE"),
         ("push --set batch_size=many", "batch_size must be a whole number"),
-        ("push --dataset kmnist", "kernel.toml attaches nothing for the data set 'kmnist'"),
         ("push --remote moon", "there are: kaggle, emulator"),
         ("push --framework jax", "there are: "),
         ("push --name ../evil", "cannot be a folder's"),
@@ -85,7 +84,7 @@ def test_a_run_that_failed_is_told_as_such_by_watch_and_pull(k2l, home):
             assert code == 1 and "failed: no ink" in err and str(one.log) in err
         assert k2l("runs")[0] == 0
         code, _, err = k2l("cancel", "r1", "--yes")
-        assert code == 1 and "nothing to end" in err
+        assert code == 1 and "nothing to stop" in err
     finally:
         daemon.stop(home / "k2l" / ".k2l" / "emulator")
 
@@ -167,7 +166,7 @@ def test_the_list_of_verbs_is_in_groups_and_cuts_nothing(k2l, monkeypatch):
     _, out, _ = k2l("--help")
     lines = out[out.index(next(iter(GROUPS))) : out.index("Exit codes")].splitlines()
     assert [line for line in lines if line and not line.startswith(" ")] == [f"{title}:" for title in GROUPS]
-    assert [line.split()[0] for line in lines if line.startswith("  ") and line.strip()] == list(VERBS)
+    assert [line.split()[0] for line in lines if line.startswith("  ") and line[2:3].strip()] == list(VERBS)
     assert "..." not in "".join(lines)
 
 
@@ -195,7 +194,7 @@ def test_a_package_that_is_missing_is_named_with_what_installs_it(missing, comma
     done = process(WITHOUT.format(missing, ["k2l", *command.split()]))
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
     assert done.stderr.count("\n") == 1 and done.stderr.endswith(f"(in the extra {extra})\n"), done.stderr
-    assert f'pip install "{missing}' in done.stderr
+    assert missing in done.stderr and f': pip install "{missing}' in done.stderr
 
 
 def test_the_list_of_data_sets_needs_no_scikit_learn():

@@ -112,7 +112,6 @@ def test_what_kaggle_may_take_otherwise_is_told_and_keeps_nothing_back(look, che
         ("kernel.toml", "time_limit = 60", "", "time_limit missing"),
         ("kernel.toml", "slug = ", "slug = = ", "cannot be read"),
         ("time limit", "time_limit = 60", "time_limit = 50000", "out of range: use 60"),
-        ("data sources", "digits = []", "", "attaches nothing for the data set 'digits'"),
         ("data sources", "digits = []", 'digits = ["nowhere"]', 'must be a list of "owner/slug"'),
     ],
 )
