@@ -12,7 +12,7 @@ import pytest
 
 from local.core import workspace
 from local.experiments.train import Interrupted
-from scripts.terminal.recovery import kept
+from scripts.terminal.recovery import tell_backup
 from scripts.train import interrupted
 from shared.core import manifest
 from tests.local import trips
@@ -174,10 +174,10 @@ def test_where_a_model_of_the_zoo_was_replaced_its_way_back_is_named(home, tmp_p
     monkeypatch.delenv("K2L_HOME")
     for words in (["init", "-q"], ["add", "models"] if tracked else ["status"]):
         subprocess.run(["git", *words], cwd=checkout, check=True, capture_output=True)
-    kept(aside)
+    tell_backup(aside)
     assert ("; `git checkout models/small` brings the zoo's back\n" in capsys.readouterr().err) is tracked
     monkeypatch.setenv("K2L_HOME", str(home))
-    kept(aside)
+    tell_backup(aside)
     assert "git checkout" not in capsys.readouterr().err
 
 
