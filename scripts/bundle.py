@@ -5,15 +5,15 @@ from typing import Annotated
 
 import typer
 
-from scripts.steps import options
+from scripts.steps import training_options
 from scripts.terminal.edge import run
 from scripts.terminal.output import Json, emit, show
 from scripts.terminal.verbs import OUTPUT
 
 
-@options.trained()
+@training_options.trained()
 def bundle(
-    wanted: options.Requested,
+    wanted: training_options.Requested,
     out: Annotated[
         Path | None, typer.Option(rich_help_panel=OUTPUT, help="Where to write it. [default: build/NAME.ipynb]")
     ] = None,

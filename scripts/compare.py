@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scripts.steps import options
+from scripts.steps import options, training_options
 from scripts.steps.training import followed
 from scripts.terminal.edge import Ended, run
 from scripts.terminal.output import Json, emit, say, show
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from local.experiments.train import Training
 
 
-@options.trained(without=("architecture", "name"))
+@training_options.trained(without=("architecture", "name"))
 def compare(
-    wanted: options.Requested,
+    wanted: training_options.Requested,
     architectures: Annotated[
         str, typer.Option(metavar="NAME,NAME,…", help="Which networks, in this order.")
     ] = "ds_cnn_v1,ds_cnn_v2,ds_cnn_v3,lite",
@@ -61,7 +61,9 @@ def compare(
     say(f"pictures: {', '.join(map(str, pictures))}")
 
 
-def plan(wanted: options.Requested, architectures: str, *, prefix: str, data_dir: Path | None) -> list["Training"]:
+def plan(
+    wanted: training_options.Requested, architectures: str, *, prefix: str, data_dir: Path | None
+) -> list["Training"]:
     """What to train, with all its checks."""
     from local.experiments.train import Training
     from local.models.registry import check_name, usual_name

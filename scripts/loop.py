@@ -3,7 +3,7 @@
 import time
 from typing import TYPE_CHECKING, Any
 
-from scripts.steps import options
+from scripts.steps import options, training_options
 from scripts.steps.progress import tell
 from scripts.terminal.edge import run
 from scripts.terminal.output import Json, emit, say
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from local.runs.journal import Run
 
 
-@options.trained()
+@training_options.trained()
 def loop(
-    wanted: options.Requested,
+    wanted: training_options.Requested,
     remote: options.Remote = "kaggle",
     owner: options.Owner = None,
     slug: options.Slug = None,
@@ -41,8 +41,10 @@ def loop(
     start = time.perf_counter()
     asked: dict[str, Any] = {"remote": remote, "slug": slug, "accelerator": accelerator}
     if dry_run:
-        trip.check(options.planned(wanted, **asked, owner=owner, again=again, waits=wait_for_capacity), json=json)
-    submission = options.submission(wanted, **asked)
+        trip.check(
+            training_options.planned(wanted, **asked, owner=owner, again=again, waits=wait_for_capacity), json=json
+        )
+    submission = training_options.submission(wanted, **asked)
     with journal.lock(submission.name), trip.resumable():
         service = options.service(remote, owner)
         one = None if again else trip.ended_before(service, submission)

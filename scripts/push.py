@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from scripts.steps import options
+from scripts.steps import options, training_options
 from scripts.terminal.edge import run
 from scripts.terminal.output import Json, emit
 
 
-@options.trained()
+@training_options.trained()
 def push(
-    wanted: options.Requested,
+    wanted: training_options.Requested,
     remote: options.Remote = "kaggle",
     owner: options.Owner = None,
     slug: options.Slug = None,
@@ -33,8 +33,10 @@ def push(
 
     asked: dict[str, Any] = {"remote": remote, "slug": slug, "accelerator": accelerator}
     if dry_run:
-        trip.check(options.planned(wanted, **asked, owner=owner, again=again, waits=wait_for_capacity), json=json)
-    submission = options.submission(wanted, **asked)
+        trip.check(
+            training_options.planned(wanted, **asked, owner=owner, again=again, waits=wait_for_capacity), json=json
+        )
+    submission = training_options.submission(wanted, **asked)
     with journal.lock(submission.name), trip.resumable():
         wait_hours = wait_limit if wait_for_capacity else None
         one = trip.sent(options.service(remote, owner), submission, again=again, wait_hours=wait_hours)

@@ -10,7 +10,7 @@ import typer
 from local.core.events import TrialEnded
 from local.jobs.remotes import REMOTES
 from scripts.steps import completion as complete
-from scripts.steps import options
+from scripts.steps import options, training_options
 from scripts.terminal.edge import Ended, run
 from scripts.terminal.output import Json, bar, emit, say, show
 from scripts.terminal.tables import table
@@ -28,9 +28,9 @@ SHOWN = 20  # trials in the table
 LONGEST_NAME = 45  # the runs of a study are named after it
 
 
-@options.trained(without=("name",))
+@training_options.trained(without=("name",))
 def sweep(
-    wanted: options.Requested,
+    wanted: training_options.Requested,
     trials: Annotated[int, typer.Option(min=1, help="How many trials the study has at the end.")] = 20,
     search: Annotated[
         list[str] | None,
@@ -118,7 +118,7 @@ def sweep(
 
 
 def _task(
-    wanted: options.Requested,
+    wanted: training_options.Requested,
     search: list[str] | None,
     *,
     objective: str,
@@ -163,7 +163,7 @@ def _workers(task: "Task", count: int, data_dir: Path | None) -> "AbstractContex
 @contextmanager
 def _runs(
     study: "Study",
-    wanted: options.Requested,
+    wanted: training_options.Requested,
     *,
     remote: str,
     owner: str | None,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scripts.steps import options
+from scripts.steps import options, training_options
 from scripts.steps.progress import tell
 from scripts.steps.training import followed
 from scripts.terminal.edge import Ended, run
@@ -26,9 +26,9 @@ DIGITS_ALONE = (*READS, "For photographs leave out --model: the zoo's camera, ma
 NEXT = {"mnist": DIGITS_ALONE, "digits": DIGITS_ALONE, "camera": READS}
 
 
-@options.trained()
+@training_options.trained()
 def train(
-    wanted: options.Requested,
+    wanted: training_options.Requested,
     seeds: Annotated[
         int | None,
         typer.Option(min=1, max=1000, help="Train this many, from --seed on; save the best on the validation images."),

@@ -25,7 +25,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.core import workspace
-from local.core.events import BackupMade
 from shared.core import files, manifest
 from shared.core.events import Report, silent
 from shared.core.file_names import safe_name
@@ -68,6 +67,8 @@ def install(
             raise
         done = _complete(work, target, aside)
     for kept in done.kept:
+        from local.core.events import BackupMade  # here: every verb imports this module, and few install anything
+
         report(BackupMade(kept))
     return target
 

@@ -10,7 +10,7 @@ from kagglesdk.kernels.types import kernels_api_service as api
 
 from local.emulator.faults import Fault
 from local.emulator.kernel_methods import KERNELS, METHODS
-from local.emulator.service import Method
+from local.emulator.service import RpcMethod
 from tests.local.emulated import Emulated
 
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
@@ -143,7 +143,7 @@ def test_a_fault_of_the_emulator_itself_is_told_in_the_same_way(there, monkeypat
     def fail(*arguments):
         raise RuntimeError("a bug")
 
-    monkeypatch.setitem(METHODS, f"{KERNELS}/ListKernels", Method(api.ApiListKernelsRequest, fail))
+    monkeypatch.setitem(METHODS, f"{KERNELS}/ListKernels", RpcMethod(api.ApiListKernelsRequest, fail))
     answer = there.call("ListKernels")
     assert (answer.status_code, answer.json()["error"]["status"]) == (500, "INTERNAL")
     assert "RuntimeError" in answer.text and "a bug" not in answer.text

@@ -57,7 +57,7 @@ def test_that_camera_is_made_is_said_before_and_on_the_way(verb, tmp_path, stran
     assert code == 0 and json.loads(out)["name"] == "camera"
     told = err.splitlines()
     total = f"{sum(map(count, (36, 4, 20))):,}"
-    assert told[0] == f"NOTE: making the data set camera out of mnist, once: {total} images" and len(told) == 4
+    assert told[0] == f"NOTE: making the data set camera from mnist, once: {total} images" and len(told) == 4
     assert told[1].startswith(f"NOTE: {count(4)} made in ") and "; the others take about " in told[1]
     assert told[3].startswith(f"NOTE: {total} made in ") and "others" not in told[3]
     assert k2l("data", "camera", "--json", "--data-dir", str(tmp_path / "home" / "data" / "mnist"))[2] == ""

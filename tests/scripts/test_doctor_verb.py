@@ -66,7 +66,7 @@ def test_verdicts_stand_in_words_with_the_fix_below(k2l, monkeypatch):
     code, out, err = k2l("doctor")
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert "camera WARN none [red]is[/red] listed" in lines and "fix: k2l camera --source FILE" in lines
-    assert code == 1 and err == "error: to be mended: PyTorch.\n" and not ESCAPES.search(out + err)
+    assert code == 1 and err == "error: to fix: PyTorch.\n" and not ESCAPES.search(out + err)
 
 
 def test_warnings_alone_are_exit_0(k2l, monkeypatch):

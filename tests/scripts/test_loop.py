@@ -191,7 +191,7 @@ def test_the_same_trip_by_the_sdks_own_way_to_a_test_service(tmp_path, monkeypat
             assert code == 0, err
         run = journal.get(json.loads(out)["run_id"])
         assert (run.state, run.remote) == ("pulled", "http://localhost:7777")
-        assert manifest.verify(tmp_path / "home" / "models" / "apart")["run_id"] == run.run_id
+        assert manifest.verify(tmp_path / "home" / "models" / "apart").run_id == run.run_id
         code, _, err = k2l(*push, "--owner", "teacher")
         assert (code, "'teacher' is not the user" in err) == (1, True)
         monkeypatch.setenv("KAGGLE_KEY", "wrong")

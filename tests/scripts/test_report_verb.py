@@ -31,7 +31,7 @@ def test_it_checks_then_writes_and_is_then_up_to_date(k2l, checkout):
     ("command", "said"),
     [
         ("report --check --measure", "--check writes nothing"),
-        ("report --publish ,", "--publish names nothing"),
+        ("report --publish ,", "--publish has no names"),
         ("report --publish nothing", "No model 'nothing'"),
         ("report --measure", "holds nothing that was published"),
     ],

@@ -116,7 +116,7 @@ def test_a_search_that_was_killed_and_interrupted_goes_on(k2l, home, start):
     os.killpg(second.pid, signal.SIGINT)  # as a terminal does it: to the workers too
     out, err = second.communicate(timeout=60)
     assert (second.returncode, out) == (130, "") and "Traceback" not in err
-    finished = int(re.search(r"interrupted: (\d+) of 60 trials are finished, and kept in the study s", err)[1])
+    finished = int(re.search(r"interrupted: (\d+) of 60 trials are finished, and saved in the study s", err)[1])
     assert err.splitlines()[-1] == "Resume with: k2l " + " ".join(command)
     assert not psutil.wait_procs(family, timeout=20)[1]
 

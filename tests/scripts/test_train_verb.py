@@ -64,7 +64,7 @@ def test_ctrl_c_keeps_the_best_epoch_and_the_command_it_names_goes_on(home, star
 
     second = start(*go_on.split()[1:])
     seen = wait_for(f"epoch {epoch + 1:>3}/500", second)
-    assert seen.startswith(f"going on after epoch {epoch} of 500\n") and seen.count("epoch ") == 2
+    assert seen.startswith(f"resuming after epoch {epoch} of 500\n") and seen.count("epoch ") == 2
     second.kill()
     second.wait()
     code, _, err = k2l(*TRAIN, "--epochs", "2", "--resume")
@@ -84,7 +84,7 @@ def test_killed_at_any_moment_it_is_resumed_to_the_very_same_network(home, start
     first.wait()
     assert not (home / "models").exists()
     code, _, err = k2l(*TRAIN, "--epochs", "6", "--resume")
-    assert code == 0 and re.match(r"going on after epoch [34] of 6\n", err)
+    assert code == 0 and re.match(r"resuming after epoch [34] of 6\n", err)
     resumed = manifest.verify(home / "models" / "small")
     code, _, err = k2l(*TRAIN, "--epochs", "6")
     assert code == 0 and "NOTE" not in err
@@ -171,7 +171,7 @@ def test_where_a_model_of_the_zoo_was_replaced_its_way_back_is_named(home, tmp_p
     monkeypatch.setattr("shared.core.manifest.read", lambda folder: facts)
     (aside / "manifest.json").write_text("{}")
     monkeypatch.setattr(workspace, "CHECKOUT", checkout)
-    monkeypatch.delenv("K2L_HOME")
+    monkeypatch.setenv("K2L_HOME", str(checkout))
     for words in (["init", "-q"], ["add", "models"] if tracked else ["status"]):
         subprocess.run(["git", *words], cwd=checkout, check=True, capture_output=True)
     tell_backup(aside)

@@ -142,7 +142,7 @@ def test_what_cannot_be_explained_is_refused_in_a_line(home, small_model, error_
     assert "No such file" in error_of("explain", home / "no.png", "--model", "small")
     assert "2 pictures; name the one" in error_of("explain", two(home), "--model", "small")
     (home / "file").write_text("")
-    assert "a folder is due" in error_of("explain", raw, "--model", "small", "--out", home / "file")
+    assert "it is a file, not a folder" in error_of("explain", raw, "--model", "small", "--out", home / "file")
 
 
 def two(home):

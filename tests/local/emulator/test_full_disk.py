@@ -44,7 +44,10 @@ def test_a_watch_says_at_once_that_nothing_can_be_written_there(emulator, servic
     psutil.Process(emulator.version(trips.SLUG).status()["pid"]).kill()  # so that its end has to be written down
     while emulator.store._lives(emulator.version(trips.SLUG), emulator.version(trips.SLUG).status()):
         time.sleep(0.01)
-    with limited_files(5), pytest.raises(ServiceError, match=rf"no room for .*disk full: {emulator.state}.*HTTP 507"):
+    with (
+        limited_files(5),
+        pytest.raises(ServiceError, match=rf"has no space for .*disk full: {emulator.state}.*HTTP 507"),
+    ):
         watch.watch(service, one, sleep=pytest.fail)
     assert no_waits == [] and emulator.call("Ping", service="none").status_code == 404
     assert emulator.http.get(f"{emulator.url}/emulator/ping", auth=(emulator.username, emulator.key)).ok

@@ -133,9 +133,9 @@ def test_the_verb_prints_a_table_for_people(pair, k2l):
 
 def test_a_network_of_another_width_has_a_name_that_a_folder_can_have():
     from scripts.compare import plan
-    from scripts.steps import options as options
+    from scripts.steps import training_options
 
-    wanted = options.Wanted(named={"dataset": "digits"}, framework="torch,keras")
+    wanted = training_options.Requested(named={"dataset": "digits"}, framework="torch,keras")
     trainings = plan(wanted, "lite,lite@1.5", prefix="my-", data_dir=None)
     assert [one.name for one in trainings] == [
         "my-lite-torch",
@@ -148,7 +148,7 @@ def test_a_network_of_another_width_has_a_name_that_a_folder_can_have():
 def test_what_does_not_exist_is_told_before_anything_is_trained(error_of):
     for arguments, said in (
         (["--architectures", "lite,vgg"], "architecture 'vgg' does not exist"),
-        (["--architectures", ","], "--architectures names nothing"),
+        (["--architectures", ","], "--architectures has no names"),
         (["--framework", "jax"], "framework 'jax' does not exist"),
         (["--prefix", "../"], "cannot be a folder's"),
         (["--set", "architecture=lite"], "--architectures says which"),

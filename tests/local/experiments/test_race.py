@@ -195,7 +195,7 @@ def test_ctrl_c_tells_what_is_finished(home, launch):
     ("arguments", "said"),
     [
         (["--contestants", "vgg"], "architecture 'vgg' does not exist"),
-        (["--contestants", ","], "--contestants names nothing"),
+        (["--contestants", ","], "--contestants has no names"),
         (["--framework", "jax"], "framework 'jax' does not exist"),
         (["--dataset", "nonsense"], "nonsense"),
     ],

@@ -213,7 +213,7 @@ def test_cancel_saves_the_log_and_ends_every_run_of_the_kernel(emulator, service
     assert cancel.beside(first) == [second]
     assert [one.state for one in cancel.cancel(service, first)] == ["cancelled", "cancelled"]
     assert service.current_version(first.slug) == 0
-    with pytest.raises(KernelError, match="nothing to end"):
+    with pytest.raises(KernelError, match="nothing to stop"):
         cancel.cancel(service, journal.get(first.run_id))
 
 

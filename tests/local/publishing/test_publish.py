@@ -322,7 +322,7 @@ def test_a_manifest_that_is_damaged_when_it_is_read_back_is_read_again(emulator,
     emulator.faults.add(fault="corrupt", match="manifest.json", times=2)
     assert {one.state for one in published_by(service)} == {"there already"}
     emulator.faults.add(fault="corrupt", match="manifest.json", times=None)
-    with pytest.raises(UnansweredError, match="not those that the storage states"):
+    with pytest.raises(UnansweredError, match="differ from the storage's MD5"):
         published_by(service)
 
 

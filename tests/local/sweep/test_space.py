@@ -130,7 +130,7 @@ def test_the_command_trains_exactly_the_trial(monkeypatch):
         seen.append((wanted.config(), wanted.framework, wanted.name))
         raise SystemExit(0)
 
-    monkeypatch.setattr("scripts.steps.options.Wanted.model", lambda wanted, config: stop(wanted))
+    monkeypatch.setattr("scripts.steps.training_options.Requested.model", lambda wanted, config: stop(wanted))
     monkeypatch.setattr("sys.argv", one.command(drawn, name="best").split())
     with pytest.raises(SystemExit):
         main()

@@ -136,7 +136,7 @@ def test_the_whole_way_from_quantized_to_timed(checkout, home, small_model, digi
     assert set(stated.bench["p50_us"]) == {published.FLOAT, published.INT8, published.LITERT}
     assert all(time > 0 for time in stated.bench["p50_us"].values()) and stated.bench["processor"]
     assert stated.published["test_images"] == 360 and stated.published["test_accuracy"][published.FLOAT] == read
-    assert len(pages.write()) == 4 and pages.outdated() == []
+    assert len(pages.write()) == 5 and pages.outdated() == []
     assert published.figures(stated).seeds == len(ACCURACIES)
 
 

@@ -150,7 +150,7 @@ def test_files_that_would_be_lost_are_refused(error_of, clip, tmp_path):
 def test_without_a_file_it_tells_of_each_change_and_without_a_display_it_goes_on(named, k2l, clip, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     done = k2l("camera", "--source", clip, "--model", named, "--conf", 0)
-    assert "No window can be opened" in done.stderr and "Going on without" in done.stderr
+    assert "No window can be opened" in done.stderr and "Continuing without" in done.stderr
     lengths = [len(line.split()[-1]) for line in done.stdout.splitlines()]
     assert lengths[0] == 1 and lengths[-1] == 3
 
