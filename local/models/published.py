@@ -17,7 +17,6 @@ from local.core.markdown import count
 from shared.core import manifest
 from shared.core.errors import one_of
 from shared.core.manifest import TrainingManifest
-from shared.networks.architectures import ARCHITECTURES
 
 PUBLISHED = "published"  # the key that only the manifests of the zoo have
 DEFAULT = "camera"  # what `predict` and `camera` take where none is named: it knows what is no digit
@@ -106,7 +105,14 @@ ZOO: dict[str, Entry] = {
 
 def names() -> list[str]:
     """All that may be published, in the order of the table: every network has a place, also where nothing is said."""
+    from shared.networks.architectures import ARCHITECTURES  # here: `predict` starts without it
+
     return list(dict.fromkeys([*ZOO, *ARCHITECTURES]))
+
+
+def has_place(name: str) -> bool:
+    """Whether a network of that name may be published."""
+    return name in ZOO or name in names()
 
 
 def entry(name: str) -> Entry:

@@ -247,7 +247,9 @@ def _locate(name: str) -> Path:
     path = Path(name)
     named = bool(path.parts) and ".." not in path.parts  # "." and ".." mean this folder, not models/
     places = [workspace.models() / path] if named else []
-    places += [workspace.zoo() / path] if named and path.parts[0] in published.names() else []
+    in_zoo = named and not path.is_absolute() and (workspace.zoo() / path).exists()
+    in_zoo = in_zoo and published.has_place(path.parts[0])
+    places += [workspace.zoo() / path] if in_zoo else []
     for place in (*places, path):
         if name and place.exists():
             return place

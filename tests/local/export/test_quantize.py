@@ -260,7 +260,7 @@ def test_the_verb_tells_what_was_refused_and_fails_if_nothing_was_kept(folder, h
         verb(str(folder), to="onnx", seconds=0)
     assert end.value.code == 1
     out, err = capsys.readouterr()
-    assert "refused" in out and "model.int8.onnx was not kept: it loses" in err and "no file was kept" in err
+    assert "refused" in out and "model.int8.onnx was not kept: it loses" in err and "no file was saved" in err
     assert not (folder / "model.int8.onnx").exists()
 
 
