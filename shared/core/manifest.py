@@ -126,13 +126,7 @@ OPTIONAL: dict[str, type] = {
     "seeds": list, "kept": str, "processor": str, "threshold_of": dict, "published": dict, "bench": dict,
 }  # fmt: skip
 REQUIRED = ENVELOPE | OF_TRAINING
-_NOTHING: tuple[Any, ...] = (None, "", (), {}, [])
 _WORDS = {str: "text", int: "a whole number", dict: "an object", list: "a list"}
-
-
-def _proof(file: File) -> dict[str, Any]:
-    named = {"name_in_run": file.name_in_run} if file.name_in_run else {}
-    return {"sha256": file.sha256, "bytes": file.bytes, **named}
 
 
 def now() -> str:
